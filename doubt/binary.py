@@ -1,0 +1,86 @@
+"""Datasets in fairseq's binary form: written by fairseq-preprocess, read back as symbol ids."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+
+import doubt.compat  # noqa: F401  (must come before fairseq)
+from fairseq import options
+from fairseq.data import Dictionary, indexed_dataset
+from fairseq_cli import preprocess
+
+from doubt.errors import UserError
+from doubt.text import check_dataset, read_side, unknown_symbols
+from doubt.training import Example, Ids
+
+#: The files that fairseq-preprocess writes for a dataset.
+FILES = (
+    "dict.src.txt",
+    "dict.dst.txt",
+    *(f"{split}.src-dst.{side}.{kind}" for split in ("train", "valid", "test") for side in ("src", "dst") for kind in ("bin", "idx")),
+)
+
+
+@dataclass(frozen=True)
+class Dataset:
+    """A binarized dataset: dictionaries, training examples (T first, then H) and the sources to be decoded."""
+
+    source_dictionary: Dictionary
+    target_dictionary: Dictionary
+    examples: tuple[Example, ...]
+    test_sources: tuple[Ids, ...]
+
+
+def binarize(text: Path, folder: Path) -> None:
+    """Binarize the dataset in `text` into `folder`, as `fairseq-preprocess -s src -t dst` does.
+
+    Raises:
+        UserError: the text is incomplete, or `test.src` has a symbol that `train.src` lacks.
+    """
+    check_dataset(text)
+    known = {symbol for source in read_side(text / "train.src") for symbol in source}
+    unknown = unknown_symbols(read_side(text / "test.src"), known)
+    if unknown:
+        raise UserError(
+            f"{text / 'test.src'} has symbols that {text / 'train.src'} lacks: {', '.join(unknown[:5])}; "
+            "a learner cannot read what its dictionary does not hold"
+        )
+    if folder.exists():  # fairseq-preprocess refuses to overwrite a dictionary
+        shutil.rmtree(folder)
+    arguments = ["--source-lang=src", "--target-lang=dst", f"--destdir={folder}", "--workers=1"]
+    arguments += [f"--{split}pref={text / split}" for split in ("train", "valid", "test")]
+    try:
+        with contextlib.redirect_stdout(io.StringIO()):
+            preprocess.main(options.get_preprocessing_parser().parse_args(arguments))
+    except OSError as error:
+        raise UserError(f"cannot write {folder}: {error.strerror}; check rights and space") from error
+
+
+def load_dataset(folder: Path) -> Dataset:
+    """Read a binarized dataset.
+
+    Raises:
+        UserError: a file is missing, or sources and targets differ in number.
+    """
+    missing = [name for name in FILES if not (folder / name).is_file()]
+    if missing:
+        raise UserError(f"{folder} is not a binarized dataset: {missing[0]} is missing; run `snakemake data --cores 1`")
+    source, target = (Dictionary.load(str(folder / f"dict.{side}.txt")) for side in ("src", "dst"))
+    sources, targets = _sentences(folder / "train.src-dst.src"), _sentences(folder / "train.src-dst.dst")
+    if len(sources) != len(targets):
+        raise UserError(f"{folder}: {len(sources)} training sources but {len(targets)} targets; binarize it again")
+    examples = tuple(Example(s, t) for s, t in zip(sources, targets, strict=True))
+    for ids, dictionary, side in ((sources, source, "src"), (targets, target, "dst")):
+        if any(i >= len(dictionary) or i == dictionary.unk() for example in ids for i in example):
+            raise UserError(f"{folder}: train.{side} has a symbol that dict.{side}.txt lacks; binarize it again")
+    return Dataset(source, target, examples, _sentences(folder / "test.src-dst.src"))
+
+
+def _sentences(prefix: Path) -> tuple[Ids, ...]:
+    """All sentences of one side of a split, as ids that end in `</s>`."""
+    data = indexed_dataset.make_dataset(str(prefix), impl=indexed_dataset.infer_dataset_impl(str(prefix)))
+    return tuple(tuple(data[i].tolist()) for i in range(len(data)))

@@ -1,0 +1,1 @@
+"""What executes trainings: `fairseq`, the reference, one after another."""

@@ -1,0 +1,153 @@
+"""Engine `fairseq`: fairseq's own models, optimizer, batches and generator, one training after another.
+
+Gives what the original code gives, to the digit (on the same torch and kind of device).
+"""
+
+from __future__ import annotations
+
+import math
+import platform
+import random
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+import torch
+
+from doubt.batching import make_batch
+from doubt.decoding import decode
+from doubt.learners import build_model, namespace
+from doubt.optimisation import Optimizer, summed_nll
+from doubt.randomness import holdout_order, independent_stream, released_stream, seed_everything
+from doubt.training import Example, Result, Training
+from doubt.vocabulary import dictionary_of
+
+#: How often a training looks whether its loss is still finite (on a GPU, each look waits for the device).
+CHECK_EVERY = 100
+
+#: Called with the model after each training, before the next block's training resets its weights.
+Keep = Callable[[Training, torch.nn.Module], None]
+
+
+def train_chain(chain: Sequence[Training], device: torch.device, keep: Keep | None = None) -> Iterator[Result]:
+    """Train a chain of trainings and yield each result as it is there.
+
+    A chain is one training, or, where Adam or the random stream is carried over, the trainings of blocks 0, 1, ... of
+    one seed and dataset, in this order.
+
+    Args:
+        chain: trainings that share learner, protocol, seed and dictionaries.
+        device: where to train.
+        keep: called after each training that did not diverge.
+    """
+    _deterministic()
+    first = chain[0]
+    source_dictionary, target_dictionary = dictionary_of(first.source_symbols), dictionary_of(first.target_symbols)
+    arguments = namespace(first.learner)
+    seed_everything(first.seed)
+    model = build_model(first.learner, source_dictionary, target_dictionary).to(device)
+    initial = {name: value.clone() for name, value in model.state_dict().items()}
+    random.seed(first.seed)
+    if first.chain:  # batches are drawn from the stream that has shuffled the hold-out
+        random.shuffle(list(range(first.chain[0])))
+    optimizer: Optimizer | None = None
+    for training in chain:
+        started = time.monotonic()
+        model.load_state_dict(initial)
+        if optimizer is None or training.protocol.adam_state == "fresh":
+            optimizer = Optimizer(model, arguments)
+        optimizer.restart_schedule()
+        updates, finite = _train(model, training, optimizer, device)
+        result = Result(training.key, "ok" if finite else "diverged", 0.0, updates)
+        if finite:
+            evaluate(model, training, result, device)
+            if keep is not None:
+                keep(training, model)
+        result.seconds = time.monotonic() - started
+        result.engine, result.device, result.torch = "fairseq", device_name(device), torch.__version__
+        result.host = platform.node()
+        yield result
+
+
+def _train(model: Any, training: Training, optimizer: Optimizer, device: torch.device) -> tuple[int, bool]:
+    """All updates of one training; returns how many were done and whether loss and weights stayed finite."""
+    source_dictionary = dictionary_of(training.source_symbols)
+    pad = source_dictionary.pad()
+    batches = _batches(training, source_dictionary, device)
+    model.train()
+    for update in range(training.learner.updates):
+        if training.protocol.rng_streams == "released":
+            released_stream(training.seed, update)
+        else:
+            independent_stream(training.key, update)
+        batch = next(batches)
+        optimizer.zero_grad()
+        loss = summed_nll(model, batch, pad)
+        loss.backward()
+        optimizer.step(update, batch["target"].size(0))
+        if update % CHECK_EVERY == 0 and not math.isfinite(loss.item()):
+            return update + 1, False
+    return training.learner.updates, all(bool(p.isfinite().all()) for p in model.parameters())
+
+
+def _batches(training: Training, dictionary: Any, device: torch.device) -> Iterator[dict[str, Any]]:
+    """The batch of each update: all examples sent so far, or `batch_size` of them drawn with replacement.
+
+    With the released streams all of a training's batches are drawn before its first update.
+    """
+    examples, batch_size = training.examples, training.learner.batch_size
+    if batch_size is None:
+        everything = make_batch(examples, dictionary, device)
+        while True:
+            yield everything
+    elif training.protocol.rng_streams == "released":
+        for drawn in [random.choices(examples, k=batch_size) for _ in range(training.learner.updates)]:
+            yield make_batch(drawn, dictionary, device)
+    else:
+        while True:
+            yield make_batch(random.choices(examples, k=batch_size), dictionary, device)
+
+
+def evaluate(model: Any, training: Training, result: Result, device: torch.device) -> None:
+    """Score and decode what the training was asked for, into `result`; the random streams stay as they were."""
+    source_dictionary, target_dictionary = dictionary_of(training.source_symbols), dictionary_of(training.target_symbols)
+    for score in training.scores:
+        result.nats[score.key] = block_nats(model, score.examples, source_dictionary, device)
+    with _untouched_streams():
+        for request in training.decodes:
+            result.outputs[request.key] = decode(
+                model, request.sources, source_dictionary, target_dictionary, device, request.min_len, request.max_len
+            )
+    if not all(math.isfinite(nats) for nats in result.nats.values()):
+        result.status, result.nats, result.outputs = "diverged", {}, {}
+
+
+def block_nats(model: Any, examples: Sequence[Example], dictionary: Any, device: torch.device) -> float:
+    """Code length of a block under a trained model, without dropout: summed over its examples, in nats."""
+    model.eval()
+    with torch.no_grad():
+        return float(summed_nll(model, make_batch(examples, dictionary, device), dictionary.pad()).item())
+
+
+@contextmanager
+def _untouched_streams() -> Iterator[None]:
+    """Leave Python's generator as it was: the Transformer draws from it at every forward pass."""
+    state = random.getstate()
+    try:
+        yield
+    finally:
+        random.setstate(state)
+
+
+def _deterministic() -> None:
+    """No TF32 and no choice among kernels by timing: the same numbers on every run."""
+    torch.backends.cudnn.allow_tf32 = False
+    torch.backends.cuda.matmul.allow_tf32 = False
+    torch.backends.cudnn.benchmark = False
+    torch.backends.cudnn.deterministic = True
+
+
+def device_name(device: torch.device) -> str:
+    """`cpu`, or the GPU's name."""
+    return torch.cuda.get_device_name(device) if device.type == "cuda" else "cpu"

@@ -1,0 +1,216 @@
+"""Learners by fairseq's own argument names: checked, resolved to every value that has an effect, and built.
+
+Run as `python -m doubt.learners`, it reads a JSON object {name: definition} from standard input and writes the resolved
+learners, or one line that says which definition is wrong; the workflow calls it so, since importing fairseq is slow.
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import io
+import json
+import sys
+from argparse import Namespace
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+from typing import Any
+
+import doubt.compat  # noqa: F401  (must come before fairseq)
+import torch
+from fairseq import options, utils
+from fairseq.data import Dictionary
+from fairseq.models import ARCH_CONFIG_REGISTRY, ARCH_MODEL_REGISTRY, FairseqEncoderDecoderModel, FairseqLanguageModel
+from fairseq.optim import OPTIMIZER_REGISTRY
+from fairseq.optim.lr_scheduler import LR_SCHEDULER_REGISTRY
+
+from doubt.batching import make_batch
+from doubt.errors import UserError, nearest
+from doubt.optimisation import Optimizer, summed_nll
+from doubt.training import Example, Learner
+
+#: Arguments of fairseq-train that the original's commands give and that change nothing here.
+WITHOUT_EFFECT = {"disable_validation", "no_epoch_checkpoints", "sentence_avg", "min_lr", "criterion", "task"}
+#: Arguments that have an effect and belong neither to a model nor to an optimizer or schedule.
+GENERAL = {"arch", "optimizer", "lr_scheduler", "lr", "clip_norm", "max_source_positions", "max_target_positions"}
+#: What a definition may hold beside fairseq's arguments.
+OWN = {"updates", "batch_size", "user_dir"}
+
+
+def resolve(definition: Mapping[str, Any], updates: int, batch_size: int | None) -> Learner:
+    """The learner that a definition (fairseq's argument names, `_` or `-`, with values) describes.
+
+    Args:
+        definition: fairseq's arguments; `updates`, `batch_size` and `user_dir` may stand beside them.
+        updates: number of updates where the definition gives none.
+        batch_size: examples drawn for an update where the definition gives none; None: all sent so far.
+
+    Raises:
+        UserError: an unknown argument, one that has no effect here, a bad value, an architecture that is unknown or
+            does not train with plain cross-entropy.
+    """
+    given = {key.replace("-", "_"): value for key, value in definition.items()}
+    own = {key: given.pop(key) for key in sorted(OWN & set(given))}
+    user_dir = own.get("user_dir")
+    import_user_dir(user_dir)
+    arch = _architecture(given)
+    arguments = _parse(given, arch)
+    learner = Learner(
+        {name: getattr(arguments, name) for name in sorted(_effective(arguments)) if hasattr(arguments, name)},
+        own.get("updates", updates),
+        own.get("batch_size", batch_size),
+        user_dir,
+    )
+    _try_out(learner)
+    return learner
+
+
+def resolve_command_line(argv: Sequence[str], updates: int, batch_size: int | None) -> Learner:
+    """The learner that fairseq's flags on a command line describe (`--arch=lstm --encoder-embed-dim 16 ...`)."""
+    given: dict[str, Any] = {}
+    words = [part for word in argv for part in (word.split("=", 1) if word.startswith("--") else [word])]
+    for place, word in enumerate(words):
+        if word.startswith("--"):
+            follows = words[place + 1] if place + 1 < len(words) else "--"
+            given[word[2:].replace("-", "_")] = True if follows.startswith("--") else follows
+        elif place == 0 or not words[place - 1].startswith("--"):
+            raise UserError(f"argument {word!r} belongs to no flag; flags are given as --name=value")
+    return resolve(given, updates, batch_size)
+
+
+def namespace(learner: Learner) -> Namespace:
+    """The learner's arguments as fairseq's classes take them; a copy, since they change it."""
+    return Namespace(criterion="cross_entropy", **json.loads(json.dumps(learner.arguments)))
+
+
+def build_model(learner: Learner, source: Dictionary, target: Dictionary) -> torch.nn.Module:
+    """fairseq's model, initialised from the state that the random generators are in."""
+    import_user_dir(learner.user_dir)
+    task = Namespace(source_dictionary=source, target_dictionary=target)
+    arguments = namespace(learner)
+    model: torch.nn.Module = ARCH_MODEL_REGISTRY[arguments.arch].build_model(arguments, task)
+    return model
+
+
+def import_user_dir(user_dir: str | None) -> None:
+    """Import a folder of fairseq plug-ins, so that its architectures are registered."""
+    if user_dir is None:
+        return
+    try:
+        utils.import_user_module(Namespace(user_dir=user_dir))
+    except Exception as error:
+        raise UserError(f"user_dir {user_dir!r} cannot be imported: {type(error).__name__}: {error}") from error
+
+
+def _architecture(given: Mapping[str, Any]) -> str:
+    """The definition's architecture, if it is one that can be measured."""
+    arch = given.get("arch")
+    if arch not in ARCH_MODEL_REGISTRY:
+        known = sorted(ARCH_MODEL_REGISTRY)
+        raise UserError(f"no architecture {arch!r} in fairseq{nearest(arch, known)}; there are {', '.join(known)}")
+    model = ARCH_MODEL_REGISTRY[arch]
+    if issubclass(model, FairseqLanguageModel):
+        raise UserError(f"architecture {arch!r} is a language model; learners must be encoder-decoders")
+    if not issubclass(model, FairseqEncoderDecoderModel):
+        raise UserError(f"architecture {arch!r} is no encoder-decoder, so it maps no source to a target")
+    if "tgt_tokens" in model.forward.__code__.co_varnames[: model.forward.__code__.co_argcount]:
+        raise UserError(
+            f"architecture {arch!r} is not autoregressive: it trains with a loss of its own, not with plain "
+            "cross-entropy, and so has no code length"
+        )
+    return str(arch)
+
+
+def _parse(given: Mapping[str, Any], arch: str) -> Namespace:
+    """fairseq's own parser on the definition, with errors that name the argument."""
+    choice = {"optimizer": "nag", "lr_scheduler": "fixed"} | {k: str(v) for k, v in given.items()}
+    for name, registry in (("optimizer", OPTIMIZER_REGISTRY), ("lr_scheduler", LR_SCHEDULER_REGISTRY)):
+        if choice[name] not in registry:
+            raise UserError(f"no {name} {choice[name]!r} in fairseq{nearest(choice[name], registry)}")
+    base = ["data", f"--arch={arch}", f"--optimizer={choice['optimizer']}", f"--lr-scheduler={choice['lr_scheduler']}"]
+    actions_of = options.get_training_parser()
+    options.parse_args_and_arch(actions_of, base)  # adds what the architecture, optimizer and schedule take
+    actions = {action.dest: action for action in actions_of._actions}
+    unknown = [name for name in given if name not in actions]
+    if unknown:
+        raise UserError(f"unknown argument {unknown[0]!r} of architecture {arch!r}{nearest(unknown[0], actions)}")
+    words = [word for name, value in given.items() for word in _word(name, value, actions[name])]
+    complaint = io.StringIO()
+    try:
+        with contextlib.redirect_stderr(complaint):
+            arguments = options.parse_args_and_arch(options.get_training_parser(), base + words)
+    except SystemExit:
+        lines = complaint.getvalue().strip().splitlines()
+        raise UserError(lines[-1].split("error: ")[-1] if lines else "fairseq's parser refuses it") from None
+    idle = [name for name in given if name not in _effective(arguments) | WITHOUT_EFFECT]
+    if idle:
+        raise UserError(f"argument {idle[0]!r} is fairseq's but has no effect in a measurement; leave it out")
+    return arguments
+
+
+def _word(name: str, value: Any, action: argparse.Action) -> list[str]:
+    """One argument as the word of a command line; false booleans of flags and nulls are left out."""
+    flag = action.option_strings[0] if action.option_strings else f"--{name}"
+    if value is None:
+        return []
+    if action.nargs == 0:
+        if not isinstance(value, bool):
+            raise UserError(f"argument {name!r} is a flag: true or false, not {value!r}")
+        return [flag] if value else []
+    return [f"{flag}={value}"]
+
+
+def _effective(arguments: Namespace) -> set[str]:
+    """Names of the arguments that decide what the learner computes."""
+    parser = argparse.ArgumentParser(add_help=False, argument_default=argparse.SUPPRESS)
+    for owner in (
+        ARCH_MODEL_REGISTRY[arguments.arch],
+        OPTIMIZER_REGISTRY[arguments.optimizer],
+        LR_SCHEDULER_REGISTRY[arguments.lr_scheduler],
+    ):
+        if hasattr(owner, "add_args"):
+            owner.add_args(parser)
+    set_by_arch = Namespace()
+    ARCH_CONFIG_REGISTRY[arguments.arch](set_by_arch)
+    return GENERAL | {action.dest for action in parser._actions} | set(vars(set_by_arch))
+
+
+def _try_out(learner: Learner) -> None:
+    """One update and one score on a made-up example; what fails here would fail in every training."""
+    dictionary = Dictionary()
+    dictionary.add_symbol("a")
+    dictionary.finalize(padding_factor=8)
+    example = Example((dictionary.index("a"),) * 2 + (dictionary.eos(),), (dictionary.index("a"), dictionary.eos()))
+    state = torch.random.get_rng_state()
+    try:
+        model = build_model(learner, dictionary, dictionary)
+        optimizer = Optimizer(model, namespace(learner))
+        batch = make_batch([example], dictionary, torch.device("cpu"))
+        summed_nll(model, batch, dictionary.pad()).backward()  # type: ignore[no-untyped-call]
+        optimizer.step(0, 1)
+    except UserError:
+        raise
+    except Exception as error:
+        raise UserError(
+            f"architecture {learner.arguments['arch']!r} does not train with plain cross-entropy on source and target: "
+            f"{type(error).__name__}: {error}"
+        ) from error
+    finally:
+        torch.random.set_rng_state(state)
+
+
+def _main() -> None:
+    """Resolve the definitions that come on standard input."""
+    request = json.load(sys.stdin)
+    resolved = {}
+    for name, definition in request["learners"].items():
+        try:
+            resolved[name] = asdict(resolve(definition, request["updates"], request["batch_size"]))
+        except UserError as error:
+            print(f"learner {name!r}: {error}", file=sys.stderr)
+            sys.exit(1)
+    json.dump(resolved, sys.stdout, sort_keys=True)
+
+
+if __name__ == "__main__":
+    _main()

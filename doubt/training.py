@@ -1,0 +1,154 @@
+"""The unit of work: one training, what is asked of it, and its result.
+
+A training is identified by its encoded content (dictionaries, examples as ids, learner, protocol, seed, block), never by
+the name of a dataset: T, which all candidates share, is therefore trained once.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import asdict, dataclass, field
+from functools import cached_property
+from typing import Any, Literal
+
+#: Symbol ids of one side of an example; the last one is `</s>`.
+Ids = tuple[int, ...]
+
+
+@dataclass(frozen=True)
+class Example:
+    """One example, as ids of its dataset's dictionaries."""
+
+    source: Ids
+    target: Ids
+
+
+@dataclass(frozen=True)
+class Protocol:
+    """How trainings are done where the paper and its released code differ.
+
+    `adam_state`: `fresh` (every training starts its own Adam) or `carried` (Adam's moments live on from block to block).
+    `rng_streams`: `independent` (a random stream per training and update) or `released` (seed + update).
+    `min_len`: the least number of symbols that decoding gives, 0 or (as released) 1.
+    """
+
+    adam_state: Literal["fresh", "carried"] = "fresh"
+    rng_streams: Literal["independent", "released"] = "independent"
+    min_len: int = 0
+
+
+@dataclass(frozen=True)
+class Learner:
+    """A learner, resolved: every argument of fairseq's that has an effect on it, with its value.
+
+    `arguments` holds the model's, optimizer's and schedule's arguments by fairseq's names, `updates` how often it is
+    updated in a training, `batch_size` (None: all examples sent so far) how many examples are drawn with replacement
+    for an update, `user_dir` a folder of fairseq plug-ins.
+    """
+
+    arguments: dict[str, Any]
+    updates: int = 3000
+    batch_size: int | None = None
+    user_dir: str | None = None
+
+
+@dataclass(frozen=True)
+class Score:
+    """Ask for the code length of some examples (a block) under the trained learner."""
+
+    examples: tuple[Example, ...]
+
+    @cached_property
+    def key(self) -> str:
+        return digest([asdict(example) for example in self.examples])
+
+
+@dataclass(frozen=True)
+class Decode:
+    """Ask for the outputs that the trained learner gives greedily for some sources."""
+
+    sources: tuple[Ids, ...]
+    min_len: int
+    max_len: int = 200
+
+    @cached_property
+    def key(self) -> str:
+        return digest([self.sources, self.min_len, self.max_len])
+
+
+@dataclass(frozen=True)
+class Training:
+    """Train from scratch on blocks 0..`block`, then score and decode what is asked for.
+
+    `blocks` holds those blocks' examples in the order in which they are sent. `chain` is None where trainings are
+    independent; where Adam or the random stream is carried from block to block it holds what else decides the result:
+    the number of hold-out examples and the digest of the dataset.
+    """
+
+    learner: Learner
+    protocol: Protocol
+    seed: int
+    source_symbols: tuple[str, ...]
+    target_symbols: tuple[str, ...]
+    blocks: tuple[tuple[Example, ...], ...]
+    chain: tuple[int, str] | None = None
+    scores: tuple[Score, ...] = ()
+    decodes: tuple[Decode, ...] = ()
+
+    @property
+    def block(self) -> int:
+        """The last block that is trained on; 0 is T."""
+        return len(self.blocks) - 1
+
+    @property
+    def examples(self) -> tuple[Example, ...]:
+        """All examples sent so far, in the order of sending."""
+        return tuple(example for block in self.blocks for example in block)
+
+    @cached_property
+    def key(self) -> str:
+        """The identity of the training; what is asked of it afterwards has no part in it."""
+        learner = asdict(self.learner)
+        learner.pop("user_dir")  # a path; the plug-in's code is part of the code's hash
+        content = {
+            "learner": learner,
+            "adam_state": self.protocol.adam_state,
+            "rng_streams": self.protocol.rng_streams,
+            "seed": self.seed,
+            "source_symbols": self.source_symbols,
+            "target_symbols": self.target_symbols,
+            "block": self.block,
+            "examples": [[e.source, e.target] for e in self.examples],
+        }
+        if self.chain:
+            content |= {"chain": self.chain, "blocks": [len(block) for block in self.blocks]}
+        return digest(content)
+
+
+@dataclass
+class Result:
+    """What a training gave.
+
+    `nats` maps the key of each score asked for to the summed negative log-likelihood of its targets, `</s>` included;
+    `outputs` maps the key of each decoding to the ids of each source's output, without `</s>`. `status` is `ok` or
+    `diverged` (a NaN or infinity in loss or weights; no scores or outputs then). `seconds` is the time that training,
+    scoring and decoding took, `updates` how many updates were done.
+    """
+
+    key: str
+    status: Literal["ok", "diverged"]
+    seconds: float
+    updates: int
+    nats: dict[str, float] = field(default_factory=dict)
+    outputs: dict[str, list[list[int]]] = field(default_factory=dict)
+    device: str = ""
+    engine: str = ""
+    torch: str = ""
+    host: str = ""
+
+
+def digest(content: Any) -> str:
+    """A hash of some content made of dicts, lists, strings and numbers: 32 hexadecimal digits."""
+    text = json.dumps(content, sort_keys=True, separators=(",", ":"))
+    return hashlib.sha256(text.encode()).hexdigest()[:32]
