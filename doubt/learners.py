@@ -1,4 +1,4 @@
-"""Learners by fairseq's own argument names: checked, resolved to every value that has an effect, and built.
+"""Learners by fairseq's own argument names: checked, and resolved to every value that has an effect.
 
 Run as `python -m doubt.learners`, it reads a JSON object {name: definition} from standard input and writes the resolved
 learners, or one line that says which definition is wrong; the workflow calls it so, since importing fairseq is slow.
@@ -18,7 +18,7 @@ from typing import Any
 
 import doubt.compat  # noqa: F401  (must come before fairseq)
 import torch
-from fairseq import options, utils
+from fairseq import options
 from fairseq.data import Dictionary
 from fairseq.models import ARCH_CONFIG_REGISTRY, ARCH_MODEL_REGISTRY, FairseqEncoderDecoderModel, FairseqLanguageModel
 from fairseq.optim import OPTIMIZER_REGISTRY
@@ -26,6 +26,7 @@ from fairseq.optim.lr_scheduler import LR_SCHEDULER_REGISTRY
 
 from doubt.batching import make_batch
 from doubt.errors import UserError, nearest
+from doubt.models import build_model, import_user_dir, namespace
 from doubt.optimisation import Optimizer, summed_nll
 from doubt.training import Example, Learner
 
@@ -76,30 +77,6 @@ def resolve_command_line(argv: Sequence[str], updates: int, batch_size: int | No
         elif place == 0 or not words[place - 1].startswith("--"):
             raise UserError(f"argument {word!r} belongs to no flag; flags are given as --name=value")
     return resolve(given, updates, batch_size)
-
-
-def namespace(learner: Learner) -> Namespace:
-    """The learner's arguments as fairseq's classes take them; a copy, since they change it."""
-    return Namespace(criterion="cross_entropy", **json.loads(json.dumps(learner.arguments)))
-
-
-def build_model(learner: Learner, source: Dictionary, target: Dictionary) -> torch.nn.Module:
-    """fairseq's model, initialised from the state that the random generators are in."""
-    import_user_dir(learner.user_dir)
-    task = Namespace(source_dictionary=source, target_dictionary=target)
-    arguments = namespace(learner)
-    model: torch.nn.Module = ARCH_MODEL_REGISTRY[arguments.arch].build_model(arguments, task)
-    return model
-
-
-def import_user_dir(user_dir: str | None) -> None:
-    """Import a folder of fairseq plug-ins, so that its architectures are registered."""
-    if user_dir is None:
-        return
-    try:
-        utils.import_user_module(Namespace(user_dir=user_dir))
-    except Exception as error:
-        raise UserError(f"user_dir {user_dir!r} cannot be imported: {type(error).__name__}: {error}") from error
 
 
 def _architecture(given: Mapping[str, Any]) -> str:

@@ -79,6 +79,11 @@ class Task(ABC):
         return -(-len(self.holdout_inputs(size)) // self.block_size)
 
     @property
+    def path(self) -> Path:
+        """The file that defines the task."""
+        return Path(inspect.getfile(type(self)))
+
+    @property
     def datasets(self) -> tuple[str, ...]:
         """`fpa` (T only) and one dataset per candidate (T, then H labelled by it)."""
         return (FPA, *self.candidates)

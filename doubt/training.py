@@ -53,6 +53,16 @@ class Learner:
     user_dir: str | None = None
 
 
+def is_chained(learner: Learner, protocol: Protocol) -> bool:
+    """Whether the training on a block depends on the trainings before it, so that a seed's blocks form a chain.
+
+    It does where Adam lives on, and where the released streams are those of Python's one generator: with batches drawn
+    by chance, and with layer dropout.
+    """
+    drawn = learner.batch_size or any(learner.arguments.get(f"{side}_layerdrop") for side in ("encoder", "decoder"))
+    return protocol.adam_state == "carried" or (protocol.rng_streams == "released" and bool(drawn))
+
+
 @dataclass(frozen=True)
 class Score:
     """Ask for the code length of some examples (a block) under the trained learner."""

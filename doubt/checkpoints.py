@@ -1,0 +1,85 @@
+"""Trained weights on disk, as plain tensors and strings that `torch.load(weights_only=True)` accepts."""
+
+from __future__ import annotations
+
+import json
+import tempfile
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import torch
+
+from doubt.errors import UserError
+from doubt.models import build_model
+from doubt.training import Learner, Training
+from doubt.vocabulary import dictionary_of
+
+FORMAT = "doubt-checkpoint-1"
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """A trained learner: what it is, its dictionaries by symbols, and its weights."""
+
+    learner: Learner
+    source_symbols: tuple[str, ...]
+    target_symbols: tuple[str, ...]
+    state: dict[str, torch.Tensor]
+
+    def model(self, device: torch.device) -> torch.nn.Module:
+        """The learner with its weights, on a device."""
+        source, target = dictionary_of(self.source_symbols), dictionary_of(self.target_symbols)
+        with torch.random.fork_rng():
+            model = build_model(self.learner, source, target)
+        model.load_state_dict(self.state)
+        return model.to(device)
+
+
+def save_checkpoint(path: Path, training: Training, model: torch.nn.Module) -> None:
+    """Write a trained model; a file of that name is replaced only once the new one is whole.
+
+    Raises:
+        UserError: the folder cannot be written.
+    """
+    content = {
+        "format": FORMAT,
+        "learner": json.dumps(asdict(training.learner)),
+        "source_symbols": list(training.source_symbols),
+        "target_symbols": list(training.target_symbols),
+        "state_dict": {name: value.cpu() for name, value in model.state_dict().items()},
+    }
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.NamedTemporaryFile(dir=path.parent, prefix=f".{path.name}.", delete=False) as file:
+            try:
+                torch.save(content, file)
+                file.flush()
+                Path(file.name).chmod(0o644)
+                Path(file.name).replace(path)
+            except BaseException:
+                Path(file.name).unlink(missing_ok=True)
+                raise
+    except (OSError, RuntimeError) as error:
+        raise UserError(f"cannot write the checkpoint {path}: {error}; check rights and free space") from error
+
+
+def load_checkpoint(path: Path) -> Checkpoint:
+    """Read a checkpoint.
+
+    Raises:
+        UserError: the file is missing, damaged or of another program.
+    """
+    try:
+        content = torch.load(path, map_location="cpu", weights_only=True)
+    except FileNotFoundError:
+        raise UserError(f"no checkpoint {path}; train first, with scripts/train.py ... --save-dir DIR") from None
+    except Exception as error:
+        raise UserError(f"{path} is no checkpoint of doubt, or it is damaged: {type(error).__name__}: {error}") from error
+    if not isinstance(content, dict) or content.get("format") != FORMAT:
+        raise UserError(f"{path} is no checkpoint of doubt; give the 0.pt that scripts/train.py wrote")
+    return Checkpoint(
+        Learner(**json.loads(content["learner"])),
+        tuple(content["source_symbols"]),
+        tuple(content["target_symbols"]),
+        content["state_dict"],
+    )

@@ -1,0 +1,155 @@
+"""The configuration: its schema, and errors that name the key, the value and what is allowed."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+
+from doubt.errors import UserError, nearest
+from doubt.tasks import Task, check_size, find_task, load_tasks
+from doubt.training import Protocol
+
+Measure = Literal["fpa", "code_length"]
+NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._=,+-]*")
+
+
+class _Strict(BaseModel):
+    model_config = ConfigDict(extra="forbid", strict=True)
+
+
+class Experiment(_Strict):
+    """What is measured of some learners on one task: sizes x learners x seeds x measures."""
+
+    task: str
+    sizes: list[int] | None = None
+    learners: list[str] = Field(min_length=1)
+    seeds: list[int] | None = None
+    measures: list[Measure] = Field(default=["fpa", "code_length"], min_length=1)
+    candidates: list[str] | None = None
+
+    @field_validator("seeds", mode="before")
+    @classmethod
+    def _read_seeds(cls, value: object) -> list[int] | None:
+        return None if value is None else parse_seeds(value)
+
+
+class Config(_Strict):
+    """The whole configuration; `config.yaml` explains every key."""
+
+    engine: Literal["fairseq"] = "fairseq"
+    device: Literal["auto", "cpu", "cuda"] = "auto"
+    protocol: Literal["released"] | None = None
+    adam_state: Literal["fresh", "carried"] | None = None
+    rng_streams: Literal["independent", "released"] | None = None
+    min_len: Literal[0, 1] | None = None
+    updates: int = Field(default=3000, ge=1)
+    batch_size: int | None = Field(default=None, ge=1)
+    keep_checkpoints: Literal["none", "T"] = "none"
+    seeds_per_job: int = Field(default=1, ge=1)
+    blocks_per_job: int = Field(default=1, ge=1)
+    task_folder: str | None = None
+    learners: dict[str, dict[str, Any]]
+    experiments: list[Experiment] = Field(min_length=1)
+
+    @model_validator(mode="after")
+    def _released_is_whole(self) -> Config:
+        given = {k: getattr(self, k) for k in ("adam_state", "rng_streams", "min_len") if getattr(self, k) is not None}
+        if self.protocol == "released" and given:
+            raise ValueError(
+                f"`protocol: released` already says adam_state, rng_streams and min_len; leave out {', '.join(given)}"
+            )
+        return self
+
+    def resolved_protocol(self) -> Protocol:
+        """The three parts of the protocol, with defaults filled in."""
+        if self.protocol == "released":
+            return Protocol("carried", "released", 1)
+        return Protocol(self.adam_state or "fresh", self.rng_streams or "independent", self.min_len or 0)
+
+
+def read_config(content: Mapping[str, Any]) -> tuple[Config, dict[str, Task]]:
+    """Check a configuration as YAML gives it; returns it with all tasks that it can speak of.
+
+    Raises:
+        UserError: every fault, each with the key, the value, what is allowed and the nearest match.
+    """
+    try:
+        config = Config.model_validate(dict(content))
+    except ValidationError as error:
+        raise UserError("the configuration is wrong:\n" + "\n".join(_sentence(e) for e in error.errors())) from None
+    tasks = load_tasks([config.task_folder] if config.task_folder else [])
+    faults = [f"  learners: name {n!r} may hold letters, digits and . _ = , + -" for n in config.learners if not NAME.fullmatch(n)]
+    for place, experiment in enumerate(config.experiments):
+        for fault in _faults(experiment, config, tasks):
+            faults.append(f"  experiments[{place}]: {fault}")
+    if faults:
+        raise UserError("the configuration is wrong:\n" + "\n".join(faults))
+    return config, tasks
+
+
+def parse_seeds(value: object) -> list[int]:
+    """Seeds as numbers: from a list, one number, or text such as `1-4` or `1-4, 11`.
+
+    Raises:
+        ValueError: it is none of these, a range runs backwards or a seed stands twice.
+    """
+    allowed = "seeds are a range such as 1-4, a number, or a list of numbers from 0 on"
+    seeds: list[int] = []
+    for part in value if isinstance(value, list) else str(value).split(","):
+        match = re.fullmatch(r"\s*(\d+)\s*(?:-\s*(\d+)\s*)?", str(part)) if not isinstance(part, bool) else None
+        if match is None:
+            raise ValueError(f"{value!r} is no list of seeds; {allowed}")
+        first, last = int(match[1]), int(match[2] or match[1])
+        if last < first:
+            raise ValueError(f"the range {part!r} runs backwards; {allowed}")
+        seeds += range(first, last + 1)
+    if len(set(seeds)) < len(seeds):
+        raise ValueError(f"{value!r} names a seed twice")
+    if not seeds:
+        raise ValueError(f"no seeds given; {allowed}")
+    return seeds
+
+
+def _faults(experiment: Experiment, config: Config, tasks: Mapping[str, Task]) -> list[str]:
+    """What an experiment names that does not exist."""
+    faults = []
+    try:
+        task = find_task(experiment.task, tasks)
+    except UserError as error:
+        return [f"task: {error}"]
+    for size in experiment.sizes or []:
+        try:
+            check_size(task, size)
+        except UserError as error:
+            faults.append(f"sizes: {error}")
+    for name in experiment.learners:
+        if name not in config.learners:
+            known = ", ".join(sorted(config.learners))
+            faults.append(f"learners: no learner {name!r}; there are {known}{nearest(name, config.learners)}")
+    for name in experiment.candidates or []:
+        if name not in task.candidates:
+            known = ", ".join(task.candidates)
+            faults.append(f"candidates: task {task.name!r} has no candidate {name!r}; it has {known}{nearest(name, task.candidates)}")
+    return faults
+
+
+def _sentence(error: Any) -> str:
+    """One of pydantic's errors as a sentence."""
+    place = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in error["loc"]).lstrip(".")
+    kind, value = error["type"], error["input"]
+    if kind == "extra_forbidden":
+        schema = Experiment if len(error["loc"]) > 1 else Config
+        key = error["loc"][-1]
+        known = sorted(schema.model_fields)
+        return f"  unknown key {place!r}{nearest(key, known)}; the keys here are {', '.join(known)}"
+    if kind == "missing":
+        return f"  {place}: this key is missing"
+    if kind == "literal_error":
+        expected = error["ctx"]["expected"]
+        hint = nearest(value, re.findall(r"'([^']*)'", expected))
+        return f"  {place}: {value!r} is not allowed, it must be {expected}{hint}"
+    message = error["msg"].removeprefix("Value error, ")
+    return f"  {place or 'protocol'}: {message}" + ("" if kind == "value_error" else f", it is {value!r}")

@@ -1,0 +1,147 @@
+"""One job: a range of seeds and of blocks of one (task, size, learner), from the ledger where it is known."""
+
+from __future__ import annotations
+
+import json
+import sys
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from doubt.binary import load_dataset
+from doubt.checkpoints import load_checkpoint, save_checkpoint
+from doubt.engines import reference
+from doubt.errors import UserError
+from doubt.files import write_atomically
+from doubt.ledger import Ledger
+from doubt.measurement import Cell, Chain, chains
+from doubt.tasks import FPA
+from doubt.training import Learner, Protocol, Result, Training
+from doubt.vocabulary import dictionary_of
+
+
+@dataclass(frozen=True)
+class Job:
+    """What a job is to do; it is written as JSON in the workflow and read back here.
+
+    `seeds` maps each seed to the datasets it needs (`fpa` for the FPA, candidates for the code length), `blocks` is the
+    first and the last block that is trained on, `engine_hash` the code under which results are filed.
+    """
+
+    task: str
+    size: int
+    name: str
+    learner: Learner
+    protocol: Protocol
+    engine: str
+    engine_hash: str
+    n_training: int
+    block_size: int
+    seeds: Mapping[int, Sequence[str]]
+    blocks: tuple[int, int]
+
+    @classmethod
+    def from_json(cls, text: str) -> Job:
+        content = json.loads(text)
+        content["learner"] = Learner(**content["learner"])
+        content["protocol"] = Protocol(**content["protocol"])
+        content["seeds"] = {int(seed): datasets for seed, datasets in content["seeds"].items()}
+        content["blocks"] = tuple(content["blocks"])
+        return cls(**content)
+
+    @property
+    def requests(self) -> list[tuple[str, int]]:
+        """(dataset, seed) pairs, seed by seed."""
+        return [(dataset, seed) for seed, datasets in self.seeds.items() for dataset in datasets]
+
+
+def run_job(
+    job: Job, data_bin: Path, ledger_folder: Path, output: Path, device: torch.device, checkpoints: Path | None
+) -> None:
+    """Do what is missing of a job, then write its rows, whole.
+
+    Args:
+        data_bin: folder of the (task, size)'s binarized datasets.
+        output: JSON lines, one per scored block and per decoded test set.
+        checkpoints: where trained T's are kept and looked for, or None.
+    """
+    datasets = {name: load_dataset(data_bin / name) for name in sorted({dataset for dataset, _ in job.requests})}
+    cell = Cell(datasets, job.n_training, job.block_size, job.learner, job.protocol)
+    wanted = chains(cell, job.requests, range(job.blocks[0], job.blocks[1] + 1))
+    ledger = Ledger(ledger_folder, job.engine_hash)
+    missing = [chain for chain in wanted if any(ledger.find(training) is None for training in chain)]
+    total = sum(map(len, wanted))
+    print(f"{job.task}/{job.size} {job.name}: {total} trainings, {sum(map(len, missing))} to do", file=sys.stderr)
+    _train_missing(job, missing, ledger, device, checkpoints)
+    results = {training.key: ledger.find(training) for chain in wanted for training in chain}
+    write_atomically(output, "".join(json.dumps(row) + "\n" for row in _rows(job, cell, results)))
+
+
+def _train_missing(
+    job: Job, missing: Sequence[Chain], ledger: Ledger, device: torch.device, checkpoints: Path | None
+) -> None:
+    """Execute trainings, recording each in the ledger as it finishes."""
+    trainings = {training.key: training for chain in missing for training in chain}
+    started, done = time.monotonic(), 0
+    for result in _results(missing, device, checkpoints):
+        training = trainings[result.key]
+        if ledger.find(training) is None:
+            note = {"task": job.task, "size": job.size, "learner": job.name, "seed": training.seed}
+            ledger.add(training, result, note | {"block": training.block, "engine": job.engine})
+        done += 1
+        left = (time.monotonic() - started) / done * (len(trainings) - done)
+        print(
+            f"seed {training.seed}, block {training.block}: {result.status} in {result.seconds:.1f} s; "
+            f"{done} of {len(trainings)} trainings done, about {left:.0f} s left",
+            file=sys.stderr,
+            flush=True,
+        )
+
+
+def _results(missing: Sequence[Chain], device: torch.device, checkpoints: Path | None) -> Iterator[Result]:
+    """Results of chains of trainings; a kept checkpoint of T is used where more is asked of it."""
+    keep: Callable[[Training, torch.nn.Module], None] | None = None
+    if checkpoints is not None:
+
+        def keep(training: Training, model: torch.nn.Module) -> None:
+            if training.block == 0:
+                save_checkpoint(checkpoints / f"{training.key}.pt", training, model)
+
+    for chain in missing:
+        kept = checkpoints / f"{chain[0].key}.pt" if checkpoints is not None else None
+        if kept is not None and kept.exists() and len(chain) == 1:
+            yield reference.evaluate_kept(chain[0], load_checkpoint(kept).model(device), device)
+        else:
+            yield from reference.train_chain(chain, device, keep)
+
+
+def _rows(job: Job, cell: Cell, results: Mapping[str, Result | None]) -> Iterator[dict[str, Any]]:
+    """The job's rows: for each seed and dataset one per scored block, or one with the decoded test set."""
+    for dataset, seed in job.requests:
+        for training in cell.trainings(dataset, seed, range(job.blocks[0], job.blocks[1] + 1)):
+            result = results[training.key]
+            if result is None:
+                raise UserError(f"the training of seed {seed}, block {training.block} is not in the ledger; run again")
+            row = {"task": job.task, "size": job.size, "learner": job.name, "seed": seed, "training_id": result.key}
+            row |= {"status": result.status, "seconds": result.seconds, "updates": result.updates}
+            row |= {"engine": result.engine, "device": result.device, "torch": result.torch, "host": result.host}
+            row |= asdict(job.protocol)
+            if dataset == FPA:
+                outputs = result.outputs.get(training.decodes[0].key)
+                yield {"kind": "decode", **row, "outputs": _texts(training, outputs)}
+            else:
+                score = training.scores[0]
+                scored = {"dataset": dataset, "block": training.block + 1, "n_examples": len(score.examples)}
+                yield {"kind": "score", **row, **scored, "nats": result.nats.get(score.key)}
+
+
+def _texts(training: Training, outputs: list[list[int]] | None) -> list[str] | None:
+    """Decoded ids as text, symbols separated by blanks."""
+    if outputs is None:
+        return None
+    symbols = dictionary_of(training.target_symbols).symbols
+    return [" ".join(symbols[i] for i in output) for output in outputs]

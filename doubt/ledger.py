@@ -1,0 +1,122 @@
+"""The ledger: every finished training, append-only, so that none is done twice.
+
+It lies outside what Snakemake deletes. Each writer appends to a file of its own (nothing is shared, so a network file
+system will do), one JSON object a line, synced to disk before the training counts as done. A line that was cut off by a
+kill or a full disk is dropped on reading; the same training recorded twice does no harm.
+
+    ledger/{hash of the engine's code}/{what learners and T have in common}/{host}-{process}-{time}.jsonl
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import platform
+import sys
+import time
+from dataclasses import asdict, fields
+from pathlib import Path
+from typing import Any
+
+from doubt.errors import UserError
+from doubt.training import Result, Training, digest
+
+_FIELDS = {field.name for field in fields(Result)}
+
+
+class Ledger:
+    """The finished trainings of one engine's code, below a folder.
+
+    Reading is done a shelf at a time (a shelf holds the trainings that share learner, dictionaries and T) and kept;
+    records that another process adds later are not seen.
+    """
+
+    def __init__(self, folder: Path, code: str) -> None:
+        self.folder = folder / code
+        self._writer = f"{platform.node()}-{os.getpid()}-{time.time_ns()}.jsonl"
+        self._shelves: dict[str, dict[str, Result]] = {}
+
+    def find(self, training: Training) -> Result | None:
+        """The training's result, if it is there with everything that is asked of it."""
+        result = self._shelf(training).get(training.key)
+        if result is None or result.status == "diverged":
+            return result
+        complete = all(score.key in result.nats for score in training.scores)
+        complete &= all(request.key in result.outputs for request in training.decodes)
+        return result if complete else None
+
+    def add(self, training: Training, result: Result, note: dict[str, Any]) -> None:
+        """Record a finished training; returns when it is on disk.
+
+        Args:
+            note: what a person wants to see beside the record (task, learner, seed, ...).
+
+        Raises:
+            UserError: the record cannot be written; nothing half-written is left behind.
+        """
+        path = self.folder / shelf_of(training) / self._writer
+        line = json.dumps({**asdict(result), "note": note, "time": time.time()}, separators=(",", ":")) + "\n"
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            with path.open("ab", buffering=0) as file:
+                size = file.tell()
+                try:
+                    _write_all(file.fileno(), line.encode())
+                    os.fsync(file.fileno())
+                except OSError:
+                    file.truncate(size)
+                    raise
+        except OSError as error:
+            raise UserError(
+                f"the ledger {path} cannot be written: {error.strerror}; free space or mend the rights and run again "
+                "(trainings recorded before are kept)"
+            ) from error
+        _merge(self._shelf(training), result)
+
+    def _shelf(self, training: Training) -> dict[str, Result]:
+        name = shelf_of(training)
+        if name not in self._shelves:
+            self._shelves[name] = read_shelf(self.folder / name)
+        return self._shelves[name]
+
+
+def shelf_of(training: Training) -> str:
+    """The shelf of a training, by content: its learner, dictionaries and T."""
+    content = [asdict(training.learner) | {"user_dir": None}, training.source_symbols, training.target_symbols]
+    return digest([content, [asdict(example) for example in training.blocks[0]]])[:16]
+
+
+def read_shelf(folder: Path) -> dict[str, Result]:
+    """All results of a shelf by key; what was recorded in parts (scores asked for later) is put together."""
+    results: dict[str, Result] = {}
+    for path in sorted(folder.glob("*.jsonl")):
+        for number, line in enumerate(path.read_bytes().split(b"\n"), start=1):
+            record = _parse(line)
+            if record is not None:
+                _merge(results, record)
+            elif line:
+                print(f"ledger: dropped line {number} of {path}: it was cut off; it will be redone", file=sys.stderr)
+    return results
+
+
+def _parse(line: bytes) -> Result | None:
+    try:
+        record = json.loads(line)
+        return Result(**{name: value for name, value in record.items() if name in _FIELDS})
+    except (ValueError, TypeError, AttributeError):
+        return None
+
+
+def _merge(results: dict[str, Result], new: Result) -> None:
+    """Add a result to those known; scores and outputs of the same training that were asked for later are added."""
+    old = results.get(new.key)
+    if old is not None and old.status == new.status == "ok":
+        new.nats = old.nats | new.nats
+        new.outputs = old.outputs | new.outputs
+        new.seconds = max(old.seconds, new.seconds)  # scores read off a kept checkpoint cost next to nothing
+    results[new.key] = new
+
+
+def _write_all(descriptor: int, data: bytes) -> None:
+    while data:
+        data = data[os.write(descriptor, data) :]

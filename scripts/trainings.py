@@ -1,0 +1,47 @@
+"""Do one job of the workflow: a range of seeds and blocks of one (task, size, learner).
+
+    python scripts/trainings.py --job "$(cat job.json)" --data-bin results/data-bin/add-or-mul/5 \\
+        --ledger results/ledger --output rows.jsonl
+
+Trainings that the ledger knows are not done again. For one learner by hand, scripts/train.py is the better tool.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
+
+from doubt.errors import exit_on_user_error
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--job", required=True, metavar="JSON", help="what to do, as doubt.jobs.Job describes it")
+    parser.add_argument("--data-bin", required=True, type=Path, metavar="DIR", help="the (task, size)'s binarized data")
+    parser.add_argument("--ledger", required=True, type=Path, metavar="DIR", help="where finished trainings are kept")
+    parser.add_argument("--output", required=True, type=Path, metavar="FILE", help="rows of the results, JSON lines")
+    parser.add_argument("--device", default="auto", choices=["auto", "cpu", "cuda"])
+    parser.add_argument("--checkpoints", type=Path, metavar="DIR", help="keep T's weights here, and use those kept")
+    parser.add_argument("--threads", type=int, default=1, help="CPU threads (default 1: more are slower here)")
+    arguments = parser.parse_args()
+    os.environ.setdefault("OMP_NUM_THREADS", str(arguments.threads))
+
+    from doubt.devices import choose_device  # after the thread count is set, since torch reads it on import
+    from doubt.jobs import Job, run_job
+
+    run_job(
+        Job.from_json(arguments.job),
+        arguments.data_bin,
+        arguments.ledger,
+        arguments.output,
+        choose_device(arguments.device, arguments.threads),
+        arguments.checkpoints,
+    )
+
+
+if __name__ == "__main__":
+    exit_on_user_error(main)
