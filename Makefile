@@ -1,0 +1,41 @@
+# `make` or `make help` shows what there is.
+PYTHON := .venv/bin/python
+
+# The models are small: one thread each is fastest, and two jobs at a time use two cores.
+export OMP_NUM_THREADS := 1
+export MKL_NUM_THREADS := 1
+
+TEST := $(PYTHON) -m pytest -n 2 --dist loadgroup --durations 15
+
+.PHONY: help env run test test-long lint format clean FORCE
+
+help: ## show this help
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' Makefile | expand -t 20
+
+env: .venv/.installed ## set up the environment in .venv, or bring it up to date
+
+# Again where the requirements have changed since, or where the Python that .venv was made with is gone.
+.venv/.installed: envs/create.sh envs/requirements.txt envs/requirements-dev.txt envs/constraints.txt \
+		$(if $(shell test -x $(PYTHON) && echo there),,FORCE)
+	@sh envs/create.sh
+	@touch $@
+
+run: env ## run the default experiment of config.yaml, end to end
+	@$(PYTHON) -m snakemake --cores 2
+
+test: env ## run the tests
+	@$(TEST) -m "not long"
+
+test-long: env ## run all tests, also those that take longer
+	@$(TEST)
+
+lint: env ## check style, types and rules (part of the tests)
+	@$(PYTHON) -m pytest -q tests/test_code_quality.py
+
+format: env ## format the code and the rules
+	@$(PYTHON) -m ruff check --fix
+	@$(PYTHON) -m ruff format
+	@$(PYTHON) -m snakefmt Snakefile rules
+
+clean: ## remove .venv and the caches of the tools; results stay
+	@rm -rf .venv .pytest_cache .mypy_cache .ruff_cache .hypothesis
