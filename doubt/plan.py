@@ -10,13 +10,16 @@ import subprocess
 import sys
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
 from doubt.code_hash import ROOT, code_hash, engine_hash
+from doubt.cost import training_seconds
 from doubt.config import Config, Experiment, parse_seeds, read_config
 from doubt.errors import UserError
 from doubt.tasks import FPA, Task
+from doubt.text import dictionary_order, training_pairs
 from doubt.training import Learner, is_chained
 
 #: Grid keys of the original's JSON files that say how to measure, not what the learner is.
@@ -133,13 +136,23 @@ class Plan:
         return [(seeds, list(blocks)) for blocks, seeds in groups.items()]
 
     def n_trainings(self, cell: CellPlan, chunk: Chunk) -> int:
-        """How many trainings a job has, T counted once per seed (comp-or-mem's two dictionaries: see `binary`)."""
-        seeds = self.job(cell, chunk)["seeds"]
-        blocks = range(chunk.blocks[0], chunk.blocks[1] + 1)
-        if self.chained(cell):
-            return sum(len(blocks) * (len(d) - (FPA in d)) + (FPA in d) for d in seeds.values())
-        later = sum(block > 0 for block in blocks)
-        return sum(later * (len(d) - (FPA in d)) + (0 in blocks) for d in seeds.values())
+        """How many trainings a job has at most: fewer where candidates give the first blocks the same outputs."""
+        task, blocks = self.tasks[cell.task], range(chunk.blocks[0], chunk.blocks[1] + 1)
+        total = 0
+        for datasets in self.job(cell, chunk)["seeds"].values():
+            candidates = [dataset for dataset in datasets if dataset != FPA]
+            if self.chained(cell):
+                total += len(candidates) * len(blocks) + (FPA in datasets)
+            else:
+                total += len(candidates) * sum(block > 0 for block in blocks)
+                total += len(_dictionaries(task, cell.size, tuple(datasets))) if 0 in blocks else 0
+        return total
+
+    def seconds(self, cell: CellPlan, chunk: Chunk) -> float:
+        """Expected seconds of a job on one CPU core."""
+        learner = self.learners[cell.learner]
+        each = training_seconds(self.tasks[cell.task], cell.size, learner.arguments, learner.updates)
+        return each * self.n_trainings(cell, chunk)
 
     def _engine_hash(self, user_dir: str | None) -> str:
         if user_dir not in self._engine_hashes:
@@ -246,6 +259,15 @@ def _datasets(experiment: Experiment, task: Task) -> set[str]:
     if "code_length" in experiment.measures:
         wanted |= set(experiment.candidates or task.candidates)
     return wanted
+
+
+@lru_cache(maxsize=None)
+def _dictionaries(task: Task, size: int, datasets: tuple[str, ...]) -> frozenset[object]:
+    """The different pairs of dictionaries that some datasets of a (task, size) have; T is trained once for each."""
+    pairs = [training_pairs(task, size, dataset) for dataset in datasets]
+    return frozenset(
+        (dictionary_order(source for source, _ in pair), dictionary_order(target for _, target in pair)) for pair in pairs
+    )
 
 
 def _resolve(config: Config, cache: Path) -> dict[str, Learner]:

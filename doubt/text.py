@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable
 from pathlib import Path
 
 from doubt.errors import UserError
-from doubt.tasks import FPA, Symbols, Task, check_size, line, words
+from doubt.tasks import FPA, Pair, Symbols, Task, check_size, line, words
 
 SPLITS = ("train", "valid", "test")
 SIDES = ("src", "dst")
@@ -26,9 +27,7 @@ def write_dataset(task: Task, size: int, dataset: str, folder: Path) -> None:
     check_size(task, size)
     if dataset not in task.datasets:
         raise UserError(f"task {task.name!r} has no dataset {dataset!r}; it has {', '.join(task.datasets)}")
-    train = task.training_set(size)
-    if dataset != FPA:
-        train += task.holdout_set(size, dataset)
+    train = training_pairs(task, size, dataset)
     tested = task.test_inputs(size)
     lines = {"train.src": [s for s, _ in train], "train.dst": [t for _, t in train]}
     for split in ("valid", "test"):
@@ -39,6 +38,11 @@ def write_dataset(task: Task, size: int, dataset: str, folder: Path) -> None:
             (folder / name).write_text("".join(f"{line(e)}\n" for e in examples), encoding="utf-8")
     except OSError as error:
         raise UserError(f"cannot write the dataset to {folder}: {error.strerror}; check rights and space") from error
+
+
+def training_pairs(task: Task, size: int, dataset: str) -> list[Pair]:
+    """The examples of a dataset: T, then (unless it is `fpa`) H labelled by the candidate."""
+    return task.training_set(size) + (task.holdout_set(size, dataset) if dataset != FPA else [])
 
 
 def read_side(path: Path) -> list[Symbols]:
@@ -73,6 +77,15 @@ def check_dataset(folder: Path) -> None:
                 f"{folder / split}.src has {len(source)} lines and {split}.dst has {len(target)}; "
                 "each source needs one target: generate the dataset again"
             )
+
+
+def dictionary_order(examples: Iterable[Symbols]) -> tuple[str, ...]:
+    """The symbols of one side of a dataset in the order of its dictionary: by falling count, then by name.
+
+    (fairseq/data/dictionary.py: finalize.)
+    """
+    counts = Counter(symbol for example in examples for symbol in example)
+    return tuple(sorted(counts, key=lambda symbol: (-counts[symbol], symbol)))
 
 
 def unknown_symbols(examples: Iterable[Symbols], known: Iterable[str]) -> list[str]:

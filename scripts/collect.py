@@ -23,7 +23,9 @@ from doubt.files import write_atomically
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--folder", required=True, type=Path, metavar="DIR", help="the cell's folder of results/runs")
-    parser.add_argument("--jobs", required=True, type=json.loads, metavar="JSON", help="[[seed ranges, block ranges], ...]")
+    parser.add_argument(
+        "--jobs", required=True, type=json.loads, metavar="JSON", help="[[seed ranges, block ranges], ...]"
+    )
     parser.add_argument("--output", required=True, type=Path, metavar="FILE")
     arguments = parser.parse_args()
     rows = []

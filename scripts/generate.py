@@ -1,6 +1,6 @@
 """Write the text of datasets of a (task, size).
 
-    python scripts/generate.py --task add-or-mul --size 5 --dataset fpa mul --output results/data/add-or-mul/5
+python scripts/generate.py --task add-or-mul --size 5 --dataset fpa mul --output results/data/add-or-mul/5
 """
 
 from __future__ import annotations
@@ -21,7 +21,9 @@ def main() -> None:
     parser.add_argument("--task", required=True)
     parser.add_argument("--size", required=True, type=int)
     parser.add_argument("--dataset", required=True, nargs="+", help="`fpa` or candidates, each in a folder of its name")
-    parser.add_argument("--output", required=True, type=Path, metavar="DIR", help="folder of the (task, size)'s datasets")
+    parser.add_argument(
+        "--output", required=True, type=Path, metavar="DIR", help="folder of the (task, size)'s datasets"
+    )
     parser.add_argument("--task-folder", action="append", default=[], metavar="DIR", help="where further tasks are")
     arguments = parser.parse_args()
     task = find_task(arguments.task, load_tasks(arguments.task_folder))

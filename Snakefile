@@ -1,0 +1,59 @@
+# What do seq2seq learners do when in doubt? Data, trainings, predictions, tables, figures.
+#
+#   snakemake --cores 2                              all of config.yaml
+#   snakemake --cores 2 --configfile presets/X.yaml  a preset
+#   snakemake data --cores 2                         the datasets alone, as text and in fairseq's binary form
+#
+# The targets are data, tables, figures, report and all (the default).
+from pathlib import Path
+
+from snakemake.utils import min_version
+
+min_version("9.0")
+
+
+configfile: Path(workflow.basedir) / "config.yaml"
+
+
+include: "rules/common.smk"
+
+
+localrules:
+    all,
+    data,
+    tables,
+    figures,
+
+
+rule all:
+    input:
+        TABLES,
+        FIGURE_FILES,
+
+
+# Every dataset of the configuration, as text and in fairseq's binary form.
+rule data:
+    input:
+        [
+            f"{RESULTS}/{kind}/{task.name}/{size}/{dataset}/{name}"
+            for task, size, _ in PLAN.task_sizes()
+            for dataset in task.datasets
+            for kind, names in (("data", TEXT_FILES), ("data-bin", BINARY_FILES))
+            for name in names
+        ],
+
+
+rule tables:
+    input:
+        TABLES,
+
+
+rule figures:
+    input:
+        FIGURE_FILES,
+
+
+include: "rules/data.smk"
+include: "rules/train.smk"
+include: "rules/decode.smk"
+include: "rules/aggregate.smk"

@@ -1,0 +1,24 @@
+"""What a training costs, before it is run: expected seconds on one CPU core.
+
+The rates come from trainings of the reference engine at hidden size 512 on one thread of a common CPU; they are there to
+size time limits and to say how long is left, and are good within a factor of two.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from doubt.tasks import Task
+
+#: fairseq architecture: seconds per update, and seconds per update and symbol of the longest source plus target.
+RATES = {"transformer": (0.0085, 0.00004), "fconv": (0.028, 0.0008), "lstm": (0.028, 0.0025)}
+#: What an architecture without a measured rate is taken for.
+UNKNOWN = (0.05, 0.003)
+
+
+def training_seconds(task: Task, size: int, arguments: dict[str, Any], updates: int) -> float:
+    """Expected seconds of one training of a learner on a (task, size)."""
+    longest = max(len(s) + len(t) for s, t in task.training_set(size)) + 2
+    family = next((name for name in RATES if str(arguments["arch"]).startswith(name)), None)
+    base, per_symbol = RATES[family] if family else UNKNOWN
+    return updates * (base + per_symbol * longest)

@@ -1,0 +1,99 @@
+# Functions and constants that the rules share; no rule here.
+import json
+import sys
+from pathlib import Path
+
+from snakemake.exceptions import WorkflowError
+
+sys.path.insert(0, str(Path(workflow.basedir)))
+
+from doubt.code_hash import code_hash
+from doubt.errors import UserError
+from doubt.plan import Plan
+from doubt.text import FILES as TEXT_FILES
+
+RESULTS = "results"
+PYTHON = sys.executable
+SCRIPTS = Path(workflow.basedir) / "scripts"
+# The files of doubt.binary.FILES, which cannot be imported here since it imports fairseq.
+BINARY_FILES = ["dict.src.txt", "dict.dst.txt"] + [
+    f"{split}.src-dst.{side}.{kind}"
+    for split in ("train", "valid", "test")
+    for side in ("src", "dst")
+    for kind in ("bin", "idx")
+]
+FORMATS = ("svg", "png")
+FIGURES = ("rule_shares", "code_lengths", "code_curves")
+
+try:
+    PLAN = Plan(config, Path(RESULTS) / ".cache")
+except UserError as error:
+    raise WorkflowError(str(error))
+
+TABLES = [
+    f"{RESULTS}/tables/{name}"
+    for name in ("blocks.csv", "fpa.csv", "code_length.csv", "paper_table.md", "paper_table.tex")
+]
+TASKS = sorted({task.name: task for task, _, _ in PLAN.task_sizes()}.values(), key=lambda task: task.name)
+FIGURE_FILES = expand(
+    f"{RESULTS}/figures/{{task}}/{{figure}}.{{format}}",
+    task=[task.name for task in TASKS],
+    figure=FIGURES,
+    format=FORMATS,
+)
+DEVICE = PLAN.config.device
+CHECKPOINTS = f"--checkpoints {RESULTS}/checkpoints" if PLAN.config.keep_checkpoints == "T" else ""
+TASK_FOLDER = f"--task-folder {PLAN.config.task_folder}" if PLAN.config.task_folder else ""
+
+
+wildcard_constraints:
+    task="[a-z][a-z0-9_-]*",
+    size=r"\d+",
+    learner="[A-Za-z0-9][A-Za-z0-9._=,+-]*",
+    seeds=r"\d+-\d+",
+    blocks=r"\d+-\d+",
+
+
+def cell_of(wildcards):
+    """The plan's cell that a job's wildcards name."""
+    return PLAN.cell(wildcards.task, wildcards.size, wildcards.learner)
+
+
+def chunk_of(wildcards):
+    """The plan's chunk that a training job's wildcards name."""
+    wanted = f"seeds-{wildcards.seeds}/blocks-{wildcards.blocks}.jsonl"
+    return next(chunk for chunk in PLAN.chunks(cell_of(wildcards)) if chunk.path == wanted)
+
+
+def job_json(wildcards):
+    """What a training job is to do, as a string, so that Snakemake compares it by value."""
+    return json.dumps(PLAN.job(cell_of(wildcards), chunk_of(wildcards)), sort_keys=True)
+
+
+def binarized(wildcards):
+    """The binary data that a training job reads."""
+    seeds = PLAN.job(cell_of(wildcards), chunk_of(wildcards))["seeds"]
+    datasets = sorted({dataset for wanted in seeds.values() for dataset in wanted})
+    folder = f"{RESULTS}/data-bin/{wildcards.task}/{wildcards.size}"
+    return [f"{folder}/{dataset}/{name}" for dataset in datasets for name in BINARY_FILES]
+
+
+def job_rows(wildcards):
+    """The rows of all of a cell's jobs."""
+    cell = cell_of(wildcards)
+    return [f"{RESULTS}/runs/{cell.folder}/{chunk.path}" for chunk in PLAN.chunks(cell)]
+
+
+def gpus(wildcards):
+    """GPUs that a training job asks for; Snakemake ignores the number on this machine unless --resources gpu=N."""
+    return 0 if PLAN.config.device == "cpu" else 1
+
+
+def memory(wildcards, attempt):
+    """Memory of a training job in MB: torch itself takes about 500, the learners little more."""
+    return 2000 * attempt
+
+
+def minutes(wildcards, attempt):
+    """Time that a training job may take, in minutes: twice what is expected, and more after each failure."""
+    return attempt * max(10, round(2 * PLAN.seconds(cell_of(wildcards), chunk_of(wildcards)) / 60))

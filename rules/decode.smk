@@ -1,0 +1,17 @@
+# What T's learners give for the test inputs, and which rule each seed follows.
+rule decode:
+    input:
+        f"{RESULTS}/runs/{{task}}/{{size}}/{{learner}}.jsonl",
+    output:
+        f"{RESULTS}/predictions/{{task}}/{{size}}/{{learner}}/predictions.jsonl",
+    log:
+        f"{RESULTS}/logs/decode/{{task}}/{{size}}/{{learner}}.log",
+    params:
+        task_folder=TASK_FOLDER,
+        code=lambda wildcards: code_hash("scripts/predictions.py", PLAN.tasks[wildcards.task].path),
+    resources:
+        mem_mb=1000,
+        runtime=10,
+    shell:
+        "{PYTHON} {SCRIPTS}/predictions.py --task {wildcards.task} --size {wildcards.size} --runs {input}"
+        " --output {output} {params.task_folder} 2> {log}"
