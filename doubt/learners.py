@@ -12,7 +12,7 @@ import io
 import json
 import sys
 from argparse import Namespace
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import asdict
 from typing import Any
 
@@ -64,19 +64,6 @@ def resolve(definition: Mapping[str, Any], updates: int, batch_size: int | None)
     )
     _try_out(learner)
     return learner
-
-
-def resolve_command_line(argv: Sequence[str], updates: int, batch_size: int | None) -> Learner:
-    """The learner that fairseq's flags on a command line describe (`--arch=lstm --encoder-embed-dim 16 ...`)."""
-    given: dict[str, Any] = {}
-    words = [part for word in argv for part in (word.split("=", 1) if word.startswith("--") else [word])]
-    for place, word in enumerate(words):
-        if word.startswith("--"):
-            follows = words[place + 1] if place + 1 < len(words) else "--"
-            given[word[2:].replace("-", "_")] = True if follows.startswith("--") else follows
-        elif place == 0 or not words[place - 1].startswith("--"):
-            raise UserError(f"argument {word!r} belongs to no flag; flags are given as --name=value")
-    return resolve(given, updates, batch_size)
 
 
 def _architecture(given: Mapping[str, Any]) -> str:

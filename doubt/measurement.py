@@ -51,7 +51,6 @@ class Cell:
         """The training on blocks 0..`block` of a dataset, asked for the next block's score; on `fpa`, for decoding."""
         data = self.datasets[dataset]
         blocks = self.blocks(dataset, seed)
-        fpa = dataset == FPA
         context = (len(data.examples) - self.n_training, digest([[e.source, e.target] for e in data.examples]))
         return Training(
             self.learner,
@@ -61,9 +60,14 @@ class Cell:
             symbols_of(data.target_dictionary),
             tuple(blocks[: block + 1]),
             context if self.chained else None,
-            () if fpa else (Score(blocks[block + 1]),),
-            (Decode(data.test_sources, self.protocol.min_len),) if fpa else (),
+            (Score(blocks[block + 1]),) if block + 1 < len(blocks) else (),
+            (Decode(data.test_sources, self.protocol.min_len),) if dataset == FPA else (),
         )
+
+    def sequence(self, dataset: str, seed: int) -> list[Training]:
+        """All trainings of a dataset: T, then T and ever more blocks; where there is no hold-out, T alone."""
+        n_blocks = len(self.blocks(dataset, seed))
+        return self.trainings(dataset, seed, range(max(n_blocks - 1, 1)))
 
     def trainings(self, dataset: str, seed: int, blocks: Iterable[int]) -> list[Training]:
         """The trainings of a dataset on each of the given blocks that has one: `fpa` has block 0 alone.

@@ -17,7 +17,7 @@ import torch
 
 from doubt.batching import make_batch
 from doubt.decoding import decode
-from doubt.learners import build_model, namespace
+from doubt.models import build_model, namespace
 from doubt.optimisation import Optimizer, summed_nll
 from doubt.randomness import holdout_order, independent_stream, released_stream, seed_everything
 from doubt.training import Example, Result, Training
@@ -59,15 +59,38 @@ def train_chain(chain: Sequence[Training], device: torch.device, keep: Keep | No
             optimizer = Optimizer(model, arguments)
         optimizer.restart_schedule()
         updates, finite = _train(model, training, optimizer, device)
-        result = Result(training.key, "ok" if finite else "diverged", 0.0, updates)
+        result = _new_result(training, updates, device)
         if finite:
-            evaluate(model, training, result, device)
-            if keep is not None:
-                keep(training, model)
+            _evaluate(model, training, result, device)
+        else:
+            result.status = "diverged"
+        if keep is not None and result.status == "ok":
+            keep(training, model)
         result.seconds = time.monotonic() - started
-        result.engine, result.device, result.torch = "fairseq", device_name(device), torch.__version__
-        result.host = platform.node()
         yield result
+
+
+def evaluate_kept(training: Training, model: torch.nn.Module, device: torch.device) -> Result:
+    """The result of a training whose model was kept: scored and decoded, not trained again."""
+    _deterministic()
+    started = time.monotonic()
+    result = _new_result(training, training.learner.updates, device)
+    _evaluate(model, training, result, device)
+    result.seconds = time.monotonic() - started
+    return result
+
+
+def _new_result(training: Training, updates: int, device: torch.device) -> Result:
+    return Result(
+        training.key,
+        "ok",
+        0.0,
+        updates,
+        device=device_name(device),
+        engine="fairseq",
+        torch=str(torch.__version__),
+        host=platform.node(),
+    )
 
 
 def _train(model: Any, training: Training, optimizer: Optimizer, device: torch.device) -> tuple[int, bool]:
@@ -109,7 +132,7 @@ def _batches(training: Training, dictionary: Any, device: torch.device) -> Itera
             yield make_batch(random.choices(examples, k=batch_size), dictionary, device)
 
 
-def evaluate(model: Any, training: Training, result: Result, device: torch.device) -> None:
+def _evaluate(model: Any, training: Training, result: Result, device: torch.device) -> None:
     """Score and decode what the training was asked for, into `result`; the random streams stay as they were."""
     source_dictionary, target_dictionary = dictionary_of(training.source_symbols), dictionary_of(training.target_symbols)
     for score in training.scores:
