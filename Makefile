@@ -21,7 +21,7 @@ env: .venv/.installed ## set up the environment in .venv, or bring it up to date
 	@touch $@
 
 run: env ## run the default experiment of config.yaml, end to end
-	@$(PYTHON) -m snakemake --cores 2
+	@$(PYTHON) scripts/run.py
 
 test: env ## run the tests
 	@$(TEST) -m "not long"

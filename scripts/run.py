@@ -1,0 +1,119 @@
+"""Run the workflow with progress in trainings, and end with a summary of what was found.
+
+    python scripts/run.py                                   what `make run` does: all of config.yaml, on all cores
+    python scripts/run.py --cores 2 --configfile presets/smoke.yaml
+
+Every option is Snakemake's. What Snakemake prints goes to results/logs/snakemake.log.
+"""
+
+from __future__ import annotations
+
+import csv
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+sys.path.insert(0, str(ROOT))
+
+import yaml
+from rich.console import Console
+
+from doubt.errors import UserError, exit_on_user_error
+from doubt.plan import Plan
+from doubt.progress import Progress, in_words, pending_jobs
+
+LOG = Path("results/logs/snakemake.log")
+#: Seconds between two lines of progress where the terminal cannot show one that changes.
+INTERVAL = 30
+
+
+def main() -> None:
+    options = sys.argv[1:]
+    if not any(option.startswith(("--cores", "-c", "-j", "--jobs")) for option in options):
+        options += ["--cores", str(os.cpu_count() or 1)]
+    command = [sys.executable, "-m", "snakemake", "--snakefile", str(ROOT / "Snakefile"), *options]
+    started = time.monotonic()
+    pending = outputs_to_write(command)
+    if pending:
+        follow(command, Progress(pending_jobs(the_plan(options), pending), Path("results/ledger")))
+    summarise()
+    if pending:
+        print(f"Done in {in_words(time.monotonic() - started)}.")
+    else:
+        print("Nothing to do: every result is up to date.")
+
+
+def outputs_to_write(command: list[str]) -> list[str]:
+    """The files that a run would write, as Snakemake says."""
+    done = subprocess.run([*command, "--summary"], capture_output=True, text=True, check=False)
+    if done.returncode != 0:
+        raise UserError(_tail(done.stderr))
+    rows = csv.DictReader(done.stdout.splitlines(), delimiter="\t")
+    return [row["output_file"] for row in rows if row["plan"] == "update pending"]
+
+
+def the_plan(options: list[str]) -> Plan:
+    """The plan that Snakemake makes of these options."""
+    content = yaml.safe_load((ROOT / "config.yaml").read_text(encoding="utf-8"))
+    for place, option in enumerate(options):
+        if option == "--configfile":
+            content |= yaml.safe_load(Path(options[place + 1]).read_text(encoding="utf-8"))
+        elif option == "--config":
+            pairs = [pair.split("=", 1) for pair in options[place + 1 :] if "=" in pair]
+            content |= {key: yaml.safe_load(value) for key, value in pairs}
+    return Plan(content, Path("results/.cache"))
+
+
+def follow(command: list[str], progress: Progress) -> None:
+    """Run Snakemake and say how far it is; its output goes to the log.
+
+    Raises:
+        UserError: Snakemake failed; with the end of its log.
+    """
+    LOG.parent.mkdir(parents=True, exist_ok=True)
+    console = Console()
+    console.print(f"{progress.total} trainings to do; details in {LOG}")
+    with LOG.open("w") as log:
+        snakemake = subprocess.Popen(command, stdout=log, stderr=subprocess.STDOUT, start_new_session=True)
+        try:
+            if console.is_terminal:
+                with console.status(progress.sentence()) as status:
+                    while snakemake.poll() is None:
+                        time.sleep(1)
+                        status.update(progress.sentence())
+            else:
+                while _wait(snakemake, INTERVAL):
+                    print(progress.sentence(), flush=True)
+        except KeyboardInterrupt:
+            os.killpg(snakemake.pid, signal.SIGINT)
+            snakemake.wait()
+            raise UserError("interrupted; finished trainings are kept, run again to go on") from None
+    if snakemake.returncode != 0:
+        raise UserError(f"the run failed; finished trainings are kept. The end of {LOG}:\n{_tail(LOG.read_text())}")
+
+
+def summarise() -> None:
+    """Print what was found, if there are tables."""
+    if Path("results/tables/fpa.csv").exists():
+        subprocess.run([sys.executable, str(ROOT / "scripts/summary.py"), "--tables", "results/tables"], check=True)
+
+
+def _wait(process: subprocess.Popen[bytes], seconds: float) -> bool:
+    """Whether the process still runs after so many seconds."""
+    try:
+        process.wait(seconds)
+    except subprocess.TimeoutExpired:
+        return True
+    return False
+
+
+def _tail(text: str, n_lines: int = 25) -> str:
+    return "\n".join(text.strip().splitlines()[-n_lines:])
+
+
+if __name__ == "__main__":
+    exit_on_user_error(main)
