@@ -6,41 +6,55 @@ import math
 from pathlib import Path
 
 import pandas as pd
+from rich.box import SIMPLE_HEAD
 from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
 from doubt.classify import NO_RULE
-from doubt.measures.fpa import CELL
-from doubt.paper_table import number, share, span
+from doubt.paper_table import number
 from doubt.random_candidate import RANDOM
 from doubt.rows import ORIGIN, PROTOCOL, either
 from doubt.tables import read_table
 
 
 def summary(tables: Path) -> RenderableType:
-    """A table for the terminal, a row per task, size and learner, and where the results lie.
+    """A table per task for the terminal, and where the results lie.
 
     Raises:
         UserError: a table is missing.
     """
     fpa, code, costs = (read_table(tables, name) for name in ("fpa", "code_length", "costs"))
-    cells = pd.concat([fpa[CELL], code[CELL]]).drop_duplicates().sort_values(CELL)
-    if cells.empty:
+    tasks = sorted({*fpa["task"], *code["task"]})
+    if not tasks:
         return Text("Nothing was measured: the tables are empty.")
-    table = Table(title="Which rule do learners follow?", title_justify="left", pad_edge=False)
-    for column in ("task", "size", "learner", "rule (most seeds)", "FPA [95 %]", "shortest code", "code lengths (bits, mean)"):
-        table.add_column(column, justify="right" if column == "size" else "left", overflow="fold")
-    previous: tuple[object, object] | None = None
-    for task, size, learner in cells.itertuples(index=False):
-        shares, bits = (f[(f[CELL] == [task, size, learner]).all(axis=1)] for f in (fpa, code))
-        if previous is not None and previous != (task, size):
+    parts = [_task(task, *(f[f["task"] == task] for f in (fpa, code))) for task in tasks]
+    return Group(*parts, _footer(tables, fpa, code, costs))
+
+
+def _task(task: str, fpa: pd.DataFrame, code: pd.DataFrame) -> Table:
+    """One task: a row per size and learner, the rule of most seeds, mean code lengths with the shortest in bold."""
+    title = f"\n[bold]{task}[/bold] (code lengths in bits)"
+    table = Table(title=title, title_justify="left", pad_edge=False, padding=(0, 1), show_edge=False, box=SIMPLE_HEAD)
+    candidates = list(dict.fromkeys(code["candidate"]))
+    table.add_column("size", justify="right")
+    table.add_column("learner", no_wrap=True)
+    table.add_column("most seeds", no_wrap=True)
+    table.add_column("FPA (95 %)", no_wrap=True)
+    for candidate in candidates:
+        table.add_column(candidate, justify="right", no_wrap=True)
+    if candidates:
+        table.add_column("n", justify="right")
+    previous = None
+    for size, learner in sorted({*fpa[["size", "learner"]].itertuples(index=False, name=None),
+                                 *code[["size", "learner"]].itertuples(index=False, name=None)}):  # fmt: skip
+        if previous not in (None, size):
             table.add_section()
-        first = previous != (task, size)
-        previous = (task, size)
-        lead = [str(task) if first else "", str(size) if first else "", str(learner)]
-        table.add_row(*lead, *_rule(shares), *_codes(bits))
-    return Group(table, _footer(tables, fpa, code, costs))
+        shares, bits = (f[(f["size"] == size) & (f["learner"] == learner)] for f in (fpa, code))
+        cells = [str(size) if size != previous else "", learner, *_rule(shares), *_codes(bits, candidates)]
+        table.add_row(*cells)
+        previous = size
+    return table
 
 
 def _rule(shares: pd.DataFrame) -> tuple[str, str]:
@@ -50,31 +64,40 @@ def _rule(shares: pd.DataFrame) -> tuple[str, str]:
     most = shares[shares["n"] == shares["n"].max()]
     row = most.iloc[0]
     names = " = ".join(f"({c})" if c in NO_RULE else c for c in most["class"])
-    return names, f"{share(row['fpa'])} {span(row['ci_low'], row['ci_high'], share)}, {row['n']} of {row['n_seeds']} seeds"
+    return names, f"{row['n']}/{row['n_seeds']} ({_short(row['ci_low'])}–{_short(row['ci_high'])})"
 
 
-def _codes(bits: pd.DataFrame) -> tuple[str, str]:
-    """The candidate of the shortest mean code, and all code lengths with the number of seeds."""
+def _short(value: float) -> str:
+    """A share without its leading zero: `.58`, `1`."""
+    return f"{value:.2f}".removeprefix("0").removesuffix(".00")
+
+
+def _codes(bits: pd.DataFrame, candidates: list[str]) -> list[str]:
+    """Each candidate's mean code length, the shortest in bold, and the number of seeds."""
     if bits.empty:
-        return "–", "not measured"
-    said = " · ".join(f"{c} {number(m)}" for c, m in zip(bits["candidate"], bits["bits_mean"], strict=True))
+        return ["–"] * (len(candidates) + bool(candidates))
+    means = dict(zip(bits["candidate"], bits["bits_mean"], strict=True))
+    shortest = min((m for c, m in means.items() if c != RANDOM and not math.isnan(m)), default=math.nan)
+    said = [number(means.get(c, math.nan)) for c in candidates]
+    said = [f"[bold]{n}[/bold]" if means.get(c) == shortest else n for c, n in zip(candidates, said, strict=True)]
     counts = sorted({int(n) for n in bits["n_seeds"]})
     n = f"{counts[0]}" if len(counts) == 1 else f"{counts[0]}–{counts[-1]}"
     lost = [f"{int(bits[f'n_{s}'].sum())} {s}" for s in ("diverged", "incomplete") if bits[f"n_{s}"].sum()]
-    rules = bits[(bits["candidate"] != RANDOM) & bits["bits_mean"].notna()]
-    best = " = ".join(rules.loc[rules["bits_mean"] == rules["bits_mean"].min(), "candidate"]) if len(rules) else "–"
-    return best, f"{said} (n = {n}{''.join(f', {l}' for l in lost)})"
+    return [*said, ", ".join([n, *lost])]
 
 
 def _footer(tables: Path, fpa: pd.DataFrame, code: pd.DataFrame, costs: pd.DataFrame) -> Text:
     """Protocol, machine, cost, and where everything lies."""
     protocol = ", ".join(f"{part} {either([*fpa[part], *code[part]])}" for part in PROTOCOL)
     origin = "engine {}, device {}, torch {}".format(*(either([*fpa[p], *code[p]]) for p in ORIGIN))
+    spent = duration(float(costs["seconds"].sum()))
     trainings, diverged = int(costs["n_trainings"].sum()), int(costs["n_diverged"].sum())
     lines = [
+        "",
         f"Protocol: {protocol}; {origin}.",
-        f"{trainings:,} trainings ({diverged:,} diverged), {duration(float(costs['seconds'].sum()))} of training, summed.",
-        f"Intervals of FPA: Wilson 95 %. More (intervals of code lengths, all seeds): {tables / 'code_length.csv'}",
+        f"{trainings:,} trainings ({diverged:,} diverged), {spent} of training, summed.",
+        "FPA: seeds of the rule / all seeds, Wilson interval. Code lengths: means over n seeds, shortest bold;",
+        f"their intervals: {tables / 'code_length.csv'}.",
     ]
     root = tables.parent
     places = {"tables": tables, "figures": root / "figures", "report": root / "report" / "index.html"}

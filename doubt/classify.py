@@ -1,0 +1,132 @@
+"""From what a learner outputs on `test.src` to the rule that it follows."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from itertools import repeat
+
+from doubt.errors import UserError
+from doubt.random_candidate import rules
+from doubt.rows import ORIGIN, PROTOCOL, Row
+from doubt.tasks import Symbols, Task, line, words
+
+#: Classes besides the candidate rules, in the order in which tables list them.
+OTHER, UNFIT, DIVERGED = "other", "unfit", "diverged"
+NO_RULE = (OTHER, UNFIT, DIVERGED)
+
+
+def classes(task: Task) -> tuple[str, ...]:
+    """All classes of a task: its candidate rules, `other`, `unfit`, `diverged`."""
+    return (*rules(task), *NO_RULE)
+
+
+def classify(task: Task, size: int, outputs: Sequence[Symbols] | None) -> str:
+    """The class of a seed.
+
+    A seed *fits* if it decodes each of T's inputs to T's output; it *agrees* with a rule if it decodes all of H to
+    the rule's outputs. The class is the rule that a fitting seed agrees with, `other` if it fits and agrees with none,
+    `unfit` if it does not fit (whatever it does on H), `diverged` if there are no outputs.
+
+    Args:
+        outputs: what was decoded for each of `task.test_inputs(size)`; None if the training diverged.
+
+    Raises:
+        UserError: the number of outputs is not that of the inputs, T or H is not among the inputs, or two rules
+            cannot be told apart on H.
+    """
+    check_distinguishable(task, size)
+    if outputs is None:
+        return DIVERGED
+    inputs = task.test_inputs(size)
+    if len(outputs) != len(inputs):
+        raise UserError(
+            f"task {task.name!r}, size {size}: {len(outputs)} decoded outputs for the {len(inputs)} lines of test.src; "
+            "the task may have changed since: run the cell again"
+        )
+    decoded = dict(zip(inputs, outputs, strict=True))
+    holdout = task.holdout_inputs(size)
+    unseen = [s for s in [*task.training_inputs(size), *holdout] if s not in decoded]
+    if unseen:
+        raise UserError(
+            f"task {task.name!r}, size {size}: test_inputs lacks {line(unseen[0])!r}, which is in T or H; "
+            "all of them must be decoded to tell which rule a learner follows"
+        )
+    if any(decoded[source] != target for source, target in task.training_set(size)):
+        return UNFIT
+    for name, rule in rules(task).items():
+        if all(decoded[source] == rule(source, size) for source in holdout):
+            return name
+    return OTHER
+
+
+def check_distinguishable(task: Task, size: int) -> None:
+    """Refuse a task two of whose rules say the same on all of H: no output could tell them apart.
+
+    Raises:
+        UserError: which rules, or that there is no hold-out input.
+    """
+    holdout = task.holdout_inputs(size)
+    if not holdout:
+        raise UserError(f"task {task.name!r}, size {size} has no hold-out inputs; without them no rule can be told")
+    behaviour: dict[tuple[Symbols, ...], str] = {}
+    for name, rule in rules(task).items():
+        same = behaviour.setdefault(tuple(rule(source, size) for source in holdout), name)
+        if same != name:
+            raise UserError(
+                f"task {task.name!r}, size {size}: candidates {same!r} and {name!r} give the same outputs on all "
+                "hold-out inputs; drop one, or add an input on which they differ"
+            )
+
+
+def n_ambiguous(task: Task, size: int) -> int:
+    """Number of hold-out inputs on which at least two rules give the same output."""
+    candidates = rules(task).values()
+    return sum(len({rule(s, size) for rule in candidates}) < len(candidates) for s in task.holdout_inputs(size))
+
+
+def predictions(task: Task, size: int, decodes: Iterable[Row]) -> list[Row]:
+    """The lines of a cell's predictions file: one per seed and line of `test.src`, seeds in order.
+
+    `pred` and `pred_len` are null where the seed diverged; `agrees` lists the rules whose output `pred` is.
+
+    Raises:
+        UserError: a seed has two different decodings, or `classify` refuses its outputs.
+    """
+    by_seed: dict[int, Row] = {}
+    for row in decodes:
+        known = by_seed.setdefault(row["seed"], row)
+        if known["outputs"] != row["outputs"]:
+            raise UserError(
+                f"task {task.name!r}, size {size}, learner {row['learner']!r}: seed {row['seed']} was decoded twice, "
+                f"with different outputs (trainings {known['training_id']} and {row['training_id']}); keep one of them"
+            )
+    lines = []
+    for seed in sorted(by_seed):
+        lines += _seed_lines(task, size, by_seed[seed])
+    return lines
+
+
+def _seed_lines(task: Task, size: int, row: Row) -> list[Row]:
+    """The predictions of one seed."""
+    diverged = row["status"] == "diverged" or row["outputs"] is None
+    outputs = None if diverged else [words(text) for text in row["outputs"]]
+    verdict = classify(task, size, outputs)
+    trained = set(task.training_inputs(size))
+    about = {key: row[key] for key in ("task", "size", "learner", "status", "training_id", *PROTOCOL, *ORIGIN)}
+    lines = []
+    for source, output in zip(task.test_inputs(size), outputs or repeat(None), strict=False):
+        agrees = [name for name, rule in rules(task).items() if output == rule(source, size)]
+        lines.append(
+            {
+                "src": line(source),
+                "pred": None if output is None else line(output),
+                "src_len": len(source),
+                "pred_len": None if output is None else len(output),
+                "seed": row["seed"],
+                "class": verdict,
+                "in_training": source in trained,
+                "agrees": agrees,
+            }
+            | about
+        )
+    return lines

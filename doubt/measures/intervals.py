@@ -1,0 +1,71 @@
+"""Intervals around a share and around a mean over seeds, degenerate cases said in words."""
+
+from __future__ import annotations
+
+import math
+import warnings
+import zlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from scipy import stats
+
+LEVEL = 0.95
+#: Resamples of a bootstrap interval.
+RESAMPLES = 9999
+#: With fewer seeds than this a bootstrap interval is known to be too narrow, and says so.
+FEW = 10
+
+
+@dataclass(frozen=True)
+class Interval:
+    """A confidence interval (level `LEVEL`); NaN where there is none, `note` then says why."""
+
+    low: float
+    high: float
+    note: str = ""
+
+
+def wilson(n: int, of: int) -> Interval:
+    """Wilson's score interval of the share `n / of`; NaN for `of` = 0 (`no seeds`).
+
+    Source: E. B. Wilson, Journal of the American Statistical Association 22 (1927), by scipy.
+    """
+    if of == 0:
+        return Interval(math.nan, math.nan, "no seeds")
+    low, high = stats.binomtest(n, of).proportion_ci(LEVEL, method="wilson")
+    return Interval(float(low), float(high))
+
+
+def bca(values: Sequence[float], name: str) -> Interval:
+    """Bias-corrected and accelerated bootstrap interval of the mean of `values`, in their unit.
+
+    Args:
+        values: one number per seed.
+        name: what is measured; it seeds the resampling, so that an interval depends on nothing else in the table.
+
+    Source: B. Efron, Journal of the American Statistical Association 82 (1987), by scipy.
+    """
+    n = len(values)
+    if n == 0:
+        return Interval(math.nan, math.nan, "no complete seed")
+    if n == 1:
+        return Interval(math.nan, math.nan, "one seed: no interval")
+    if min(values) == max(values):
+        return Interval(math.nan, math.nan, f"all {n} seeds equal")
+    sample = np.asarray(values, dtype=float)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", stats.DegenerateDataWarning)
+        found = stats.bootstrap(
+            (sample,),
+            np.mean,
+            n_resamples=RESAMPLES,
+            confidence_level=LEVEL,
+            method="BCa",
+            rng=np.random.default_rng(zlib.crc32(name.encode())),
+        ).confidence_interval
+    low, high = float(found.low), float(found.high)
+    if not (math.isfinite(low) and math.isfinite(high)):
+        return Interval(math.nan, math.nan, f"bootstrap undefined on these {n} seeds")
+    return Interval(low, high, f"{n} seeds: intervals of so few are too narrow" if n < FEW else "")

@@ -1,0 +1,122 @@
+"""Rows of results, as the JSON lines below `results/runs` and `results/predictions` hold them."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from doubt.errors import UserError
+
+Row = dict[str, Any]
+
+#: What a table must not mix.
+PROTOCOL = ("adam_state", "rng_streams", "min_len")
+#: What a table may mix, if it says so.
+ORIGIN = ("engine", "device", "torch")
+#: What every row of a run says.
+COMMON = ("task", "size", "learner", "seed", "status", "training_id", *ORIGIN, *PROTOCOL, "host", "seconds", "updates")
+NEEDED = {
+    "score": (*COMMON, "dataset", "block", "n_examples", "nats"),
+    "decode": (*COMMON, "outputs"),
+}
+PREDICTION = ("src", "pred", "src_len", "pred_len", "seed", "class", "task", "size", "learner", "in_training", "agrees")
+
+
+def read_runs(paths: Iterable[Path]) -> tuple[list[Row], list[Row]]:
+    """The score rows and the decode rows of some cell files.
+
+    Raises:
+        UserError: a file is missing or holds a line that is no row of a run; says which line.
+    """
+    found: dict[str, list[Row]] = {"score": [], "decode": []}
+    for path in paths:
+        for number, row in _objects(path):
+            kind = row.get("kind")
+            if kind not in found:
+                raise UserError(f"{path}, line {number}: kind is {kind!r}, it must be 'score' or 'decode'")
+            _check(row, NEEDED[kind], path, number)
+            found[kind].append(row)
+    return found["score"], found["decode"]
+
+
+def read_predictions(paths: Iterable[Path]) -> list[Row]:
+    """The lines of some predictions files.
+
+    Raises:
+        UserError: a file is missing or holds a line that is no prediction; says which line.
+    """
+    rows = []
+    for path in paths:
+        for number, row in _objects(path):
+            _check(row, (*PREDICTION, *ORIGIN, *PROTOCOL), path, number)
+            rows.append(row)
+    return rows
+
+
+def _objects(path: Path) -> Iterable[tuple[int, Row]]:
+    """Line number and object of each line of a file of JSON lines."""
+    try:
+        text = path.read_text(encoding="utf-8")
+    except FileNotFoundError:
+        raise UserError(f"{path} is missing; run the workflow (`snakemake tables --cores 1`) to make it") from None
+    except OSError as error:
+        raise UserError(f"{path} cannot be read: {error.strerror}") from error
+    for number, each in enumerate(text.split("\n"), start=1):
+        if not each.strip():
+            continue
+        try:
+            row = json.loads(each)
+        except json.JSONDecodeError as error:
+            raise UserError(
+                f"{path}, line {number} is not JSON ({error.msg}), perhaps cut off; delete the file and run again"
+            ) from None
+        if not isinstance(row, dict):
+            raise UserError(f"{path}, line {number}: a JSON object is needed, this is {each[:40]!r}")
+        yield number, row
+
+
+def _check(row: Row, needed: Sequence[str], path: Path, number: int) -> None:
+    missing = [key for key in needed if key not in row]
+    if missing:
+        raise UserError(f"{path}, line {number} lacks {', '.join(missing)}; delete the file and run again")
+
+
+def check_one_protocol(*frames: pd.DataFrame) -> None:
+    """Refuse rows that were made under different protocols: their numbers do not compare.
+
+    Raises:
+        UserError: which part of the protocol differs, and where each value comes from.
+    """
+    for part in PROTOCOL:
+        cells: dict[object, str] = {}
+        for frame in frames:
+            if part in frame.columns and len(frame):
+                for value, first in frame.drop_duplicates(part).set_index(part).iterrows():
+                    cells.setdefault(value, f"{first['task']}/{first['size']}/{first['learner']}")
+        if len(cells) > 1:
+            said = ", ".join(f"{value} ({cell})" for value, cell in cells.items())
+            raise UserError(
+                f"results of different protocols in one table: {part} is {said}; "
+                "give each protocol a results folder of its own, or run the cells again under one"
+            )
+
+
+def either(values: Iterable[object]) -> str:
+    """The one value that all rows have, or `mixed: a, b`."""
+    distinct = sorted({str(value) for value in values})
+    return distinct[0] if len(distinct) == 1 else f"mixed: {', '.join(distinct)}" if distinct else ""
+
+
+def either_by(frame: pd.DataFrame, keys: list[str], columns: list[str]) -> pd.DataFrame:
+    """One row per group of `keys`, each of `columns` as `either` says it."""
+    groups = frame.groupby(keys, sort=False, as_index=False)
+    said = groups[columns].first().astype(dict.fromkeys(columns, object))
+    differs = groups[columns].nunique()
+    for row, column in zip(*(differs[columns].to_numpy() > 1).nonzero(), strict=True):
+        group = frame[(frame[keys] == said.loc[row, keys]).all(axis=1)]
+        said.loc[row, columns[column]] = either(group[columns[column]])
+    return said

@@ -1,0 +1,140 @@
+"""The tables below `results/tables`: made from the rows of runs and predictions, written and read as CSV."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+
+import pandas as pd
+
+from doubt.errors import UserError
+from doubt.measures.code_length import (
+    BLOCK_COLUMNS,
+    CODE_LENGTH_COLUMNS,
+    SEED_LENGTH_COLUMNS,
+    blocks_table,
+    code_length_table,
+    seed_code_lengths,
+)
+from doubt.measures.fpa import CELL, FPA_COLUMNS, SEED_CLASS_COLUMNS, fpa_table, seed_classes
+from doubt.rows import ORIGIN, PROTOCOL, Row, check_one_protocol
+from doubt.tasks import Task
+
+OUTPUT_COLUMNS = [*CELL, "src", "in_training", "pred", "class", "agrees", "n_seeds", "n_class"]
+COST_COLUMNS = [*CELL, *ORIGIN, "host", "n_trainings", "n_diverged", "seconds", "updates", *PROTOCOL]
+
+#: Each table's file (without `.csv`) and columns.
+COLUMNS = {
+    "blocks": BLOCK_COLUMNS,
+    "seed_classes": SEED_CLASS_COLUMNS,
+    "seed_code_lengths": SEED_LENGTH_COLUMNS,
+    "fpa": FPA_COLUMNS,
+    "code_length": CODE_LENGTH_COLUMNS,
+    "outputs": OUTPUT_COLUMNS,
+    "costs": COST_COLUMNS,
+}
+Tables = dict[str, pd.DataFrame]
+
+
+def build_tables(
+    scores: list[Row], decodes: list[Row], predictions: list[Row], tasks: Mapping[str, Task]
+) -> Tables:  # fmt: skip
+    """All tables of some rows.
+
+    Raises:
+        UserError: the rows were made under different protocols, or contradict each other.
+    """
+    blocks, seeds = blocks_table(scores), seed_classes(predictions)
+    check_one_protocol(blocks, seeds)
+    lengths = seed_code_lengths(blocks, tasks)
+    return {
+        "blocks": blocks,
+        "seed_classes": seeds,
+        "seed_code_lengths": lengths,
+        "fpa": fpa_table(seeds, tasks),
+        "code_length": code_length_table(lengths, tasks),
+        "outputs": outputs_table(predictions),
+        "costs": costs_table([*scores, *decodes]),
+    }
+
+
+def outputs_table(predictions: Iterable[Row]) -> pd.DataFrame:
+    """What the seeds of a class output for each input, equal outputs together: `n_seeds` of the class's `n_class`.
+
+    `agrees` lists the rules that give this output, separated by blanks; `pred` is empty for an empty output, and a
+    diverged seed has no row.
+    """
+    rows = [{**r, "agrees": " ".join(r["agrees"])} for r in predictions if r["pred"] is not None]
+    if not rows:
+        return pd.DataFrame(columns=OUTPUT_COLUMNS)
+    frame = pd.DataFrame(rows)
+    group = [*CELL, "class", "src", "in_training", "pred", "agrees"]
+    counted = frame.groupby(group, sort=False, as_index=False).agg(n_seeds=("seed", "nunique"))
+    of_class = frame.groupby([*CELL, "class"], as_index=False).agg(n_class=("seed", "nunique"))
+    return counted.merge(of_class, on=[*CELL, "class"])[OUTPUT_COLUMNS]
+
+
+def costs_table(rows: Iterable[Row]) -> pd.DataFrame:
+    """Time and trainings per cell and machine; a training that several rows share is counted once.
+
+    `seconds` is the time that trainings took, summed, as if one after another.
+    """
+    frame = pd.DataFrame(
+        list(rows), columns=["training_id", "status", "seconds", "updates", "host", *CELL, *ORIGIN, *PROTOCOL]
+    )
+    frame = frame.drop_duplicates("training_id").assign(diverged=lambda f: f["status"] == "diverged")
+    costs = frame.groupby([*CELL, *ORIGIN, "host", *PROTOCOL], as_index=False, sort=True).agg(
+        n_trainings=("training_id", "size"),
+        n_diverged=("diverged", "sum"),
+        seconds=("seconds", "sum"),
+        updates=("updates", "sum"),
+    )
+    return costs[COST_COLUMNS]
+
+
+def write_tables(tables: Mapping[str, pd.DataFrame], folder: Path) -> None:
+    """Write each table as CSV, numbers with all their digits."""
+    for name, table in tables.items():
+        write_text(folder / f"{name}.csv", table.to_csv(index=False, lineterminator="\n"))
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write a file, its folder too.
+
+    Raises:
+        UserError: it cannot be written.
+    """
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text, encoding="utf-8")
+    except OSError as error:
+        raise UserError(f"cannot write {path}: {error.strerror}; check rights and space") from error
+
+
+def read_table(folder: Path, name: str, columns: list[str] | None = None) -> pd.DataFrame:
+    """A table as it was written, to the last digit.
+
+    Raises:
+        UserError: it is missing, or lacks a column.
+    """
+    path = folder / f"{name}.csv"
+    text = ["pred", "src", "agrees", "ci_note", "class", "candidate", "torch"]
+    try:
+        header = pd.read_csv(path, nrows=0).columns
+        words = [c for c in text if c in header]
+        table = pd.read_csv(
+            path,
+            keep_default_na=False,
+            na_values={c: ["", "nan"] for c in header if c not in words},
+            dtype=dict.fromkeys(words, str),
+        )
+    except FileNotFoundError:
+        raise UserError(f"table {path} is missing; make it with `snakemake tables --cores 1`") from None
+    except pd.errors.EmptyDataError:
+        raise UserError(f"table {path} is empty, it lacks even its header; delete it and run again") from None
+    except OSError as error:
+        raise UserError(f"table {path} cannot be read: {error.strerror}") from error
+    missing = [c for c in (columns or COLUMNS[name]) if c not in table.columns]
+    if missing:
+        raise UserError(f"table {path} lacks the columns {', '.join(missing)}; delete it and run again")
+    return table

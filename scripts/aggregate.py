@@ -1,0 +1,39 @@
+"""The tables of a results folder, from the results of its trainings and its predictions.
+
+Example:
+    python scripts/aggregate.py --tables results/tables --runs results/runs/add-or-mul/20/*.jsonl \
+        --predictions results/predictions/add-or-mul/20/*/predictions.jsonl
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
+
+from doubt.errors import exit_on_user_error
+from doubt.paper_table import latex, markdown, paper_tables
+from doubt.rows import read_predictions, read_runs
+from doubt.tables import build_tables, write_tables, write_text
+from doubt.tasks import load_tasks
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--runs", nargs="*", type=Path, default=[], help="results of trainings (JSON lines)")
+    parser.add_argument("--predictions", nargs="*", type=Path, default=[], help="predictions (JSON lines)")
+    parser.add_argument("--tables", required=True, type=Path, help="folder to write the tables to")
+    parser.add_argument("--task-folder", action="append", default=[], help="a folder of tasks of your own")
+    arguments = parser.parse_args()
+    scores, decodes = read_runs(arguments.runs)
+    tables = build_tables(scores, decodes, read_predictions(arguments.predictions), load_tasks(arguments.task_folder))
+    write_tables(tables, arguments.tables)
+    papers = paper_tables(tables["fpa"], tables["code_length"])
+    write_text(arguments.tables / "paper_table.md", markdown(papers))
+    write_text(arguments.tables / "paper_table.tex", latex(papers))
+
+
+if __name__ == "__main__":
+    exit_on_user_error(main)

@@ -1,0 +1,82 @@
+"""Figures: drawn from tables alone, the same bytes each time, degenerate cases too."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import matplotlib.image
+import pandas as pd
+import pytest
+
+from doubt.classify import predictions
+from doubt.figures import NAMES, draw_figures
+from doubt.figures.code_lengths import log_floor
+from doubt.random_candidate import with_random
+from doubt.tables import build_tables, read_table, write_tables
+from doubt.tasks import Task, load_tasks
+from tests.made_up import Row, code, decode, follow
+
+COUNT = load_tasks()["count-or-mem"]
+
+
+def tables(folder: Path, rows: list[Row], task: Task = COUNT) -> Path:
+    scores, decodes = ([r for r in rows if r["kind"] == k] for k in ("score", "decode"))
+    write_tables(build_tables(scores, decodes, predictions(task, 10, decodes), {task.name: task}), folder)
+    return folder
+
+
+def drawn(folder: Path, rows: list[Row], task: Task = COUNT) -> list[Path]:
+    return draw_figures(tables(folder / "tables", rows, task), folder / "figures", [task.name])
+
+
+def codes(*bits: float) -> list[Row]:
+    return [r for s, b in enumerate(bits, 1) for r in code(COUNT, 10, "mem", "lstm", s, b)]
+
+
+def test_names_and_contents(tmp_path: Path) -> None:
+    paths = drawn(tmp_path, [*codes(1.0, 5.0), decode(outputs=follow(COUNT, 10, "mem"))])
+    assert [p.relative_to(tmp_path / "figures").as_posix() for p in paths] == [
+        f"count-or-mem/{name}.{kind}" for name in NAMES for kind in ("svg", "png")
+    ]
+    for path in paths:
+        if path.suffix == ".svg":
+            text = path.read_text()
+            assert "<svg" in text and "<dc:date>" not in text
+        else:
+            assert matplotlib.image.imread(path).shape[0] > 100
+
+
+def test_the_same_tables_give_the_same_bytes(tmp_path: Path) -> None:
+    folder = tables(tmp_path / "tables", [*codes(1.0, 5.0), decode(outputs=follow(COUNT, 10, "mem"))])
+    first, second = (draw_figures(folder, tmp_path / name) for name in ("a", "b"))
+    assert [p.read_bytes() for p in first] == [p.read_bytes() for p in second]
+
+
+@pytest.mark.parametrize(
+    "rows",
+    [
+        pytest.param([], id="nothing"),
+        pytest.param(codes(3.0), id="one seed, no FPA"),
+        pytest.param(codes(0.0, 0.0, 2.0), id="zero bits"),
+        pytest.param(codes(0.0, 0.0), id="all zero"),
+        pytest.param([{**r, "nats": None, "status": "diverged"} for r in codes(1.0, 2.0)], id="all codes diverged"),
+        pytest.param([decode(seed=1), decode(seed=2)], id="all seeds diverged"),
+        pytest.param(codes(1.0)[:7], id="half a code"),
+    ],
+)
+def test_degenerate_tables_are_drawn(tmp_path: Path, rows: list[Row]) -> None:
+    assert all(path.stat().st_size > 1000 for path in drawn(tmp_path, rows))
+
+
+def test_random_and_a_cell_that_was_not_run(tmp_path: Path) -> None:
+    task = with_random(COUNT)
+    rows = [r for c in task.candidates for r in code(task, 10, c, "lstm", 1, 3.0)]
+    rows += code(task, 20, "mem", "cnn", 1, 3.0)
+    drawn(tmp_path, rows, task)
+    assert "random" in read_table(tmp_path / "tables", "code_length")["candidate"].tolist()
+
+
+def test_where_a_log_axis_begins() -> None:
+    assert log_floor(pd.Series([0.5, 2e-5])) == pytest.approx(1e-5)
+    assert log_floor(pd.Series([1e-30])) == pytest.approx(1e-7)
+    assert log_floor(pd.Series([0.0, 2.0])) == pytest.approx(0.1)

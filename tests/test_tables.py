@@ -1,0 +1,182 @@
+"""From cell files to tables, by the command line and in parts."""
+
+from __future__ import annotations
+
+import csv
+import json
+import math
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pytest
+
+from doubt.classify import predictions
+from doubt.errors import UserError
+from doubt.paper_table import latex, markdown, number, paper_tables
+from doubt.random_candidate import with_random
+from doubt.rows import either, read_runs
+from doubt.tables import COLUMNS, build_tables, read_table, write_tables
+from doubt.tasks import load_tasks
+from tests.made_up import code, decode, follow, score, write_cells
+
+TASKS = load_tasks()
+COUNT = TASKS["count-or-mem"]
+ROOT = Path(__file__).resolve().parent.parent
+
+
+def script(name: str, *arguments: object) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, str(ROOT / "scripts" / f"{name}.py"), *map(str, arguments)]
+    return subprocess.run(command, capture_output=True, text=True)
+
+
+def tables_of(rows: list[dict[str, Any]]) -> dict[str, pd.DataFrame]:
+    scores, decodes = ([r for r in rows if r["kind"] == k] for k in ("score", "decode"))
+    return build_tables(scores, decodes, predictions(COUNT, 10, decodes), TASKS)
+
+
+@pytest.fixture(scope="module")
+def made_up(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A results folder of made-up cells with its tables."""
+    folder = tmp_path_factory.mktemp("results")
+    sizes = {name: task.sizes[:1] for name, task in TASKS.items()}
+    runs = write_cells(folder, range(1, 4), sizes=sizes, learners=("cnn", "lstm"))
+    written = []
+    for path in runs:
+        task, size, learner = path.parts[-3], int(path.parts[-2]), path.stem
+        lines = predictions(TASKS[task], size, read_runs([path])[1])
+        written.append(folder / "predictions" / task / str(size) / learner / "predictions.jsonl")
+        written[-1].parent.mkdir(parents=True)
+        written[-1].write_text("".join(json.dumps(line) + "\n" for line in lines))
+    done = script("aggregate", "--tables", folder / "tables", "--runs", *runs, "--predictions", *written)
+    assert done.returncode == 0, done.stderr
+    return folder
+
+
+def test_the_columns_that_others_rely_on(made_up: Path) -> None:
+    def head(name: str) -> list[str]:
+        with (made_up / "tables" / f"{name}.csv").open() as file:
+            return next(csv.reader(file))
+
+    assert ",".join(head("blocks")).startswith(
+        "task,size,dataset,learner,seed,block,n_examples,bits,training_id,engine,device,torch,seconds,status,"
+        "adam_state,rng_streams"
+    )
+    assert head("fpa")[:9] == ["task", "size", "learner", "class", "n_seeds", "n_fit", "n", "fpa", "ci_low"]
+    wanted = {"task", "size", "learner", "candidate", "n_seeds", "bits_mean", "nats_mean", "bits_median", "ci_low"}
+    assert wanted | {"ci_high", "bits_per_example", "n_diverged", "ci_note"} <= set(head("code_length"))
+
+
+def test_the_rows_of_the_tables(made_up: Path) -> None:
+    tables = {name: read_table(made_up / "tables", name) for name in COLUMNS}
+    n_codes = sum(2 * len(task.candidates) for task in TASKS.values())
+    assert len(tables["code_length"]) == n_codes and len(tables["seed_code_lengths"]) == 3 * n_codes
+    assert len(tables["fpa"]) == sum(2 * (len(task.candidates) + 3) for task in TASKS.values())
+    blocks = sum(3 * 2 * len(t.candidates) * t.n_blocks(t.sizes[0]) for t in TASKS.values())
+    assert len(tables["blocks"]) == blocks
+    assert tables["fpa"].groupby(["task", "size", "learner"])["fpa"].sum().tolist() == pytest.approx([1] * 8)
+
+
+def test_bits_are_written_with_all_their_digits(made_up: Path) -> None:
+    blocks = read_table(made_up / "tables", "blocks")
+    assert (blocks["bits"] == blocks["nats"] / math.log(2)).all()
+
+
+def test_a_shared_training_is_counted_once() -> None:
+    rows = [r for c in ("count", "mem") for r in code(COUNT, 10, c, "lstm", 1, 5.0)]
+    costs = tables_of([*rows, decode(outputs=follow(COUNT, 10, "mem"))])["costs"]
+    assert costs["n_trainings"].tolist() == [39] and costs["seconds"].tolist() == [78.0]
+
+
+def test_equal_outputs_are_counted_together() -> None:
+    rows = [decode(seed=s, outputs=follow(COUNT, 10, c)) for s, c in enumerate(("mem", "mem", "count"), 1)]
+    table = tables_of([*rows, decode(seed=4)])["outputs"]
+    assert len(table) == 2 * 21
+    of_mem = table[(table["class"] == "mem") & (table["src"] == "a a")].iloc[0]
+    assert (of_mem["pred"], of_mem["n_seeds"], of_mem["n_class"]) == (" ".join("b" * 10), 2, 2)
+
+
+def test_no_rows_give_tables_with_headers(tmp_path: Path) -> None:
+    done = script("aggregate", "--tables", tmp_path)
+    assert done.returncode == 0, done.stderr
+    for name, columns in COLUMNS.items():
+        table = read_table(tmp_path, name)
+        assert list(table.columns) == columns and table.empty
+    assert (tmp_path / "paper_table.md").read_text() == "Nothing was measured.\n"
+    assert "nothing was measured" in (tmp_path / "paper_table.tex").read_text()
+
+
+@pytest.mark.parametrize(("part", "value"), [("adam_state", "carried"), ("rng_streams", "released"), ("min_len", 1)])
+def test_mixed_protocols_are_refused_by_name(part: str, value: object) -> None:
+    with pytest.raises(UserError, match=f"{part} is .*count-or-mem/10/cnn.*count-or-mem/10/lstm"):
+        tables_of([score(), score(learner="cnn", **{part: value})])
+    with pytest.raises(UserError, match=part):  # predictions of one protocol, codes of another
+        tables_of([score(), decode(outputs=follow(COUNT, 10, "mem"), **{part: value})])
+
+
+def test_mixed_engines_are_shown() -> None:
+    rows = [r for s in (1, 2) for r in code(COUNT, 10, "mem", "lstm", s, 5.0, engine=f"engine{s}")]
+    rows += [decode(seed=s, outputs=follow(COUNT, 10, "mem"), device=f"device{s}") for s in (1, 2)]
+    tables = tables_of(rows)
+    assert tables["code_length"]["engine"].tolist() == ["mixed: engine1, engine2"]
+    assert set(tables["fpa"]["device"]) == {"mixed: device1, device2"}
+    mixed_seed = code(COUNT, 10, "mem", "lstm", 3, 5.0)
+    mixed_seed[3]["torch"] = "1.1"
+    assert tables_of(mixed_seed)["seed_code_lengths"]["torch"].tolist() == ["mixed: 0.0, 1.1"]
+    assert either([]) == "" and either([1, 1]) == "1"
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [("{", "line 1 is not JSON"), ("[]", "a JSON object is needed"), ('{"kind": "x"}', "kind is 'x'"),
+     ('\n{"kind": "score"}', "line 2 lacks task")],
+)  # fmt: skip
+def test_broken_cell_files(tmp_path: Path, text: str, said: str) -> None:
+    (tmp_path / "cell.jsonl").write_text(text)
+    with pytest.raises(UserError, match=said):
+        read_runs([tmp_path / "cell.jsonl"])
+
+
+def test_broken_tables(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match="missing"):
+        read_table(tmp_path, "fpa")
+    (tmp_path / "fpa.csv").write_text("")
+    with pytest.raises(UserError, match="lacks even its header"):
+        read_table(tmp_path, "fpa")
+    (tmp_path / "fpa.csv").write_text("task,size\n")
+    with pytest.raises(UserError, match="lacks the columns learner"):
+        read_table(tmp_path, "fpa")
+
+
+def test_empty_outputs_survive_reading(tmp_path: Path) -> None:
+    write_tables(tables_of([decode(outputs=follow(COUNT, 10, "count"))]), tmp_path)
+    table = read_table(tmp_path, "outputs")
+    assert table["src"][0] == "" and table["pred"][0] == "" and table["agrees"][0] == "count"
+
+
+def test_the_paper_table() -> None:
+    rows = [r for s in (1, 2) for c, b in (("count", 2.0), ("mem", 30.0)) for r in code(COUNT, 10, c, "lstm", s, b * s)]
+    tables = tables_of([*rows, *(decode(seed=s, outputs=follow(COUNT, 10, "count")) for s in (1, 2))])
+    papers = paper_tables(tables["fpa"], tables["code_length"])
+    text = markdown(papers)
+    assert "| lstm | 10 | 2 | 1.00 [0.34, 1.00] | 0.00 [0.00, 0.66] | 2 | **3.00** [" in text
+    for part in ("adam\\_state", "\\textbf{3.00}", "\\multicolumn{2}{c}{FPA}"):
+        assert part in latex(papers)
+
+
+def test_random_is_never_the_shortest() -> None:
+    task = with_random(COUNT)
+    rows = [r for c, b in (("mem", 5.0), ("random", 1.0)) for r in code(task, 10, c, "lstm", 1, b)]
+    tables = build_tables(rows, [], [], {task.name: task})
+    assert tables["code_length"]["candidate"].tolist() == ["mem", "random"]
+    assert "**1.00**" not in markdown(paper_tables(tables["fpa"], tables["code_length"]))
+
+
+@pytest.mark.parametrize(
+    ("value", "said"),
+    [(0.0, "0"), (123.4, "123"), (12.34, "12.3"), (0.0123, "0.0123"), (9.63e-6, "9.6e-6"), (math.nan, "–")],
+)
+def test_numbers(value: float, said: str) -> None:
+    assert number(value) == said
