@@ -42,7 +42,7 @@ def allowed_python() -> str:
 def resolve(arguments: list[str]) -> list[str]:
     """What `uv pip compile` makes of requirement files in envs/: a locked package per line."""
     oldest = allowed_python().split(",")[0].removeprefix(">=")
-    command = [sys.executable, "-m", "uv", "pip", "compile", "--universal", "--python-version", oldest]
+    command = [sys.executable, "-m", "uv", "pip", "compile", "--no-config", "--universal", "--python-version", oldest]
     command += ["--fork-strategy", "fewest", "--no-header", "--no-annotate", *arguments]
     done = subprocess.run(command, cwd=ENVS, text=True, stdout=subprocess.PIPE, check=False)
     if done.returncode:
