@@ -1,0 +1,38 @@
+"""The fused learners by fairseq's architecture, and what one must be able to do."""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+from torch import Tensor
+
+from doubt.engines.fused.batch import Batch, Shape
+from doubt.engines.fused.cnn import CNN
+from doubt.engines.fused.lstm import LSTM
+from doubt.engines.fused.masks import Masks, Site
+from doubt.engines.fused.parameters import Block, Parameters
+from doubt.engines.fused.transformer import Transformer
+from doubt.training import Learner
+
+
+class Fused(Protocol):
+    """Many models of one learner on one batch. Only `forward`, then `backward`, or `start_decoding`, then `decode`."""
+
+    def __init__(self, learner: Learner, weights: Parameters, gradients: Parameters, batch: Batch) -> None: ...
+
+    @staticmethod
+    def blocks(learner: Learner) -> list[Block]: ...
+
+    @staticmethod
+    def sites(learner: Learner, shape: Shape) -> list[Site]: ...
+
+    def forward(self, masks: Masks) -> Tensor: ...
+
+    def backward(self, d_logits: Tensor) -> None: ...
+
+    def start_decoding(self, longest: int) -> None: ...
+
+    def decode(self, ids: Tensor, t: int) -> Tensor: ...
+
+
+ARCHITECTURES: dict[str, type[Fused]] = {"lstm": LSTM, "fconv": CNN, "transformer": Transformer}

@@ -1,0 +1,126 @@
+"""Loss, clipping, schedule and fairseq's Adam for many models, each on its own gradient."""
+
+from __future__ import annotations
+
+import ast
+import math
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from doubt.engines.fused.batch import Batch
+from doubt.engines.fused.parameters import Parameters
+from doubt.training import Learner
+
+#: What clip_grad_norm_ adds to a norm before it divides by it. (torch/nn/utils/clip_grad.py)
+CLIP_EPSILON = 1e-6
+
+
+def nll(logits: Tensor, batch: Batch) -> tuple[Tensor, Tensor]:
+    """Negative log-likelihood of each model's targets, summed, in nats, and its gradient as it is trained on.
+
+    Args:
+        logits: (models, batch, time, symbols).
+
+    Returns:
+        nats of shape (models,), and the gradient with respect to the logits of the nats per sentence.
+    """
+    log_probs = torch.log_softmax(logits, -1)
+    target = batch.target[..., None]
+    chosen = log_probs.gather(-1, target).squeeze(-1) * batch.target_mask
+    gradient = log_probs.exp()
+    gradient.scatter_add_(-1, target, torch.full_like(chosen, -1.0)[..., None])
+    gradient *= (batch.target_mask / batch.sentences[:, None, None])[..., None]
+    return -chosen.sum((1, 2)), gradient
+
+
+@dataclass(frozen=True)
+class Schedule:
+    """fairseq's Adam, `inverse_sqrt` schedule and clipping, as a learner's arguments give them."""
+
+    updates: int
+    peak: float
+    start: float
+    warmup: int
+    betas: tuple[float, float]
+    eps: float
+    clip_norm: float
+
+    @staticmethod
+    def of(learner: Learner) -> Schedule:
+        arguments = learner.arguments
+        (peak,) = arguments["lr"]
+        start = arguments["warmup_init_lr"]
+        if start < 0:
+            start = 0.0 if arguments["warmup_updates"] > 0 else peak
+        beta1, beta2 = ast.literal_eval(arguments["adam_betas"])
+        return Schedule(
+            learner.updates,
+            peak,
+            start,
+            arguments["warmup_updates"],
+            (beta1, beta2),
+            arguments["adam_eps"],
+            arguments["clip_norm"],
+        )
+
+    def rate(self, update: int) -> float:
+        """Learning rate of an update, counted from 0. (fairseq/optim/lr_scheduler/inverse_square_root_schedule.py)"""
+        if update < self.warmup:
+            return self.start + update * (self.peak - self.start) / self.warmup
+        return self.peak * self.warmup**0.5 * update**-0.5
+
+    def step_sizes(self, steps_before: int) -> list[float]:
+        """Adam's step size at each update: learning rate times bias correction. (fairseq/optim/adam.py)
+
+        Args:
+            steps_before: steps that Adam's moments have seen before this training's first.
+        """
+        beta1, beta2 = self.betas
+        steps = range(steps_before + 1, steps_before + self.updates + 1)
+        return [
+            self.rate(update) * math.sqrt(1 - beta2**step) / (1 - beta1**step) for update, step in enumerate(steps)
+        ]
+
+
+class Adam:
+    """fairseq's Adam on the weights of many models: `w -= step_size * m / (sqrt(v) + eps)`.
+
+    torch's fused kernel computes just this once its own bias correction is 1, which an endless step count makes it.
+    """
+
+    def __init__(self, weights: Parameters, schedule: Schedule) -> None:
+        self.first, self.second = weights.like(), weights.like()
+        self._schedule = schedule
+        self._endless = torch.tensor(1e9, device=weights.flat.device)
+
+    def step(self, weights: Parameters, gradients: Parameters, step_size: Tensor) -> None:
+        """Clip each model's gradient to the schedule's norm, then update its weights; `step_size` has shape ()."""
+        if self._schedule.clip_norm > 0:
+            _clip(gradients, self._schedule.clip_norm)
+        beta1, beta2 = self._schedule.betas
+        torch._fused_adam_(  # type: ignore[call-overload]
+            [weights.flat],
+            [gradients.flat],
+            [self.first.flat],
+            [self.second.flat],
+            [],
+            [self._endless],
+            lr=step_size,
+            beta1=beta1,
+            beta2=beta2,
+            weight_decay=0.0,
+            eps=self._schedule.eps,
+            amsgrad=False,
+            maximize=False,
+        )
+
+
+def _clip(gradients: Parameters, largest: float) -> None:
+    """Scale each model's gradient down to a norm of at most `largest`."""
+    factors = (largest / (gradients.norms() + CLIP_EPSILON)).clamp(max=1.0)
+    if factors.device.type == "cpu" and bool((factors == 1).all()):
+        return  # a pass over all gradients less; a product with 1 changes nothing
+    for block in gradients.per_model():
+        block *= factors[:, None]

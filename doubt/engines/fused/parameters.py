@@ -1,0 +1,107 @@
+"""Weights, and what belongs to each of them, of many models of one shape: one flat tensor, seen through named views."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+#: Flat tensors end on a multiple of this many numbers, so that no element ever falls into the tail of a vectorised
+#: loop, which may round differently: an element's result must not depend on how many models stand before it.
+ALIGNMENT = 64
+
+
+@dataclass(frozen=True)
+class Block:
+    """One weight of a fused learner: a parameter of fairseq's, or several of them joined along dimension `dim`."""
+
+    name: str
+    parts: tuple[str, ...]
+    dim: int = 0
+
+
+class Parameters:
+    """The weights of `models` models of one learner.
+
+    `values[name]` is a view of shape (models, *shape) into the flat tensor `flat`, contiguous for each name.
+    """
+
+    def __init__(
+        self,
+        blocks: Sequence[Block],
+        shapes: Mapping[str, torch.Size],
+        models: int,
+        device: torch.device,
+        dtype: torch.dtype = torch.float32,
+    ) -> None:
+        """Zeros.
+
+        Args:
+            blocks: the learner's weights; each of fairseq's parameters must be part of exactly one.
+            shapes: shape of each of fairseq's parameters, by its name.
+
+        Raises:
+            ValueError: a parameter is in no block, or in two.
+        """
+        parts = [part for block in blocks for part in block.parts]
+        if sorted(parts) != sorted(shapes):
+            raise ValueError(f"blocks and parameters differ: {sorted(set(parts) ^ set(shapes)) or 'one comes twice'}")
+        self.blocks, self.shapes, self.models = tuple(blocks), dict(shapes), models
+        self.block_shapes = {block.name: _joined_shape(block, shapes) for block in blocks}
+        size = models * sum(shape.numel() for shape in self.block_shapes.values())
+        self.flat = torch.zeros(-(-size // ALIGNMENT) * ALIGNMENT, device=device, dtype=dtype)
+        self.values: dict[str, Tensor] = {}
+        start = 0
+        for name, shape in self.block_shapes.items():
+            end = start + models * shape.numel()
+            self.values[name] = self.flat[start:end].view(models, *shape)
+            start = end
+
+    def like(self, models: int | None = None) -> Parameters:
+        """Zeros of the same form, for as many models or for `models` of them."""
+        models = self.models if models is None else models
+        return Parameters(self.blocks, self.shapes, models, self.flat.device, self.flat.dtype)
+
+    def select(self, rows: Sequence[int]) -> Parameters:
+        """A copy of some models' weights, in the order of `rows`."""
+        chosen = self.like(len(rows))
+        index = torch.tensor(rows, device=self.flat.device)
+        for name, value in self.values.items():
+            torch.index_select(value, 0, index, out=chosen.values[name])
+        return chosen
+
+    def load(self, row: int, state: Mapping[str, Tensor]) -> None:
+        """Set one model's weights from fairseq's, by fairseq's names."""
+        for block in self.blocks:
+            joined = torch.cat([state[part] for part in block.parts], block.dim)
+            self.values[block.name][row].copy_(joined)
+
+    def export(self, row: int) -> dict[str, Tensor]:
+        """Copies of one model's weights under fairseq's names, in fairseq's shapes."""
+        state = {}
+        for block in self.blocks:
+            sizes = [self.shapes[part][block.dim] for part in block.parts]
+            pieces = self.values[block.name][row].split(sizes, block.dim)
+            state |= {part: piece.clone() for part, piece in zip(block.parts, pieces, strict=True)}
+        return state
+
+    def per_model(self) -> list[Tensor]:
+        """Each block as a view of shape (models, numbers)."""
+        return [value.view(self.models, -1) for value in self.values.values()]
+
+    def norms(self) -> Tensor:
+        """Each model's norm over all its blocks, as the norm of its blocks' norms: shape (models,)."""
+        norms = torch.stack([torch.linalg.vector_norm(block, dim=1) for block in self.per_model()], 1)
+        return torch.linalg.vector_norm(norms, dim=1)
+
+    def finite(self) -> Tensor:
+        """Whether each model's weights are all finite: shape (models,), booleans."""
+        return torch.stack([block.isfinite().all(1) for block in self.per_model()], 1).all(1)
+
+
+def _joined_shape(block: Block, shapes: Mapping[str, torch.Size]) -> torch.Size:
+    shape = list(shapes[block.parts[0]])
+    shape[block.dim] = sum(shapes[part][block.dim] for part in block.parts)
+    return torch.Size(shape)
