@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import doubt.compat  # noqa: F401  (must come before fairseq)
+
 import torch
 from fairseq import utils
 from fairseq.data import Dictionary
@@ -33,7 +34,9 @@ def make_source_batch(sources: Sequence[Ids], dictionary: Dictionary, device: to
 
 
 def _collated(samples: list[dict[str, Any]], dictionary: Dictionary, device: torch.device) -> dict[str, Any]:
-    batch = collate(
+    batch: dict[str, Any] = collate(
         samples, pad_idx=dictionary.pad(), eos_idx=dictionary.eos(), left_pad_source=True, left_pad_target=False
     )
-    return utils.move_to_cuda(batch) if device.type == "cuda" else batch
+    if device.type == "cuda":
+        batch = utils.move_to_cuda(batch)
+    return batch

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import doubt.compat  # noqa: F401  (must come before fairseq)
+
 from fairseq import options
 from fairseq.data import Dictionary, indexed_dataset
 from fairseq_cli import preprocess
@@ -21,7 +22,12 @@ from doubt.training import Example, Ids
 FILES = (
     "dict.src.txt",
     "dict.dst.txt",
-    *(f"{split}.src-dst.{side}.{kind}" for split in ("train", "valid", "test") for side in ("src", "dst") for kind in ("bin", "idx")),
+    *(
+        f"{split}.src-dst.{side}.{kind}"
+        for split in ("train", "valid", "test")
+        for side in ("src", "dst")
+        for kind in ("bin", "idx")
+    ),
 )
 
 

@@ -74,7 +74,9 @@ def load_checkpoint(path: Path) -> Checkpoint:
     except FileNotFoundError:
         raise UserError(f"no checkpoint {path}; train first, with scripts/train.py ... --save-dir DIR") from None
     except Exception as error:
-        raise UserError(f"{path} is no checkpoint of doubt, or it is damaged: {type(error).__name__}: {error}") from error
+        raise UserError(
+            f"{path} is no checkpoint of doubt, or it is damaged: {type(error).__name__}: {error}"
+        ) from error
     if not isinstance(content, dict) or content.get("format") != FORMAT:
         raise UserError(f"{path} is no checkpoint of doubt; give the 0.pt that scripts/train.py wrote")
     return Checkpoint(

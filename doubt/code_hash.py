@@ -10,7 +10,7 @@ from __future__ import annotations
 import ast
 import hashlib
 from collections.abc import Iterable
-from functools import lru_cache
+from functools import cache
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -59,12 +59,12 @@ def canonical(tree: ast.AST) -> str:
     return f"{type(tree).__name__}({','.join(fields)})"
 
 
-@lru_cache(maxsize=None)
+@cache
 def _file_hash(path: Path) -> str:
     return hashlib.sha256(canonical(ast.parse(path.read_bytes())).encode()).hexdigest()
 
 
-@lru_cache(maxsize=None)
+@cache
 def _imports(path: Path) -> tuple[Path, ...]:
     """Files of the `doubt` modules that a file imports, anywhere in it."""
     names: set[str] = set()

@@ -22,6 +22,7 @@ warnings.filterwarnings("ignore", category=SyntaxWarning, module=r"fairseq\..*")
 warnings.filterwarnings("ignore", message="Support for mismatched key_padding_mask")
 warnings.filterwarnings("ignore", message=".*weight_norm.* is deprecated")
 warnings.filterwarnings("ignore", message="Using non-full backward hooks")
+warnings.filterwarnings("ignore", message=".*torch.jit.script.* is deprecated")
 
 from fairseq import checkpoint_utils, search  # noqa: E402
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import doubt.compat  # noqa: F401  (must come before fairseq)
+
 import torch
 from fairseq.data import Dictionary
 from fairseq.sequence_generator import SequenceGenerator

@@ -28,4 +28,6 @@ def write_atomically(path: Path, text: str) -> None:
     except OSError as error:
         if temporary is not None:
             temporary.unlink(missing_ok=True)
-        raise UserError(f"cannot write {path}: {error.strerror}; check rights and free space, then run again") from error
+        raise UserError(
+            f"cannot write {path}: {error.strerror}; check rights and free space, then run again"
+        ) from error

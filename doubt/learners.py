@@ -17,6 +17,7 @@ from dataclasses import asdict
 from typing import Any
 
 import doubt.compat  # noqa: F401  (must come before fairseq)
+
 import torch
 from fairseq import options
 from fairseq.data import Dictionary
@@ -102,7 +103,7 @@ def _parse(given: Mapping[str, Any], arch: str) -> Namespace:
     complaint = io.StringIO()
     try:
         with contextlib.redirect_stderr(complaint):
-            arguments = options.parse_args_and_arch(options.get_training_parser(), base + words)
+            arguments: Namespace = options.parse_args_and_arch(options.get_training_parser(), base + words)
     except SystemExit:
         lines = complaint.getvalue().strip().splitlines()
         raise UserError(lines[-1].split("error: ")[-1] if lines else "fairseq's parser refuses it") from None
@@ -150,7 +151,7 @@ def _try_out(learner: Learner) -> None:
         model = build_model(learner, dictionary, dictionary)
         optimizer = Optimizer(model, namespace(learner))
         batch = make_batch([example], dictionary, torch.device("cpu"))
-        summed_nll(model, batch, dictionary.pad()).backward()  # type: ignore[no-untyped-call]
+        summed_nll(model, batch, dictionary.pad()).backward()
         optimizer.step(0, 1)
     except UserError:
         raise

@@ -6,6 +6,7 @@ import json
 from argparse import Namespace
 
 import doubt.compat  # noqa: F401  (must come before fairseq)
+
 import torch
 from fairseq import utils
 from fairseq.data import Dictionary

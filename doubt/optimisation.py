@@ -6,6 +6,7 @@ from argparse import Namespace
 from typing import Any
 
 import doubt.compat  # noqa: F401  (must come before fairseq)
+
 import torch
 import torch.nn.functional as F
 from fairseq import optim

@@ -1,7 +1,7 @@
 """The unit of work: one training, what is asked of it, and its result.
 
-A training is identified by its encoded content (dictionaries, examples as ids, learner, protocol, seed, block), never by
-the name of a dataset: T, which all candidates share, is therefore trained once.
+A training is identified by its encoded content (dictionaries, examples as ids, learner, protocol, seed, block), never
+by the name of a dataset: T, which all candidates share, is therefore trained once.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ class Example:
 class Protocol:
     """How trainings are done where the paper and its released code differ.
 
-    `adam_state`: `fresh` (every training starts its own Adam) or `carried` (Adam's moments live on from block to block).
+    `adam_state`: `fresh` (each training starts its own Adam) or `carried` (Adam's moments live on from block to block).
     `rng_streams`: `independent` (a random stream per training and update) or `released` (seed + update).
     `min_len`: the least number of symbols that decoding gives, 0 or (as released) 1.
     """
@@ -121,7 +121,7 @@ class Training:
         """The identity of the training; what is asked of it afterwards has no part in it."""
         learner = asdict(self.learner)
         learner.pop("user_dir")  # a path; the plug-in's code is part of the code's hash
-        content = {
+        content: dict[str, Any] = {
             "learner": learner,
             "adam_state": self.protocol.adam_state,
             "rng_streams": self.protocol.rng_streams,

@@ -13,15 +13,17 @@ rule aggregate:
         f"{RESULTS}/logs/aggregate.log",
     benchmark:
         f"{RESULTS}/benchmarks/aggregate.tsv"
-    params:
-        tables=f"{RESULTS}/tables",
-        task_folder=TASK_FOLDER,
-        code=code_hash("scripts/aggregate.py", *(task.path for task in TASKS)),
+    conda:
+        "../envs/doubt.yaml"
     resources:
         mem_mb=4000,
         runtime=30,
+    params:
+        tables=lambda wildcards, output: str(Path(output[0]).parent),
+        task_folder=TASK_FOLDER,
+        code=code_hash("scripts/aggregate.py", *(task.path for task in TASKS)),
     shell:
-        "{PYTHON} {SCRIPTS}/aggregate.py --runs {input.runs} --predictions {input.predictions}"
+        "python $DOUBT_SCRIPTS/aggregate.py --runs {input.runs} --predictions {input.predictions}"
         " --tables {params.tables} {params.task_folder} 2> {log}"
 
 
@@ -32,12 +34,14 @@ rule plot:
         FIGURE_FILES,
     log:
         f"{RESULTS}/logs/plot.log",
-    params:
-        tables=f"{RESULTS}/tables",
-        figures=f"{RESULTS}/figures",
-        code=code_hash("scripts/figures.py"),
+    conda:
+        "../envs/doubt.yaml"
     resources:
         mem_mb=2000,
         runtime=30,
+    params:
+        tables=lambda wildcards, input: str(Path(input[0]).parent),
+        figures=lambda wildcards, output: str(Path(output[0]).parents[1]),
+        code=code_hash("scripts/figures.py"),
     shell:
-        "{PYTHON} {SCRIPTS}/figures.py --tables {params.tables} --figures {params.figures} 2> {log}"
+        "python $DOUBT_SCRIPTS/figures.py --tables {params.tables} --figures {params.figures} 2> {log}"

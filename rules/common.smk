@@ -9,12 +9,11 @@ sys.path.insert(0, str(Path(workflow.basedir)))
 
 from doubt.code_hash import code_hash
 from doubt.errors import UserError
+from doubt.job_environment import set_job_environment
 from doubt.plan import Plan
 from doubt.text import FILES as TEXT_FILES
 
 RESULTS = "results"
-PYTHON = sys.executable
-SCRIPTS = Path(workflow.basedir) / "scripts"
 # The files of doubt.binary.FILES, which cannot be imported here since it imports fairseq.
 BINARY_FILES = ["dict.src.txt", "dict.dst.txt"] + [
     f"{split}.src-dst.{side}.{kind}"
@@ -29,6 +28,7 @@ try:
     PLAN = Plan(config, Path(RESULTS) / ".cache")
 except UserError as error:
     raise WorkflowError(str(error))
+set_job_environment(Path(workflow.basedir) / "scripts", PLAN.config)
 
 TABLES = [
     f"{RESULTS}/tables/{name}"
@@ -41,8 +41,6 @@ FIGURE_FILES = expand(
     figure=FIGURES,
     format=FORMATS,
 )
-DEVICE = PLAN.config.device
-CHECKPOINTS = f"--checkpoints {RESULTS}/checkpoints" if PLAN.config.keep_checkpoints == "T" else ""
 TASK_FOLDER = f"--task-folder {PLAN.config.task_folder}" if PLAN.config.task_folder else ""
 
 

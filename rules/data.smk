@@ -12,17 +12,19 @@ for TASK in TASKS:
             ),
         log:
             f"{RESULTS}/logs/generate/{TASK.name}-{{size}}.log",
-        params:
-            task=TASK.name,
-            datasets=" ".join(TASK.datasets),
-            folder=f"{RESULTS}/data/{TASK.name}/{{size}}",
-            task_folder=TASK_FOLDER,
-            code=code_hash("scripts/generate.py", TASK.path),
+        conda:
+            "../envs/doubt.yaml"
         resources:
             mem_mb=500,
             runtime=5,
+        params:
+            task=TASK.name,
+            datasets=" ".join(TASK.datasets),
+            folder=lambda wildcards, output: str(Path(output[0]).parents[1]),
+            task_folder=TASK_FOLDER,
+            code=code_hash("scripts/generate.py", TASK.path),
         shell:
-            "{PYTHON} {SCRIPTS}/generate.py --task {params.task} --size {wildcards.size} --dataset {params.datasets}"
+            "python $DOUBT_SCRIPTS/generate.py --task {params.task} --size {wildcards.size} --dataset {params.datasets}"
             " --output {params.folder} {params.task_folder} 2> {log}"
 
     rule:
@@ -42,14 +44,16 @@ for TASK in TASKS:
             ),
         log:
             f"{RESULTS}/logs/binarize/{TASK.name}-{{size}}.log",
-        params:
-            datasets=" ".join(TASK.datasets),
-            text=f"{RESULTS}/data/{TASK.name}/{{size}}",
-            folder=f"{RESULTS}/data-bin/{TASK.name}/{{size}}",
-            code=code_hash("scripts/binarize.py"),
+        conda:
+            "../envs/doubt.yaml"
         resources:
             mem_mb=1000,
             runtime=10,
+        params:
+            datasets=" ".join(TASK.datasets),
+            text=lambda wildcards, input: str(Path(input[0]).parents[1]),
+            folder=lambda wildcards, output: str(Path(output[0]).parents[1]),
+            code=code_hash("scripts/binarize.py"),
         shell:
-            "{PYTHON} {SCRIPTS}/binarize.py --text {params.text} --dataset {params.datasets} --output {params.folder}"
+            "python $DOUBT_SCRIPTS/binarize.py --text {params.text} --dataset {params.datasets} --output {params.folder}"
             " 2> {log}"

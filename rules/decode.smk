@@ -6,12 +6,14 @@ rule decode:
         f"{RESULTS}/predictions/{{task}}/{{size}}/{{learner}}/predictions.jsonl",
     log:
         f"{RESULTS}/logs/decode/{{task}}/{{size}}/{{learner}}.log",
-    params:
-        task_folder=TASK_FOLDER,
-        code=lambda wildcards: code_hash("scripts/predictions.py", PLAN.tasks[wildcards.task].path),
+    conda:
+        "../envs/doubt.yaml"
     resources:
         mem_mb=1000,
         runtime=10,
+    params:
+        task_folder=TASK_FOLDER,
+        code=lambda wildcards: code_hash("scripts/predictions.py", PLAN.tasks[wildcards.task].path),
     shell:
-        "{PYTHON} {SCRIPTS}/predictions.py --task {wildcards.task} --size {wildcards.size} --runs {input}"
+        "python $DOUBT_SCRIPTS/predictions.py --task {wildcards.task} --size {wildcards.size} --runs {input}"
         " --output {output} {params.task_folder} 2> {log}"

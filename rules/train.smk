@@ -8,20 +8,23 @@ rule train:
         f"{RESULTS}/logs/train/{{task}}/{{size}}/{{learner}}/seeds-{{seeds}}-blocks-{{blocks}}.log",
     benchmark:
         f"{RESULTS}/benchmarks/train/{{task}}/{{size}}/{{learner}}/seeds-{{seeds}}-blocks-{{blocks}}.tsv"
-    params:
-        job=job_json,
-        data_bin=f"{RESULTS}/data-bin/{{task}}/{{size}}",
-        ledger=f"{RESULTS}/ledger",
-        code=code_hash("scripts/trainings.py"),
+    conda:
+        "../envs/doubt.yaml"
     threads: 1
     resources:
         gpu=gpus,
         mem_mb=memory,
         runtime=minutes,
+    params:
+        job=job_json,
+        data_bin=lambda wildcards, input: str(Path(input[0]).parents[1]),
+        ledger=f"{RESULTS}/ledger",
+        checkpoints=f"{RESULTS}/checkpoints",
+        code=code_hash("scripts/trainings.py"),
     shell:
-        # device and checkpoints are not params: where a training is done, and what is kept of it, makes nothing stale
-        "{PYTHON} {SCRIPTS}/trainings.py --job {params.job:q} --data-bin {params.data_bin} --ledger {params.ledger}"
-        " --output {output} --device {DEVICE} --threads {threads} {CHECKPOINTS} 2> {log}"
+        "python $DOUBT_SCRIPTS/trainings.py --job {params.job:q} --data-bin {params.data_bin} --ledger {params.ledger}"
+        " --output {output} --device $DOUBT_DEVICE --threads {threads} --keep $DOUBT_KEEP"
+        " --checkpoints {params.checkpoints} 2> {log}"
 
 
 # All rows of a cell in one file, so that what follows reads tens of files and not a hundred thousand.
@@ -32,12 +35,14 @@ rule collect:
         f"{RESULTS}/runs/{{task}}/{{size}}/{{learner}}.jsonl",
     log:
         f"{RESULTS}/logs/collect/{{task}}/{{size}}/{{learner}}.log",
-    params:
-        jobs=lambda wildcards: json.dumps(PLAN.grouped(cell_of(wildcards))),
-        folder=f"{RESULTS}/runs/{{task}}/{{size}}/{{learner}}",
-        code=code_hash("scripts/collect.py"),
+    conda:
+        "../envs/doubt.yaml"
     resources:
         mem_mb=500,
         runtime=10,
+    params:
+        jobs=lambda wildcards: json.dumps(PLAN.grouped(cell_of(wildcards))),
+        folder=lambda wildcards, output: output[0].removesuffix(".jsonl"),
+        code=code_hash("scripts/collect.py"),
     shell:
-        "{PYTHON} {SCRIPTS}/collect.py --folder {params.folder} --jobs {params.jobs:q} --output {output} 2> {log}"
+        "python $DOUBT_SCRIPTS/collect.py --folder {params.folder} --jobs {params.jobs:q} --output {output} 2> {log}"

@@ -27,7 +27,9 @@ from doubt.vocabulary import dictionary_of, symbols_of
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("data_bin", type=Path, metavar="DATA_BIN", help="a binarized dataset")
-    parser.add_argument("--path", required=True, type=Path, metavar="FILE", help="what scripts/train.py wrote, DIR/0.pt")
+    parser.add_argument(
+        "--path", required=True, type=Path, metavar="FILE", help="what scripts/train.py wrote, DIR/0.pt"
+    )
     parser.add_argument("--min-len", type=int, default=0, help="least number of symbols to give (released code: 1)")
     parser.add_argument("--cpu", action="store_true", help="stay on the CPU")
     arguments = parser.parse_args()

@@ -20,7 +20,7 @@ import math
 import os
 import re
 import sys
-from argparse import ArgumentParser, Namespace, RawDescriptionHelpFormatter
+from argparse import Namespace, RawDescriptionHelpFormatter
 from pathlib import Path
 from typing import NoReturn
 
@@ -28,6 +28,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 import doubt.compat  # noqa: F401  (must come before fairseq)
+
 import torch
 from fairseq import options
 
@@ -41,14 +42,23 @@ from doubt.measurement import Cell
 from doubt.training import Protocol, Result, Training
 
 #: Arguments of this program that say nothing of the learner.
-OF_THE_RUN = {"seed", "save_dir", "cpu", "overwrite", "adam_state", "rng_streams", "mdl_train_examples", "mdl_block_size"}
+OF_THE_RUN = {
+    "seed",
+    "save_dir",
+    "cpu",
+    "overwrite",
+    "adam_state",
+    "rng_streams",
+    "mdl_train_examples",
+    "mdl_block_size",
+}
 
 
 def parse(words: list[str]) -> tuple[Namespace, dict[str, object]]:
     """The command line, and what it says of the learner, by fairseq's names."""
     parser = options.get_training_parser()
     parser.description, parser.formatter_class = __doc__, RawDescriptionHelpFormatter
-    parser.error = _refuse  # type: ignore[method-assign]  # a sentence, not three screens of usage
+    parser.error = _refuse  # a sentence, not three screens of usage
     group = parser.add_argument_group("measurement")
     group.add_argument("--mdl-train-examples", type=int, metavar="N", help="size of T, the first examples (required)")
     group.add_argument("--mdl-block-size", type=int, default=1, metavar="N", help="hold-out examples in a block")
@@ -90,15 +100,22 @@ def main() -> None:
         for result in train_chain(chain, device, keep):
             results.append(result)
             report(trainings[len(results) - 1], result, len(trainings))
-    bits = [None if not r.nats else next(iter(r.nats.values())) / len(b) / math.log(2) for r, b in zip(results, blocks[1:], strict=False)]
+    bits = [
+        None if not r.nats else next(iter(r.nats.values())) / len(b) / math.log(2)
+        for r, b in zip(results, blocks[1:], strict=False)
+    ]
     total = None if None in bits else sum(len(b) * x for b, x in zip(blocks[1:], bits, strict=True) if x is not None)
-    print(json.dumps({"online_cross_entropy": bits, "description_length": total, "examples_seen": list(map(len, blocks))}))
+    print(
+        json.dumps({"online_cross_entropy": bits, "description_length": total, "examples_seen": list(map(len, blocks))})
+    )
 
 
 def report(training: Training, result: Result, total: int) -> None:
     """Say on standard error how far it is."""
     what = f"block {training.block} of 0..{total - 1}"
-    print(f"{what}: {result.status} after {result.updates} updates, {result.seconds:.1f} s", file=sys.stderr, flush=True)
+    print(
+        f"{what}: {result.status} after {result.updates} updates, {result.seconds:.1f} s", file=sys.stderr, flush=True
+    )
     if result.status == "diverged":
         print(f"{what}: loss or weights became infinite or NaN; try a lower --lr", file=sys.stderr)
 

@@ -25,7 +25,8 @@ def main() -> None:
     parser.add_argument("--ledger", required=True, type=Path, metavar="DIR", help="where finished trainings are kept")
     parser.add_argument("--output", required=True, type=Path, metavar="FILE", help="rows of the results, JSON lines")
     parser.add_argument("--device", default="auto", choices=["auto", "cpu", "cuda"])
-    parser.add_argument("--checkpoints", type=Path, metavar="DIR", help="keep T's weights here, and use those kept")
+    parser.add_argument("--keep", default="none", choices=["none", "T"], help="which weights to keep, and to use if kept")
+    parser.add_argument("--checkpoints", type=Path, metavar="DIR", help="where weights are kept")
     parser.add_argument("--threads", type=int, default=1, help="CPU threads (default 1: more are slower here)")
     arguments = parser.parse_args()
     os.environ.setdefault("OMP_NUM_THREADS", str(arguments.threads))
@@ -39,7 +40,7 @@ def main() -> None:
         arguments.ledger,
         arguments.output,
         choose_device(arguments.device, arguments.threads),
-        arguments.checkpoints,
+        arguments.checkpoints if arguments.keep == "T" else None,
     )
 
 

@@ -1,0 +1,55 @@
+"""What several tests need: the repository's own configuration, and datasets made once per session."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+# Two processes with one thread each beat one with two; torch reads this when it is imported.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+
+import doubt.compat  # noqa: F401  (must come before fairseq)
+
+import pytest
+import torch
+import yaml
+
+from doubt.binary import binarize
+from doubt.learners import resolve
+from doubt.tasks import load_tasks
+from doubt.text import write_dataset
+from doubt.training import Learner
+
+torch.set_num_threads(1)
+ROOT = Path(__file__).resolve().parent.parent
+
+
+@pytest.fixture(scope="session")
+def results(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A results folder with the text and binary form of all datasets of all tasks."""
+    folder = tmp_path_factory.mktemp("results")
+    for task in load_tasks().values():
+        for size in task.sizes:
+            for dataset in task.datasets:
+                text = folder / "data" / task.name / str(size) / dataset
+                write_dataset(task, size, dataset, text)
+                binarize(text, folder / "data-bin" / task.name / str(size) / dataset)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def definitions() -> dict[str, dict[str, Any]]:
+    """The learners of config.yaml, as they are defined there."""
+    return dict(yaml.safe_load((ROOT / "config.yaml").read_text(encoding="utf-8"))["learners"])
+
+
+@pytest.fixture(scope="session")
+def learner_of(definitions: dict[str, dict[str, Any]]) -> Callable[..., Learner]:
+    """A function that gives a learner of config.yaml, with other arguments if wanted."""
+
+    def of(name: str, updates: int = 10, batch_size: int | None = None, **changed: Any) -> Learner:
+        return resolve(definitions[name] | changed, updates, batch_size)
+
+    return of
