@@ -6,6 +6,7 @@ each is a sum of outer products over time, gathered into a single product after 
 
 from __future__ import annotations
 
+import doubt.compat  # noqa: F401  (must come before fairseq)
 import torch
 from fairseq.options import eval_bool
 from torch import Tensor

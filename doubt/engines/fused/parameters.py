@@ -72,6 +72,11 @@ class Parameters:
             torch.index_select(value, 0, index, out=chosen.values[name])
         return chosen
 
+    def put(self, row: int, other: Parameters, other_row: int) -> None:
+        """Set one model's weights from a model of `other`."""
+        for name, value in self.values.items():
+            value[row] = other.values[name][other_row]
+
     def load(self, row: int, state: Mapping[str, Tensor]) -> None:
         """Set one model's weights from fairseq's, by fairseq's names."""
         for block in self.blocks:

@@ -1,0 +1,125 @@
+"""One lockstep: trainings of one learner and one shape, updated together until all are done."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import doubt.compat  # noqa: F401  (must come before fairseq)
+import torch
+from fairseq.data import Dictionary
+from torch import Tensor
+
+from doubt.engines.fused.batch import Shape, make_batch
+from doubt.engines.fused.learners import ARCHITECTURES
+from doubt.engines.fused.masks import DropoutMasks
+from doubt.engines.fused.optimisation import Adam, Schedule, nll
+from doubt.engines.fused.parameters import Parameters
+from doubt.learners import build_model
+from doubt.randomness import seed_everything
+from doubt.training import Training
+from doubt.vocabulary import dictionary_of
+
+#: How often a lockstep looks which of its models are still finite (on a GPU, each look waits for the device).
+CHECK_EVERY = 100
+#: Updates before a GPU's work is recorded once and then replayed; libraries set themselves up in the first ones.
+WARM_UP = 3
+
+
+def dictionaries_of(training: Training) -> tuple[Dictionary, Dictionary]:
+    """A training's source and target dictionaries, as fairseq's."""
+    return dictionary_of(training.source_symbols), dictionary_of(training.target_symbols)
+
+
+def initial_weights(trainings: Sequence[Training], device: torch.device) -> Parameters:
+    """The weights from which trainings start: those that fairseq itself initialises, for each training's seed."""
+    learner = trainings[0].learner
+    states: dict[int, dict[str, Tensor]] = {}
+    for training in trainings:
+        if training.seed not in states:
+            seed_everything(training.seed)
+            model = build_model(learner, *dictionaries_of(training))
+            states[training.seed] = {name: value.detach() for name, value in model.named_parameters()}
+    shapes = {name: value.shape for name, value in states[trainings[0].seed].items()}
+    blocks = ARCHITECTURES[learner.arguments["arch"]].blocks(learner)
+    weights = Parameters(blocks, shapes, len(trainings), device)
+    for row, training in enumerate(trainings):
+        weights.load(row, states[training.seed])
+    return weights
+
+
+class Lockstep:
+    """Trainings in progress.
+
+    `done` counts updates; `stopped[row]` is the number of updates after which a model was found to have diverged, or
+    None; `seconds` is the time spent so far.
+    """
+
+    def __init__(self, trainings: Sequence[Training], shape: Shape, device: torch.device, steps_before: int) -> None:
+        """
+        Args:
+            trainings: of one learner, with dictionaries of one size.
+            shape: what their batches are padded to.
+            steps_before: steps that Adam's moments have seen in earlier blocks of the same chains.
+        """
+        self.trainings, self.shape = list(trainings), shape
+        learner = self.trainings[0].learner
+        self._schedule = Schedule.of(learner)
+        self._updates = learner.updates
+        self.steps_before = steps_before
+        self.weights = initial_weights(trainings, device)
+        self.adam = Adam(self.weights, self._schedule)
+        self._gradients = self.weights.like()
+        self._batch = make_batch([training.examples for training in trainings], device, shape=shape)
+        architecture = ARCHITECTURES[learner.arguments["arch"]]
+        self._fused = architecture(learner, self.weights, self._gradients, self._batch)
+        keys = [training.key for training in trainings]
+        self._masks = DropoutMasks(architecture.sites(learner, shape), keys, self._batch.places, device)
+        precision = torch.float32 if device.type == "cuda" else torch.float64
+        self._step_sizes = torch.tensor(self._schedule.step_sizes(steps_before), device=device, dtype=precision)
+        self._counter = torch.zeros(1, dtype=torch.long, device=device)
+        self._graph: torch.cuda.CUDAGraph | None = None
+        self.done, self.seconds = 0, 0.0
+        self.stopped: list[int | None] = [None] * len(self.trainings)
+
+    def update(self) -> None:
+        """Update all models once."""
+        if self._graph is not None:
+            self._graph.replay()
+        elif self._counter.is_cuda and self.done >= WARM_UP:
+            self._graph = torch.cuda.CUDAGraph()
+            with torch.cuda.graph(self._graph):
+                self._update()
+            self._graph.replay()  # recording does not execute
+        else:
+            self._update()
+        self.done += 1
+        if (self.done - 1) % CHECK_EVERY == 0:
+            self._stop(self._nats.isfinite())
+        if self.done == self._updates:
+            self._stop(self.weights.finite())
+
+    @property
+    def finished(self) -> bool:
+        """Whether no model has anything left to do."""
+        return self.done >= self._updates or all(stopped is not None for stopped in self.stopped)
+
+    def jump(self, done: int) -> None:
+        """Go on from update number `done`, with weights and moments that have been set to match."""
+        self.done = done
+        self._counter.fill_(done)
+
+    @torch.no_grad()
+    def _update(self) -> None:
+        """One update from top to bottom; all of it can be recorded, for it waits for nothing and decides nothing."""
+        logits = self._fused.forward(self._masks.draw(self._counter[0]))
+        self._nats, d_logits = nll(logits, self._batch)
+        self._fused.backward(d_logits)
+        step_size = self._step_sizes.index_select(0, self._counter)[0]
+        self.adam.step(self.weights, self._gradients, step_size)
+        self._counter += 1
+
+    def _stop(self, finite: Tensor) -> None:
+        """Mark the models that have diverged; they go on computing, which disturbs nobody."""
+        for row, still in enumerate(finite.tolist()):
+            if not still and self.stopped[row] is None:
+                self.stopped[row] = self.done

@@ -1,0 +1,41 @@
+"""How many models share a lockstep, and what shape their batches are padded to."""
+
+from __future__ import annotations
+
+import torch
+
+from doubt.engines.fused.batch import Shape
+from doubt.engines.fused.learners import ARCHITECTURES
+from doubt.training import Learner
+
+#: On the CPU so many weights at a time: 64 Transformers, but one LSTM, which alone outgrows the cache.
+CPU_WEIGHTS = 2_500_000
+#: On a GPU at most so many models, and of its free memory at most this share.
+GPU_MODELS, GPU_SHARE = 1024, 0.7
+
+
+def canonical(shape: Shape, device: torch.device) -> Shape:
+    """The shape that a training's batch is padded to, from its own shape alone.
+
+    Times are rounded up, so that more trainings have a shape in common: to even numbers on the CPU, where padding costs
+    time, and to multiples of 8 on a GPU, where small locksteps do. Rows are rounded up on a GPU only.
+    """
+    rows, multiple = (4, 8) if device.type == "cuda" else (1, 2)
+
+    def up(n: int, to: int) -> int:
+        return -(-n // to) * to
+
+    return Shape(up(shape.batch, rows), up(shape.source, multiple), up(shape.target, multiple))
+
+
+def models_together(learner: Learner, weights: int, shape: Shape, device: torch.device) -> int:
+    """How many models of so many weights fit into one lockstep with batches of this shape; at least 1."""
+    if device.type == "cpu":
+        return max(1, CPU_WEIGHTS // weights)
+    sites = ARCHITECTURES[learner.arguments["arch"]].sites(learner, shape)
+    elements = shape.batch * sum(site.time * site.features for site in sites)
+    # Weights, gradients and two moments of 4 bytes; for each place of dropout its mask, the numbers of 8 bytes that it
+    # is drawn from, and an allowance for what forward and backward keep. Where it falls short, locksteps are halved.
+    per_model = 16 * weights + 256 * elements
+    free, _ = torch.cuda.mem_get_info(device)
+    return max(1, min(GPU_MODELS, int(free * GPU_SHARE / per_model)))

@@ -1,0 +1,110 @@
+"""The saved state of a lockstep, so that what was killed goes on where it stopped."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+import threading
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict
+from pathlib import Path
+from types import FrameType
+from typing import Any
+
+import torch
+
+from doubt.engines.fused.parameters import Parameters
+from doubt.training import Result, Training, digest
+
+#: Seconds between two saves of a lockstep.
+SAVE_EVERY = 120.0
+
+
+class Saver:
+    """Saves states into a folder; without a folder it does nothing."""
+
+    def __init__(self, folder: Path | None) -> None:
+        self.folder = folder
+        self.terminated = False
+        self._time = time.monotonic()
+        self._written: set[Path] = set()
+        self._taken: set[Path] = set()
+        if folder is not None:
+            folder.mkdir(parents=True, exist_ok=True)
+
+    def due(self) -> bool:
+        """Whether it is time to save, or the process has been told to end."""
+        return self.terminated or (self.folder is not None and time.monotonic() - self._time > SAVE_EVERY)
+
+    def save(
+        self,
+        trainings: Sequence[Training],
+        finished: Sequence[Sequence[Result]],
+        tensors: dict[str, Parameters],
+        numbers: dict[str, Any],
+    ) -> None:
+        """Write a state, whole or not at all.
+
+        Args:
+            finished: for each training the results of its chain's earlier blocks.
+            tensors: weights and moments, row by row those of the trainings.
+            numbers: what else the lockstep needs.
+        """
+        self._time = time.monotonic()
+        if self.folder is None:
+            return
+        keys = [training.key for training in trainings]
+        state = {
+            "keys": keys,
+            "finished": [[asdict(result) for result in results] for results in finished],
+            "tensors": {name: parameters.flat for name, parameters in tensors.items()},
+            "numbers": numbers,
+        }
+        path = self.folder / f"{digest(keys)}.pt"
+        unfinished = path.with_suffix(f".{os.getpid()}")
+        torch.save(state, unfinished)
+        unfinished.replace(path)
+        for old in self._taken - {path}:
+            old.unlink(missing_ok=True)
+        self._taken.clear()
+        self._written.add(path)
+
+    def forget(self) -> None:
+        """Remove the states that have been written or taken up: all their results are out."""
+        for path in self._written | self._taken:
+            path.unlink(missing_ok=True)
+        self._written.clear()
+        self._taken.clear()
+
+    def saved(self) -> Iterator[tuple[Path, dict[str, Any]]]:
+        """The states in the folder; call `take` for each that is gone on with."""
+        for path in sorted(self.folder.glob("*.pt")) if self.folder is not None else []:
+            yield path, torch.load(path, map_location="cpu", weights_only=True)
+
+    def take(self, path: Path) -> None:
+        """A state is gone on with: it ends when it is saved anew, or when its results are out."""
+        self._taken.add(path)
+
+    def end_if_told(self) -> None:
+        """End the process if it has been told to."""
+        if self.terminated:
+            sys.exit(128 + signal.SIGTERM)
+
+    @contextmanager
+    def listening(self) -> Iterator[None]:
+        """While it lasts, SIGTERM is noted in `terminated` instead of ending the process at once."""
+        if self.folder is None or threading.current_thread() is not threading.main_thread():
+            yield
+            return
+
+        def note(number: int, frame: FrameType | None) -> None:
+            self.terminated = True
+
+        before = signal.signal(signal.SIGTERM, note)
+        try:
+            yield
+        finally:
+            signal.signal(signal.SIGTERM, before)
