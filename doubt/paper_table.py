@@ -59,6 +59,19 @@ def paper_tables(fpa: pd.DataFrame, code: pd.DataFrame, marks: pd.DataFrame | No
     return [_of_task(task, fpa, code, marks) for task in sorted({*fpa["task"], *code["task"]})]
 
 
+def significance_marks(preferences: pd.DataFrame) -> pd.DataFrame:
+    """Stars for rules that are preferred to each other rule of their cell, by the largest of their corrected p."""
+    rows = []
+    for cell, pairs in preferences.groupby(CELL):
+        rules = dict.fromkeys([*pairs["a"], *pairs["b"]])
+        for rule, won in pairs[pairs["preferred"] != ""].groupby("preferred"):
+            if len(won) == len(rules) - 1:
+                p = won["p_signflip_holm"].max()
+                stars = "*" * (1 + int(p < 0.01) + int(p < 0.001))
+                rows.append((*cell, rule, stars))
+    return pd.DataFrame(rows, columns=[*CELL, "candidate", "mark"])
+
+
 def _of_task(task: str, fpa: pd.DataFrame, code: pd.DataFrame, marks: pd.DataFrame | None) -> PaperTable:
     fpa, code = fpa[fpa["task"] == task], code[code["task"] == task]
     rules = [c for c in dict.fromkeys(fpa["class"]) if c not in NO_RULE]

@@ -33,7 +33,9 @@ def with_random(task: Task, seed: int = 0) -> Task:
     def labels(source: Symbols, size: int) -> Symbols:
         return _labels(task, size, seed)[source]
 
-    extended = type(type(task).__name__, (type(task),), {"candidates": {**task.candidates, RANDOM: labels}})
+    kind = type(task)
+    changed = {"candidates": {**task.candidates, RANDOM: labels}, "__module__": kind.__module__}
+    extended = type(kind.__name__, (kind,), changed)
     return cast(Task, extended())
 
 

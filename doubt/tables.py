@@ -18,11 +18,21 @@ from doubt.measures.code_length import (
 )
 from doubt.measures.fpa import CELL, FPA_COLUMNS, SEED_CLASS_COLUMNS, fpa_table, seed_classes
 from doubt.rows import ORIGIN, PROTOCOL, Row, check_one_protocol
+from doubt.statistics.agreement import AGREEMENT_COLUMNS, agreement_table
+from doubt.statistics.claims import BUILT_IN, CLAIM_COLUMNS, claims_table, read_claims
+from doubt.statistics.preferences import PREFERENCE_COLUMNS, preferences_table
+from doubt.statistics.verdicts import VERDICT_COLUMNS, verdicts_table
 from doubt.tasks import Task
 
-OUTPUT_COLUMNS = [*CELL, "src", "in_training", "pred", "class", "agrees", "n_seeds", "n_class"]
+OUTPUT_COLUMNS = [*CELL, "src", "in_training", "pred", "class", "agrees", "n_seeds", "n_class", "seeds"]
 COST_COLUMNS = [*CELL, *ORIGIN, "host", "n_trainings", "n_diverged", "seconds", "updates", *PROTOCOL]
 
+#: Columns of words, where nothing is an empty string and not a missing number.
+TEXT = {
+    *["pred", "src", "agrees", "seeds", "ci_note", "class", "candidate", "torch", "bimodal", "a", "b", "preferred"],
+    *["level", "verdict", "fpa_preferred", "fpa_level", "fpa_class", "fpa_verdict", "code_rule", "code_level"],
+    *["code_verdict", "agree", "rule", "rho_note", "state", "why"],
+}
 #: Each table's file (without `.csv`) and columns.
 COLUMNS = {
     "blocks": BLOCK_COLUMNS,
@@ -32,14 +42,18 @@ COLUMNS = {
     "code_length": CODE_LENGTH_COLUMNS,
     "outputs": OUTPUT_COLUMNS,
     "costs": COST_COLUMNS,
+    "preferences": PREFERENCE_COLUMNS,
+    "verdicts": VERDICT_COLUMNS,
+    "agreement": AGREEMENT_COLUMNS,
+    "claims": CLAIM_COLUMNS,
 }
 Tables = dict[str, pd.DataFrame]
 
 
 def build_tables(
-    scores: list[Row], decodes: list[Row], predictions: list[Row], tasks: Mapping[str, Task]
+    scores: list[Row], decodes: list[Row], predictions: list[Row], tasks: Mapping[str, Task], claims: Path | None = None
 ) -> Tables:  # fmt: skip
-    """All tables of some rows.
+    """All tables of some rows; `claims` is a file of claims besides the built-in ones.
 
     Raises:
         UserError: the rows were made under different protocols, or contradict each other.
@@ -47,31 +61,50 @@ def build_tables(
     blocks, seeds = blocks_table(scores), seed_classes(predictions)
     check_one_protocol(blocks, seeds)
     lengths = seed_code_lengths(blocks, tasks)
-    return {
+    fpa, code = fpa_table(seeds, tasks), code_length_table(lengths, tasks)
+    preferences = preferences_table(lengths, fpa)
+    verdicts = verdicts_table(preferences, lengths, fpa, code)
+    tables = {
         "blocks": blocks,
         "seed_classes": seeds,
         "seed_code_lengths": lengths,
-        "fpa": fpa_table(seeds, tasks),
-        "code_length": code_length_table(lengths, tasks),
+        "fpa": fpa,
+        "code_length": code,
+        "preferences": preferences,
+        "verdicts": verdicts,
+        "agreement": agreement_table(preferences, verdicts),
         "outputs": outputs_table(predictions),
         "costs": costs_table([*scores, *decodes]),
     }
+    found = [claim for path in (BUILT_IN, *([claims] if claims else [])) for claim in read_claims(path)]
+    return tables | {"claims": claims_table(found, tables)}
 
 
 def outputs_table(predictions: Iterable[Row]) -> pd.DataFrame:
     """What the seeds of a class output for each input, equal outputs together: `n_seeds` of the class's `n_class`.
 
-    `agrees` lists the rules that give this output, separated by blanks; `pred` is empty for an empty output, and a
-    diverged seed has no row.
+    `seeds` names them (`1-4 7`); `agrees` lists the rules that give this output, separated by blanks; `pred` is empty
+    for an empty output, and a diverged seed has no row.
     """
     rows = [{**r, "agrees": " ".join(r["agrees"])} for r in predictions if r["pred"] is not None]
     if not rows:
         return pd.DataFrame(columns=OUTPUT_COLUMNS)
     frame = pd.DataFrame(rows)
     group = [*CELL, "class", "src", "in_training", "pred", "agrees"]
-    counted = frame.groupby(group, sort=False, as_index=False).agg(n_seeds=("seed", "nunique"))
+    counted = frame.groupby(group, sort=False, as_index=False).agg(n_seeds=("seed", "nunique"), seeds=("seed", ranges))
     of_class = frame.groupby([*CELL, "class"], as_index=False).agg(n_class=("seed", "nunique"))
     return counted.merge(of_class, on=[*CELL, "class"])[OUTPUT_COLUMNS]
+
+
+def ranges(seeds: Iterable[int]) -> str:
+    """Seeds in a few words: 1, 2, 3, 4 and 7 are `1-4 7`."""
+    runs: list[list[int]] = []
+    for seed in sorted(set(seeds)):
+        if runs and runs[-1][1] == seed - 1:
+            runs[-1][1] = seed
+        else:
+            runs.append([seed, seed])
+    return " ".join(f"{low}" if low == high else f"{low}-{high}" for low, high in runs)
 
 
 def costs_table(rows: Iterable[Row]) -> pd.DataFrame:
@@ -118,10 +151,9 @@ def read_table(folder: Path, name: str, columns: list[str] | None = None) -> pd.
         UserError: it is missing, or lacks a column.
     """
     path = folder / f"{name}.csv"
-    text = ["pred", "src", "agrees", "ci_note", "class", "candidate", "torch"]
     try:
         header = pd.read_csv(path, nrows=0).columns
-        words = [c for c in text if c in header]
+        words = [c for c in header if c in TEXT]
         table = pd.read_csv(
             path,
             keep_default_na=False,

@@ -14,7 +14,8 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from doubt.errors import exit_on_user_error
-from doubt.paper_table import latex, markdown, paper_tables
+from doubt.paper_table import latex, markdown, paper_tables, significance_marks
+from doubt.random_candidate import with_random
 from doubt.rows import read_predictions, read_runs
 from doubt.tables import build_tables, write_tables, write_text
 from doubt.tasks import load_tasks
@@ -26,11 +27,13 @@ def main() -> None:
     parser.add_argument("--predictions", nargs="*", type=Path, default=[], help="predictions (JSON lines)")
     parser.add_argument("--tables", required=True, type=Path, help="folder to write the tables to")
     parser.add_argument("--task-folder", action="append", default=[], help="a folder of tasks of your own")
+    parser.add_argument("--claims", type=Path, help="a file of claims besides doubt/statistics/claims.yaml")
     arguments = parser.parse_args()
     scores, decodes = read_runs(arguments.runs)
-    tables = build_tables(scores, decodes, read_predictions(arguments.predictions), load_tasks(arguments.task_folder))
+    tasks = {name: with_random(task) for name, task in load_tasks(arguments.task_folder).items()}
+    tables = build_tables(scores, decodes, read_predictions(arguments.predictions), tasks, arguments.claims)
     write_tables(tables, arguments.tables)
-    papers = paper_tables(tables["fpa"], tables["code_length"])
+    papers = paper_tables(tables["fpa"], tables["code_length"], significance_marks(tables["preferences"]))
     write_text(arguments.tables / "paper_table.md", markdown(papers))
     write_text(arguments.tables / "paper_table.tex", latex(papers))
 

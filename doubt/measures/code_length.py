@@ -11,6 +11,8 @@ import pandas as pd
 from doubt.errors import UserError
 from doubt.measures.fpa import CELL
 from doubt.measures.intervals import bca
+from doubt.measures.scale import dip_p, uniform_bits
+from doubt.random_candidate import RANDOM
 from doubt.rows import ORIGIN, PROTOCOL, Row, either, either_by
 from doubt.tasks import Task, find_task
 
@@ -19,10 +21,11 @@ BLOCK_COLUMNS = [
     *["engine", "device", "torch", "seconds", "status", "adam_state", "rng_streams"],
     *["min_len", "nats", "updates", "host"],
 ]
-SEED_LENGTH_COLUMNS = [*CELL, "candidate", "seed", "state", "bits", "nats", "n_examples", *PROTOCOL, *ORIGIN]
+SEED_LENGTH_COLUMNS = [*CELL, "candidate", "seed", "state", "bits", "nats", "n_examples", "updates", *PROTOCOL, *ORIGIN]
 CODE_LENGTH_COLUMNS = [
     *[*CELL, "candidate", "n_seeds", "n_diverged", "n_incomplete", "bits_mean", "nats_mean", "bits_median"],
     *["ci_low", "ci_high", "ci_note", "ci_method", "bits_sd", "bits_min", "bits_max", "bits_per_example", "n_examples"],
+    *["uniform_bits", "of_uniform", "surplus_bits", "dip_p", "bimodal", "updates"],
     *[*PROTOCOL, *ORIGIN],
 ]
 #: States of a seed's code: all hold-out blocks scored, some missing, one of its trainings diverged.
@@ -61,7 +64,7 @@ def seed_code_lengths(blocks: pd.DataFrame, tasks: Mapping[str, Task]) -> pd.Dat
     sums = (
         blocks.assign(failed=failed)
         .groupby(code, sort=False, as_index=False)
-        .agg({"bits": "sum", "nats": "sum", "n_examples": "sum", "failed": "any"})
+        .agg({"bits": "sum", "nats": "sum", "n_examples": "sum", "failed": "any", "updates": "max"})
     )
     sums = sums.merge(either_by(blocks, code, [*PROTOCOL, *ORIGIN]), on=code).rename(columns={"dataset": "candidate"})
     sums["state"] = [
@@ -77,7 +80,10 @@ def code_length_table(lengths: pd.DataFrame, tasks: Mapping[str, Task]) -> pd.Da
 
     `bits_mean` with its BCa bootstrap interval `ci_low`, `ci_high` (bits; `ci_note` says in words where there is none
     or it is doubtful), `nats_mean`, `bits_median`, `bits_per_example` = bits_mean / n_examples, the number of hold-out
-    examples. Diverged and incomplete seeds are counted and take no part.
+    examples. `uniform_bits` is what the uniform code takes, `of_uniform` = bits_mean / uniform_bits, `surplus_bits`
+    what the mean exceeds the shortest mean of the cell's rules by; `bimodal` says whether the dip test (`dip_p`) of
+    the seeds' logarithms is below .05 (empty for fewer than ten seeds). Diverged and incomplete
+    seeds are counted and take no part.
 
     Source: Kharitonov & Chaabouni (ICLR 2021), section 2; the released code prints bits, summed.
     """
@@ -96,9 +102,23 @@ def code_length_table(lengths: pd.DataFrame, tasks: Mapping[str, Task]) -> pd.Da
             | {"ci_method": "BCa bootstrap of the mean, 95 %", "bits_sd": float(bits.std())}
             | {"bits_min": float(bits.min()), "bits_max": float(bits.max())}
             | {"bits_per_example": mean / n_holdout if n_holdout else math.nan, "n_examples": n_holdout}
+            | _scale(find_task(name, tasks), size, candidate, bits.tolist())
+            | {"updates": int(cell["updates"].max())}
             | {part: either(cell[part]) for part in (*PROTOCOL, *ORIGIN)}
         )
-    return pd.DataFrame(rows, columns=CODE_LENGTH_COLUMNS)
+    table = pd.DataFrame(rows, columns=CODE_LENGTH_COLUMNS)
+    shortest = table[table["candidate"] != RANDOM].groupby(CELL)["bits_mean"].min()
+    best = [shortest.get(cell, math.nan) for cell in table[CELL].itertuples(index=False, name=None)]
+    table["surplus_bits"] = table["bits_mean"].astype(float) - pd.Series(best, dtype=float)
+    return table
+
+
+def _scale(task: Task, size: int, candidate: str, bits: list[float]) -> Row:
+    """Where a code stands between nothing and the uniform code, and whether its seeds fall into two groups."""
+    uniform, dip = uniform_bits(task, size, candidate) if candidate in task.candidates else math.nan, dip_p(bits)
+    mean = sum(bits) / len(bits) if bits else math.nan
+    bimodal = "" if math.isnan(dip) else str(dip < 0.05)
+    return {"uniform_bits": uniform, "of_uniform": mean / uniform, "dip_p": dip, "bimodal": bimodal}
 
 
 def _in_order(frame: pd.DataFrame, tasks: Mapping[str, Task]) -> pd.DataFrame:

@@ -16,10 +16,18 @@ from doubt.tasks import Task, find_task
 
 NONE = Interval(math.nan, math.nan)
 CELL = ["task", "size", "learner"]
-SEED_CLASS_COLUMNS = [*CELL, "seed", "class", "fits", "training_id", *PROTOCOL, *ORIGIN]
+SEED_CLASS_COLUMNS = [*CELL, "seed", "class", "fits", "training_id", "updates", *PROTOCOL, *ORIGIN]
 FPA_COLUMNS = [
     *[*CELL, "class", "n_seeds", "n_fit", "n", "fpa", "ci_low", "ci_high"],
-    *["fpa_given_fit", "given_fit_ci_low", "given_fit_ci_high", "n_holdout", "n_holdout_ambiguous", "ci_method"],
+    *[
+        "fpa_given_fit",
+        "given_fit_ci_low",
+        "given_fit_ci_high",
+        "n_holdout",
+        "n_holdout_ambiguous",
+        "ci_method",
+        "updates",
+    ],
     *[*PROTOCOL, *ORIGIN],
 ]
 
@@ -74,7 +82,7 @@ def fpa_table(seeds: pd.DataFrame, tasks: Mapping[str, Task]) -> pd.DataFrame:
                 | {"given_fit_ci_low": given_fit.low}
                 | {"given_fit_ci_high": given_fit.high}
                 | {"n_holdout": len(task.holdout_inputs(size)), "n_holdout_ambiguous": n_ambiguous(task, size)}
-                | {"ci_method": "Wilson 95 %"}
+                | {"ci_method": "Wilson 95 %", "updates": int(cell["updates"].max())}
                 | about
             )
     return pd.DataFrame(rows, columns=FPA_COLUMNS)

@@ -16,6 +16,8 @@ LEVEL = 0.95
 RESAMPLES = 9999
 #: With fewer seeds than this a bootstrap interval is known to be too narrow, and says so.
 FEW = 10
+#: Values that differ by less than this, relative to the largest, are equal but for rounding.
+EQUAL = 1e-12
 
 
 @dataclass(frozen=True)
@@ -52,11 +54,11 @@ def bca(values: Sequence[float], name: str) -> Interval:
         return Interval(math.nan, math.nan, "no complete seed")
     if n == 1:
         return Interval(math.nan, math.nan, "one seed: no interval")
-    if min(values) == max(values):
+    if max(values) - min(values) <= EQUAL * max(map(abs, values)):
         return Interval(math.nan, math.nan, f"all {n} seeds equal")
     sample = np.asarray(values, dtype=float)
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore", stats.DegenerateDataWarning)
+        warnings.simplefilter("ignore")  # what is degenerate comes out as NaN
         found = stats.bootstrap(
             (sample,),
             np.mean,

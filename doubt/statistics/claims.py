@@ -1,0 +1,207 @@
+"""Published claims, evaluated on whatever has been run: supported, contradicted or undecided, and why.
+
+Kinds of tests (key `test` of a claim in `claims.yaml`):
+
+* `{share: [classes], at_least | at_most | about: x, within: w, given: all | fit}`: the share of seeds of these classes,
+  by its Wilson interval: it must lie wholly on the right side of x (or within w of it); wholly on the wrong side
+  contradicts.
+* `{prefers: [rules], over: [others]}`: one of the rules is preferred to each of the others, by the corrected test on
+  code lengths (on FPA where these were not measured); the reverse contradicts.
+* `{seed: s, lengths: {source length: output length}}` and `{seed: s, candidate: c, bits: x, within: w}`: one seed's
+  outputs, or code length, as printed.
+* `{agreement: r}`: the rank correlation of the two measures over all cells lies above r, by its interval.
+* `{sensitivity: code_length}`: the corrected test decides more pairs by code length than by FPA (exact McNemar).
+* `{not_testable: why}`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import yaml
+
+from doubt.errors import UserError, nearest
+from doubt.rows import PROTOCOL
+from doubt.statistics.agreement import ALL
+from doubt.statistics.claim_tests import CONTRADICTED, SUPPORTED, UNDECIDED, Outcome, decide, pool
+from doubt.statistics.paired import ALPHA
+
+CLAIM_COLUMNS = [
+    "id",
+    "statement",
+    "source",
+    "state",
+    "why",
+    "n_cells",
+    "n_run",
+    "n_supporting",
+    "n_contradicting",
+    "seeds",
+]
+BUILT_IN = Path(__file__).with_name("claims.yaml")
+#: Updates per training that a claim speaks of unless it says otherwise.
+UPDATES = 3000
+KEYS = {"id", "statement", "source", "cells", "sizes_needed", "pool_sizes", "protocol", "updates", "test"}
+TESTS = {"share", "prefers", "lengths", "bits", "agreement", "sensitivity", "not_testable"}
+
+
+@dataclass(frozen=True)
+class Cell:
+    """One cell that a claim speaks of."""
+
+    task: str
+    size: int
+    learner: str
+
+    def __str__(self) -> str:
+        return f"{self.task}/{self.size}/{self.learner}"
+
+
+def read_claims(path: Path) -> list[dict[str, Any]]:
+    """The claims of a file.
+
+    Raises:
+        UserError: it is missing or not YAML, or a claim lacks a key or has an unknown one.
+    """
+    try:
+        content = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise UserError(f"file of claims {path} does not exist; correct --claims") from None
+    except yaml.YAMLError as error:
+        raise UserError(f"file of claims {path} is not YAML: {error}") from error
+    claims = content.get("claims") if isinstance(content, dict) else None
+    if not isinstance(claims, list):
+        raise UserError(f"file of claims {path} must have a list under the key 'claims'")
+    for number, claim in enumerate(claims, 1):
+        where = f"{path}, claim {claim.get('id', number) if isinstance(claim, dict) else number}"
+        if not isinstance(claim, dict) or not isinstance(claim.get("test"), dict):
+            raise UserError(f"{where}: a claim needs the keys id, statement, source and test (a mapping)")
+        for key in claim:
+            if key not in KEYS:
+                raise UserError(
+                    f"{where}: unknown key {key!r}{nearest(key, KEYS)}; there are {', '.join(sorted(KEYS))}"
+                )
+        missing = [key for key in ("id", "statement", "source") if key not in claim]
+        if missing or not TESTS & set(claim["test"]):
+            what = missing or [f"a test of the kinds {', '.join(sorted(TESTS))}"]
+            raise UserError(f"{where} lacks {', '.join(what)}")
+    return claims
+
+
+def claims_table(claims: list[dict[str, Any]], tables: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
+    """One row per claim: its `state` and, in words, `why`.
+
+    `n_cells` cells does it speak of, of which `n_run` were measured as it wants, `n_supporting` support and
+    `n_contradicting` contradict it; `seeds` per cell. A claim is never supported while a cell that it needs is missing.
+    """
+    return pd.DataFrame([_evaluate(claim, tables) for claim in claims], columns=CLAIM_COLUMNS)
+
+
+def _evaluate(claim: dict[str, Any], tables: Mapping[str, pd.DataFrame]) -> dict[str, Any]:
+    test = claim["test"]
+    about = {key: " ".join(str(claim[key]).split()) for key in ("id", "statement", "source")}
+    counts = {"n_cells": 0, "n_run": 0, "n_supporting": 0, "n_contradicting": 0, "seeds": ""}
+    if "not_testable" in test:
+        return about | counts | {"state": UNDECIDED, "why": f"cannot be tested: {test['not_testable']}"}
+    if "agreement" in test or "sensitivity" in test:
+        state, why, n = _of_measures(test, tables["agreement"])
+        return about | counts | {"state": state, "why": why, "n_cells": n, "n_run": n}
+    place = claim["cells"]
+    cells = [Cell(place["task"], size, learner) for learner in place["learners"] for size in place["sizes"]]
+    outcomes = {cell: _of_cell(claim, cell, tables) for cell in cells}
+    if claim.get("pool_sizes"):
+        outcomes = {cells[0]: pool(test, [cell_key(c) for c in cells], tables["fpa"], list(outcomes.values()))}
+    state, why = _combine(outcomes, claim.get("sizes_needed", "every"))
+    seeds = sorted({o.n for o in outcomes.values() if o.run})
+    return (
+        about
+        | {"state": state, "why": why, "n_cells": len(cells), "n_run": sum(o.run for o in outcomes.values())}
+        | {f"n_{word}": sum(o.state == s for o in outcomes.values()) for word, s in
+           (("supporting", SUPPORTED), ("contradicting", CONTRADICTED))}
+        | {"seeds": "–".join(str(n) for n in dict.fromkeys(seeds[:1] + seeds[-1:]))}
+    )  # fmt: skip
+
+
+def cell_key(cell: Cell) -> tuple[str, int, str]:
+    return cell.task, cell.size, cell.learner
+
+
+def _of_cell(claim: dict[str, Any], cell: Cell, tables: Mapping[str, pd.DataFrame]) -> Outcome:
+    """The claim's test on one cell, if it was run as the claim wants."""
+    verdicts = tables["verdicts"]
+    place = (verdicts["task"] == cell.task) & (verdicts["size"] == cell.size) & (verdicts["learner"] == cell.learner)
+    if not place.any():
+        return Outcome(UNDECIDED, "not run")
+    for part in PROTOCOL:
+        wanted, found = claim.get("protocol", {}).get(part), verdicts.loc[place, part].iloc[0]
+        if wanted is not None and str(wanted) != str(found):
+            return Outcome(UNDECIDED, f"run with {part} {found}, the claim speaks of {wanted}")
+    updates = {int(u) for name in ("fpa", "code_length") for u in _rows(tables[name], cell)["updates"]}
+    if updates and max(updates) != claim.get("updates", UPDATES):
+        return Outcome(
+            UNDECIDED, f"trained for {max(updates):,} updates, the claim speaks of {claim.get('updates', UPDATES):,}"
+        )
+    return decide(claim["test"], cell_key(cell), tables)
+
+
+def _rows(table: pd.DataFrame, cell: Cell) -> pd.DataFrame:
+    here = (table["task"] == cell.task) & (table["size"] == cell.size) & (table["learner"] == cell.learner)
+    return table[here]
+
+
+def _combine(outcomes: Mapping[Cell, Outcome], sizes_needed: str) -> tuple[str, str]:
+    """The state of a claim over its cells, and why."""
+    if sizes_needed == "some":  # per learner one size is enough
+        learners: dict[str, dict[Cell, Outcome]] = {}
+        for cell, outcome in outcomes.items():
+            learners.setdefault(cell.learner, {})[cell] = outcome
+        best = {}
+        for of in learners.values():
+            states = {o.state for o in of.values()}
+            wanted = SUPPORTED if SUPPORTED in states else UNDECIDED if UNDECIDED in states else CONTRADICTED
+            best.update({c: o for c, o in of.items() if o.state == wanted})
+        outcomes = best
+    states = {outcome.state for outcome in outcomes.values()}
+    state = CONTRADICTED if CONTRADICTED in states else SUPPORTED if states == {SUPPORTED} else UNDECIDED
+    shown = {cell: o for cell, o in outcomes.items() if o.state == state}
+    reasons: dict[str, list[str]] = {}
+    for cell, outcome in shown.items():
+        reasons.setdefault(outcome.why, []).append(str(cell))
+    said = "; ".join(f"{why} ({_few(cells)})" for why, cells in reasons.items())
+    supporting = sum(o.state == SUPPORTED for o in outcomes.values())
+    if state == UNDECIDED and supporting:
+        said = f"supported in {supporting} of {len(outcomes)} cells, but {said}"
+    return state, said
+
+
+def _few(names: list[str]) -> str:
+    return ", ".join(names) if len(names) <= 4 else f"{', '.join(names[:3])} and {len(names) - 3} more"
+
+
+def _of_measures(test: dict[str, Any], agreement: pd.DataFrame) -> tuple[str, str, int]:
+    """Claims about the two measures, over all tasks."""
+    overall = agreement[agreement["task"] == ALL]
+    if overall.empty or int(overall["n_compared"].iloc[0]) == 0:
+        return UNDECIDED, "no cell has both measures", 0
+    row: Any = overall.iloc[0]
+    n = int(row["n_compared"])
+    if "agreement" in test:
+        if pd.isna(row["rho"]):
+            return UNDECIDED, str(row["rho_note"]), n
+        low, high = row["rho_ci_low"], row["rho_ci_high"]
+        why = (
+            f"rank correlation {row['rho']:.2f} [{low:.2f}, {high:.2f}] over {row['n_pairs']} pairs; "
+            f"the same rule first in {row['n_agree']} of {n} cells"
+        )
+        bound = float(test["agreement"])
+        return (SUPPORTED if low > bound else CONTRADICTED if high < bound else UNDECIDED), why, n
+    code, fpa, p = int(row["n_tested_code_only"]), int(row["n_tested_fpa_only"]), float(row["p_sensitivity"])
+    pairs = int(row["n_pairs"])
+    why = f"decided by code length alone: {code} pairs, by FPA alone: {fpa} (McNemar p = {p:.2g}, n = {pairs} pairs)"
+    if p >= ALPHA:
+        return UNDECIDED, why, n
+    return (SUPPORTED if code > fpa else CONTRADICTED), why, n

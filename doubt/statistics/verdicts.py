@@ -1,0 +1,138 @@
+"""The answer per cell: which rule the learner prefers, by which measure, and how sure that is."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import pandas as pd
+
+from doubt.classify import NO_RULE
+from doubt.measures.code_length import COMPLETE
+from doubt.measures.fpa import CELL
+from doubt.random_candidate import RANDOM
+from doubt.rows import PROTOCOL, Row, either
+from doubt.statistics.preferences import DESCRIPTIVE, NOT_MEASURED, OPEN, TESTED, settling
+
+VERDICT_COLUMNS = [
+    *[*CELL, "rule", "level", "verdict", "code_n", "code_rule", "code_level", "code_verdict", "fpa_n", "fpa_class"],
+    *["fpa_count", "fpa_share", "fpa_ci_low", "fpa_ci_high", "fpa_level", "fpa_verdict", "agree", *PROTOCOL],
+]
+ONE_CANDIDATE = "one candidate"
+
+
+def verdicts_table(
+    preferences: pd.DataFrame, lengths: pd.DataFrame, fpa: pd.DataFrame, code: pd.DataFrame
+) -> pd.DataFrame:
+    """One row per (task, size, learner).
+
+    `rule` is the preferred one: by code length where that is measured, else by FPA; it is named only if it is
+    preferred to every other candidate (`level` tested). `agree` says whether the rule with the shortest mean code is
+    that of most seeds; empty where a measure or a rule is missing.
+    """
+    groups = {name: dict(list(f.groupby(CELL))) for name, f in
+              (("pairs", preferences), ("lengths", lengths), ("fpa", fpa), ("code", code))}  # fmt: skip
+    empty = {"pairs": preferences[:0], "lengths": lengths[:0], "fpa": fpa[:0], "code": code[:0]}
+    rows = []
+    for cell in sorted({*groups["fpa"], *groups["code"]}):
+        of = {name: groups[name].get(cell, empty[name]) for name in groups}
+        by_code, by_fpa = _by_code(of["pairs"], of["lengths"], of["code"]), _by_fpa(of["pairs"], of["fpa"])
+        lead = by_fpa if by_code["code_level"] == NOT_MEASURED != by_fpa["fpa_level"] else by_code
+        measure = "code" if lead is by_code else "fpa"
+        shortest, most = by_code.pop("shortest"), by_fpa["fpa_class"]
+        rule = by_code["code_rule"] if measure == "code" else (most if by_fpa["fpa_level"] == TESTED else "")
+        rows.append(
+            dict(zip(CELL, cell, strict=True))
+            | {"rule": rule, "level": lead[f"{measure}_level"], "verdict": lead[f"{measure}_verdict"]}
+            | by_code
+            | by_fpa
+            | {"agree": str(shortest == most) if shortest and most and most not in NO_RULE else ""}
+            | {part: either([*of["code"][part], *of["fpa"][part]]) for part in PROTOCOL}
+        )
+    return pd.DataFrame(rows, columns=VERDICT_COLUMNS)
+
+
+def _by_code(pairs: pd.DataFrame, lengths: pd.DataFrame, code: pd.DataFrame) -> Row:
+    """The verdict by code length."""
+    code = code[code["candidate"] != RANDOM]
+    pairs = pairs[pairs["level"] != NOT_MEASURED]
+    means = code.set_index("candidate")["bits_mean"].dropna()
+    n = int(pairs["n_seeds"].min()) if len(pairs) else int(code["n_seeds"].max()) if len(code) else 0
+    answer: Row = {"code_n": n, "code_rule": "", "code_level": OPEN, "shortest": ""}
+    if means.empty:
+        lost = int(code[["n_diverged", "n_incomplete"]].to_numpy().sum()) if len(code) else 0
+        said = f"no complete code ({lost} diverged or incomplete)" if lost else "not measured"
+        return answer | {"code_level": NOT_MEASURED, "code_verdict": said}
+    answer["shortest"] = str(means.idxmin()) if (means == means.min()).sum() == 1 else ""
+    if pairs.empty:
+        return answer | {
+            "code_level": ONE_CANDIDATE,
+            "code_verdict": f"one candidate ({means.index[0]}), no comparison",
+        }
+    beaten = {r["a"] if r["preferred"] == r["b"] else r["b"] for r in pairs.to_dict("records") if r["preferred"]}
+    rules = list(dict.fromkeys([*pairs["a"], *pairs["b"]]))
+    left = [rule for rule in rules if rule not in beaten]
+    won = pairs.groupby("preferred").size()
+    for rule in rules:
+        if won.get(rule, 0) == len(rules) - 1:
+            p = float(pairs.loc[pairs["preferred"] == rule, "p_signflip_holm"].max())
+            said = f"{rule} preferred (n = {n}, {p_value(p)})"
+            return answer | {"code_rule": rule, "code_level": TESTED, "code_verdict": said}
+    if (pairs["level"] == DESCRIPTIVE).any():
+        needed = int(pairs["seeds_to_test"].max())
+        return answer | {"code_level": DESCRIPTIVE, "code_verdict": _described(lengths, rules, needed)}
+    shortest = answer["shortest"]
+    undecided = pairs[pairs["level"] == OPEN]
+    leading = undecided[(undecided["a"] == shortest) | (undecided["b"] == shortest)]
+    rest = [rule for rule in rules if rule in beaten]
+    over = f" ({' or '.join(left)} over {', '.join(rest)})" if rest and left else ""
+    settle = (leading if len(leading) else undecided)["seeds_to_settle"]
+    text = settling(0 if (settle == 0).any() else int(max(settle, default=0)))
+    return answer | {"code_verdict": f"no clear preference at n = {n}{over}{text}"}
+
+
+def _described(lengths: pd.DataFrame, rules: list[str], needed: int) -> str:
+    """`3 of 4 seeds: linear; 11 needed to test`: the rule that has the shortest code in most seeds."""
+    complete = lengths[(lengths["state"] == COMPLETE) & lengths["candidate"].isin(rules)]
+    codes = complete.pivot(index="seed", columns="candidate", values="bits").dropna()
+    if codes.empty:
+        return f"no seed completed all codes; {needed} needed to test"
+    shortest = codes.eq(codes.min(axis=1), axis=0)
+    alone = shortest[shortest.sum(axis=1) == 1]
+    counts = {rule: int(alone[rule].sum()) for rule in rules if rule in alone}
+    best = max(counts.values(), default=0)
+    names = [rule for rule, count in counts.items() if count == best and best]
+    if not names:
+        return f"equal codes in {len(codes)} of {len(codes)} seeds; {needed} needed to test"
+    return f"{best} of {len(codes)} seeds: {' and '.join(names)}{' each' * (len(names) > 1)}; {needed} needed to test"
+
+
+def _by_fpa(pairs: pd.DataFrame, fpa: pd.DataFrame) -> Row:
+    """The verdict by FPA: the class of most seeds."""
+    if fpa.empty:
+        nothing = {"fpa_n": 0, "fpa_class": "", "fpa_count": 0, "fpa_share": math.nan, "fpa_ci_low": math.nan}
+        return nothing | {"fpa_ci_high": math.nan, "fpa_level": NOT_MEASURED, "fpa_verdict": "not measured"}
+    most = fpa[fpa["n"] == fpa["n"].max()]
+    row: Any = most.iloc[0]
+    name = str(row["class"]) if len(most) == 1 else ""
+    measured = pairs[pairs["fpa_level"] != NOT_MEASURED]
+    others = int((~fpa["class"].isin([*NO_RULE, name])).sum())
+    tested = name not in NO_RULE and others > 0 and int((measured["fpa_preferred"] == name).sum()) == others
+    few = bool((measured["fpa_level"] == DESCRIPTIVE).any())
+    level = TESTED if tested else DESCRIPTIVE if few else OPEN
+    said = " and ".join(most["class"]) + (" each" if len(most) > 1 else "")
+    return {
+        "fpa_n": int(row["n_seeds"]),
+        "fpa_class": name,
+        "fpa_count": int(row["n"]),
+        "fpa_share": float(row["fpa"]),
+        "fpa_ci_low": float(row["ci_low"]),
+        "fpa_ci_high": float(row["ci_high"]),
+        "fpa_level": level,
+        "fpa_verdict": f"{row['n']} of {row['n_seeds']} seeds: {said}",
+    }
+
+
+def p_value(p: float) -> str:
+    """A corrected p in words."""
+    return "p < .001" if p < 0.001 else f"p = {p:.3f}".replace("0.", ".", 1)

@@ -1,0 +1,255 @@
+"""Statistics with known answers: tests, corrections, verdicts, agreement."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from doubt.classify import predictions
+from doubt.measures.scale import dip_p, uniform_bits
+from doubt.paper_table import markdown, paper_tables, significance_marks
+from doubt.random_candidate import with_random
+from doubt.statistics.paired import (
+    MANY,
+    compare,
+    corrected,
+    mcnemar_p,
+    needed_to_settle,
+    needed_to_test,
+    sign_flip,
+)
+from doubt.statistics.verdicts import p_value
+from doubt.tables import build_tables
+from doubt.tasks import load_tasks
+from tests.made_up import Row, code, decode, follow
+
+TASKS = {name: with_random(task) for name, task in load_tasks().items()}
+COUNT, SUMS = TASKS["count-or-mem"], TASKS["add-or-mul"]
+
+
+@pytest.mark.parametrize(("n", "p"), [(4, 0.125), (5, 0.0625), (6, 0.03125), (8, 0.0078125), (10, 0.001953125)])
+def test_the_smallest_p_of_few_seeds(n: int, p: float) -> None:
+    d = np.arange(1.0, n + 1)
+    paired = compare(np.zeros(n), d, "x")
+    assert paired.p_signflip == pytest.approx(p) and paired.p_wilcoxon == pytest.approx(p)
+    assert mcnemar_p(n, 0) == pytest.approx(p)
+
+
+def test_sign_flips_by_hand() -> None:
+    # of the 8 sign patterns of 1, 2, 3 the sums of two, +6 and -6, and of two more, +4 and -4, are as far out as +4
+    assert sign_flip(np.array([-1.0, 2.0, 3.0]), "x") == pytest.approx(4 / 8)
+    assert sign_flip(np.zeros(5), "x") == 1.0
+    assert math.isnan(sign_flip(np.array([2.0]), "x"))
+
+
+@settings(max_examples=25, deadline=None)
+@given(st.lists(st.floats(-50, 50), min_size=2, max_size=9))
+def test_who_is_a_and_who_is_b_changes_the_sign_only(values: list[float]) -> None:
+    a, b = np.array(values), np.zeros(len(values))
+    one, other = compare(a, b, "x"), compare(b, a, "x")
+    assert one.p_signflip == pytest.approx(other.p_signflip) and one.mean == pytest.approx(-other.mean)
+    assert (one.n_a_shorter, one.n_b_shorter) == (other.n_b_shorter, other.n_a_shorter)
+    assert math.isnan(one.rank_biserial) or one.rank_biserial == pytest.approx(-other.rank_biserial)
+
+
+def test_effects_and_paired_t_by_hand() -> None:
+    paired = compare(np.array([1.0, 2.0, 6.0]), np.array([2.0, 4.0, 3.0]), "x")  # differences -1, -2, 3
+    assert (paired.n, paired.mean, paired.median) == (3, 0.0, -1.0)
+    assert paired.rank_biserial == pytest.approx((3 - 1 - 2) / 6) and paired.p_t == pytest.approx(1)
+    assert (paired.n_a_shorter, paired.n_b_shorter) == (2, 1)
+    known = compare(np.array([3.0, 5.0]), np.zeros(2), "x")  # t = 4 / (sqrt(2) / sqrt(2)) = 4, one degree of freedom
+    assert known.p_t == pytest.approx(1 - 2 * math.atan(4) / math.pi) and known.dz == pytest.approx(4 / math.sqrt(2))
+
+
+@pytest.mark.parametrize("n", [0, 1])
+def test_too_few_seeds_for_a_test(n: int) -> None:
+    paired = compare(np.ones(n), np.zeros(n), "x")
+    assert paired.n == n and math.isnan(paired.p_signflip) and math.isnan(paired.interval.low)
+
+
+def test_corrections_by_hand() -> None:
+    assert corrected([0.01, 0.04, 0.03], "holm") == pytest.approx([0.03, 0.06, 0.06])
+    assert corrected([0.01, 0.04, 0.03], "fdr_bh") == pytest.approx([0.03, 0.04, 0.04])
+    undefined = corrected([0.01, math.nan], "holm")  # counts in the family
+    assert undefined[0] == pytest.approx(0.02) and math.isnan(undefined[1])
+    assert corrected([], "holm") == []
+
+
+@pytest.mark.parametrize(("family", "seeds"), [(1, 6), (4, 8), (16, 10), (48, 11)])
+def test_seeds_that_the_corrected_test_needs(family: int, seeds: int) -> None:
+    assert needed_to_test(family) == seeds
+    assert family * 2.0 ** (1 - seeds) < 0.05 <= family * 2.0 ** (2 - seeds)
+
+
+def test_seeds_that_would_settle() -> None:
+    assert needed_to_settle(0.5, 1) == 34  # Cohen (1988), paired t, two-sided .05, power .8
+    assert needed_to_settle(-0.5, 1) == 34 and needed_to_settle(0.5, 48) > 34
+    assert needed_to_settle(0.001, 1) == MANY + 1 and needed_to_settle(math.nan, 1) == 0
+
+
+def test_uniform_code_by_hand() -> None:
+    # eight symbols in the dictionary: 3 bits each; sizes 7..13 without 10, outputs of 20 symbols and </s>
+    assert uniform_bits(SUMS, 10, "mem") == pytest.approx(6 * 21 * 3)
+    assert uniform_bits(COUNT, 10, "count") == pytest.approx(3 * (sum(range(21)) - 10 + 20))
+    # 20 primitives and four special symbols: 24, already a multiple of eight
+    assert uniform_bits(TASKS["comp-or-mem"], 20, "mem_prim") == pytest.approx(19 * 2 * math.log2(24))
+
+
+def test_two_groups_of_seeds_are_seen() -> None:
+    rng = np.random.default_rng(0)
+    spread = 10 ** rng.normal(0, 0.3, 40)
+    assert dip_p(spread.tolist()) > 0.05
+    assert dip_p(np.concatenate([spread[:20], spread[20:] * 1e4]).tolist()) < 0.05
+    assert math.isnan(dip_p([1.0] * 9)) and dip_p([0.0] * 12) == 1.0
+
+
+def tables(rows: list[Row], task: Any = COUNT, size: int = 10) -> dict[str, pd.DataFrame]:
+    scores, decodes = ([r for r in rows if r["kind"] == k] for k in ("score", "decode"))
+    learners = dict.fromkeys(row["learner"] for row in decodes)
+    lines = [
+        line
+        for learner in learners
+        for line in predictions(task, size, [r for r in decodes if r["learner"] == learner])
+    ]
+    return build_tables(scores, decodes, lines, TASKS)
+
+
+def codes(n: int, task: Any = COUNT, learner: str = "lstm", **bits: float) -> list[Row]:
+    """n seeds whose code of each candidate has so many bits, a little different from seed to seed."""
+    return [r for s in range(1, n + 1) for c, b in bits.items() for r in code(task, 10, c, learner, s, b + s / 100 * b)]
+
+
+def verdict(rows: list[Row], task: Any = COUNT) -> dict[str, Any]:
+    found = tables(rows, task)["verdicts"]
+    assert len(found) == 1
+    return {str(k): v for k, v in found.iloc[0].to_dict().items()}
+
+
+def test_a_clear_preference() -> None:
+    answer = verdict(codes(8, count=2.0, mem=30.0))
+    assert (answer["rule"], answer["level"]) == ("count", "tested")
+    assert answer["verdict"] == "count preferred (n = 8, p = .008)"
+
+
+def test_four_seeds_are_described_not_tested() -> None:
+    rows = codes(3, count=2.0, mem=30.0) + [
+        r for c, b in (("count", 9.0), ("mem", 1.0)) for r in code(COUNT, 10, c, "lstm", 4, b)
+    ]
+    answer = verdict(rows)
+    assert (answer["rule"], answer["level"]) == ("", "descriptive")
+    assert answer["verdict"] == "3 of 4 seeds: count; 6 needed to test"
+
+
+def test_one_seed_is_described() -> None:
+    assert verdict(codes(1, count=2.0, mem=30.0))["verdict"] == "1 of 1 seeds: count; 6 needed to test"
+
+
+def test_no_clear_preference_says_what_would_settle_it() -> None:
+    rows = [r for s in range(1, 13) for c in ("count", "mem")
+            for r in code(COUNT, 10, c, "lstm", s, 10.0 + (s % 3 if c == "mem" else 1.5 * (s % 2)))]  # fmt: skip
+    answer = verdict(rows)
+    assert answer["level"] == "open" and answer["verdict"].startswith("no clear preference at n = 12; about ")
+
+
+def test_equal_codes_are_no_preference() -> None:
+    answer = verdict([r for s in range(1, 9) for c in ("count", "mem") for r in code(COUNT, 10, c, "lstm", s, 10.0)])
+    assert answer["verdict"] == "no clear preference at n = 8; no difference seen"
+
+
+def test_two_of_three_rules_are_left() -> None:
+    rows = [r for s in range(1, 13) for c, b in (("add", 5.0), ("mul", 5.0 + (-1) ** s), ("mem", 50.0 + s))
+            for r in code(SUMS, 10, c, "lstm", s, b)]  # fmt: skip
+    answer = verdict(rows, SUMS)
+    assert answer["rule"] == "" and "(add or mul over mem)" in answer["verdict"]
+
+
+def test_one_candidate_and_random_are_no_comparison() -> None:
+    answer = verdict(codes(8, mem=3.0, random=90.0))
+    assert answer["level"] == "one candidate" and answer["verdict"] == "one candidate (mem), no comparison"
+
+
+def test_all_codes_diverged() -> None:
+    rows = [{**r, "nats": None, "status": "diverged"} for r in codes(3, count=1.0, mem=2.0)]
+    answer = verdict(rows)
+    assert answer["level"] == "not measured" and answer["verdict"] == "no complete code (6 diverged or incomplete)"
+
+
+def test_fpa_alone_gives_the_answer() -> None:
+    rows = [decode(seed=s, outputs=follow(COUNT, 10, "mem")) for s in range(1, 9)]
+    answer = verdict(rows)
+    assert (answer["rule"], answer["level"], answer["verdict"]) == ("mem", "tested", "8 of 8 seeds: mem")
+    few = verdict(rows[:4])
+    assert (few["rule"], few["level"], few["agree"]) == ("", "descriptive", "")
+
+
+def test_most_seeds_follow_no_rule() -> None:
+    rows = [decode(seed=s, outputs=follow(COUNT, 10, "other")) for s in range(1, 9)]
+    answer = verdict(rows)
+    assert answer["rule"] == "" and answer["fpa_verdict"] == "8 of 8 seeds: other"
+
+
+def test_holm_counts_all_pairs_of_the_task_that_were_run() -> None:
+    rows = codes(8, SUMS, add=1.0, mul=20.0, mem=30.0) + codes(8, SUMS, "cnn", add=20.0, mem=1.0)
+    pairs = tables(rows, SUMS)["preferences"]
+    assert len(pairs) == 4 and set(pairs["n_family"]) == {4} and set(pairs["seeds_to_test"]) == {8}
+    assert pairs["p_signflip"].tolist() == pytest.approx([2 / 256] * 4)
+    assert pairs["p_signflip_holm"].tolist() == pytest.approx([8 / 256] * 4)
+    assert pairs["p_signflip_bh"].tolist() == pytest.approx([2 / 256] * 4)
+
+
+def test_seeds_are_paired() -> None:
+    rows = codes(6, count=2.0, mem=30.0)
+    rows = [r for r in rows if not (r["seed"] == 6 and r["dataset"] == "mem" and r["block"] == 20)]
+    pair = tables(rows)["preferences"].iloc[0]
+    assert pair["n_seeds"] == 5 and pair["diff_mean"] == pytest.approx(-28 * 1.03)
+
+
+def test_shares_are_compared_by_mcnemar() -> None:
+    labels = ["count"] * 9 + ["mem"] + ["other"] * 2
+    pair = tables([decode(seed=s, outputs=follow(COUNT, 10, c)) for s, c in enumerate(labels, 1)])["preferences"].iloc[
+        0
+    ]
+    assert (pair["fpa_n_a"], pair["fpa_n_b"], pair["fpa_n_seeds"]) == (9, 1, 12)
+    assert pair["p_mcnemar"] == pytest.approx(2 * (1 + 10) / 1024) and pair["fpa_diff"] == pytest.approx(8 / 12)
+    assert pair["fpa_preferred"] == "count" and pair["level"] == "not measured"
+
+
+def test_measures_that_agree() -> None:
+    rows: list[Row] = []
+    for learner, rule in (("a", "count"), ("b", "mem"), ("c", "count"), ("d", "mem")):
+        bits = {"count": 2.0, "mem": 30.0} if rule == "count" else {"count": 30.0, "mem": 2.0}
+        rows += codes(8, COUNT, learner, **bits)
+        rows += [decode(seed=s, learner=learner, outputs=follow(COUNT, 10, rule)) for s in range(1, 9)]
+    row = tables(rows)["agreement"].set_index("task").loc["all tasks"]
+    assert (row["n_compared"], row["n_agree"], row["n_pairs"], row["n_tested_both"]) == (4, 4, 4, 4)
+    assert row["rho"] == pytest.approx(1) and row["rho_ci_low"] == pytest.approx(1) and row["p_sensitivity"] == 1
+
+
+def test_too_few_cells_for_a_correlation() -> None:
+    rows = codes(3, count=2.0, mem=30.0) + [decode(seed=s, outputs=follow(COUNT, 10, "mem")) for s in (1, 2, 3)]
+    row = tables(rows)["agreement"].iloc[0]
+    assert row["n_agree"] == 0 and math.isnan(row["rho"]) and "at least 3" in row["rho_note"]
+
+
+def test_marks_in_the_paper_table() -> None:
+    found = tables(codes(8, count=2.0, mem=30.0))
+    marks = significance_marks(found["preferences"])
+    assert marks["mark"].tolist() == ["**"] and marks["candidate"].tolist() == ["count"]
+    assert "**2.09**\\*\\* [" in markdown(paper_tables(found["fpa"], found["code_length"], marks))
+
+
+def test_surplus_and_scale_of_code_lengths() -> None:
+    table = tables(codes(2, count=2.0, mem=30.0, random=300.0))["code_length"].set_index("candidate")
+    assert table["surplus_bits"].tolist() == pytest.approx([0, 28 * 1.015, 298 * 1.015])
+    assert table.loc["mem", "of_uniform"] == pytest.approx(30 * 1.015 / (20 * 11 * 3))
+
+
+@pytest.mark.parametrize(("p", "said"), [(0.0001, "p < .001"), (0.0312, "p = .031"), (1.0, "p = 1.000")])
+def test_p_values_in_words(p: float, said: str) -> None:
+    assert p_value(p) == said
