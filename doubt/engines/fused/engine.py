@@ -176,7 +176,7 @@ class _Engine:
         evaluate(trainings, lockstep.weights, results, self._together(trainings[0], lockstep.shape))
         seconds = (time.monotonic() - started) / len(links)
         for row, (link, result) in enumerate(zip(links, results, strict=True)):
-            result.seconds, result.engine, result.torch = seconds, "fused", torch.__version__
+            result.seconds, result.engine, result.torch = seconds, "fused", str(torch.__version__)
             result.device, result.host = device_name(self.device), platform.node()
             if self.keep is not None and result.status == "ok":
                 self.keep(link.training, _as_fairseq(link.training, lockstep.weights, row))
