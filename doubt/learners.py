@@ -157,7 +157,7 @@ def _try_out(learner: Learner) -> None:
         raise
     except Exception as error:
         raise UserError(
-            f"architecture {learner.arguments['arch']!r} does not train with plain cross-entropy on source and target: "
+            f"architecture {learner.arguments['arch']!r} cannot be trained with plain cross-entropy as it is defined: "
             f"{type(error).__name__}: {error}"
         ) from error
     finally:

@@ -1,0 +1,146 @@
+"""The whole workflow, by Snakemake, as a user runs it: real trainings, few updates."""
+
+from __future__ import annotations
+
+import csv
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+ROOT = Path(__file__).resolve().parent.parent
+ROWS = [json.loads(row) for row in (ROOT / "tests/reference/original_code_lengths.jsonl").read_text().splitlines()]
+ORIGINAL = [row for row in ROWS if row["learner"] in ("transformer", "transformer-joint", "cnn")]
+CONFIG = yaml.safe_load((ROOT / "config.yaml").read_text())
+
+
+def snakemake(folder: Path, *words: str, **config: Any) -> subprocess.CompletedProcess[str]:
+    """Run Snakemake in a folder with some keys of the configuration changed; on one core."""
+    folder.mkdir(exist_ok=True)
+    (folder / "changed.yaml").write_text(yaml.safe_dump(config))
+    command = [sys.executable, "-m", "snakemake", *words, "--snakefile", str(ROOT / "Snakefile"), "--cores", "1"]
+    command += ["--configfile", "changed.yaml"]
+    environment = os.environ | {"COLUMNS": "200"}
+    return subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False, env=environment)
+
+
+def table(folder: Path, name: str) -> list[dict[str, str]]:
+    with (folder / f"results/tables/{name}.csv").open() as file:
+        return list(csv.DictReader(file))
+
+
+def test_the_workflow_gives_the_originals_numbers(tmp_path: Path) -> None:
+    """`protocol: released` on the CPU: blocks.csv holds the code lengths that the original code prints."""
+    learners = {f"{row['learner']}-{row['updates']}": {} for row in ORIGINAL}
+    for name in learners:
+        base, updates = name.rsplit("-", 1)
+        learners[name] = CONFIG["learners"][base] | {"updates": int(updates)}
+    experiments = [
+        {
+            "task": row["task"],
+            "sizes": [row["size"]],
+            "learners": [f"{row['learner']}-{row['updates']}"],
+            "seeds": row["seed"],
+            "measures": ["code_length"],
+            "candidates": [row["dataset"]],
+        }
+        for row in ORIGINAL
+    ]
+    done = snakemake(tmp_path, "tables", learners=learners, experiments=experiments, protocol="released", device="cpu")
+    assert done.returncode == 0, done.stderr
+    found: dict[tuple[str, ...], list[tuple[int, float]]] = {}
+    for block in table(tmp_path, "blocks"):
+        assert (block["adam_state"], block["rng_streams"], block["engine"]) == ("carried", "released", "fairseq")
+        cell = tuple(block[key] for key in ("task", "size", "dataset", "learner", "seed"))
+        found.setdefault(cell, []).append((int(block["block"]), float(block["bits"]) / int(block["n_examples"])))
+    assert len(found) == len(ORIGINAL) == 8
+    for row in ORIGINAL:
+        name = f"{row['learner']}-{row['updates']}"
+        bits = [b for _, b in sorted(found[row["task"], str(row["size"]), row["dataset"], name, str(row["seed"])])]
+        assert bits == pytest.approx(row["online_cross_entropy"], rel=1e-6)
+
+
+OWN_TASK = '''
+from doubt.tasks import Task
+
+class Reverse(Task):
+    """Is the rule "backwards" or "the same"?"""
+    name = "reverse"
+    sizes = (3,)
+    candidates = {"backwards": lambda source, size: source[::-1], "same": lambda source, size: source}
+    def training_inputs(self, size):
+        return [("a",) * size + ("b",) + ("a",) * size]
+    def holdout_inputs(self, size):
+        return [("a", "b", "b"), ("b", "a"), ("b", "b", "b", "a")]
+'''
+
+
+def test_a_task_and_a_learner_of_ones_own_and_one_that_diverges(tmp_path: Path) -> None:
+    """A known answer through the whole workflow: a learner that knows nothing needs 3 bits per symbol."""
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine/reverse.py").write_text(OWN_TASK)
+    plugin = str(ROOT / "tests/plugins/uniform_learner")
+    learners = {
+        "guesser": {"arch": "uniform_guesser", "user_dir": plugin, "optimizer": "adam", "updates": 2},
+        "broken": CONFIG["learners"]["transformer"] | {"lr": 1e30, "updates": 120},
+    }
+    config = {
+        "learners": learners,
+        "task_folder": "mine",
+        "experiments": [{"task": "reverse", "learners": ["guesser", "broken"], "seeds": "1-2"}],
+        "device": "cpu",
+        "blocks_per_job": 10,
+    }
+    done = snakemake(tmp_path, **config)
+    assert done.returncode == 0, done.stderr
+    lengths = {"1": 4 * 3, "2": 3 * 3, "3": 5 * 3}  # T shuffles: sums per seed are the same
+    for candidate in ("backwards", "same"):
+        rows = [r for r in table(tmp_path, "blocks") if r["learner"] == "guesser" and r["dataset"] == candidate]
+        for seed in ("1", "2"):
+            bits = sorted(float(row["bits"]) for row in rows if row["seed"] == seed)
+            assert bits == pytest.approx(sorted(map(float, lengths.values())), rel=1e-6)
+    shares = {(r["learner"], r["class"]): float(r["fpa"]) for r in table(tmp_path, "fpa")}
+    assert shares["guesser", "unfit"] == 1 and shares["broken", "diverged"] == 1
+    broken = [r for r in table(tmp_path, "blocks") if r["learner"] == "broken"]
+    assert broken and all(row["status"] == "diverged" and row["bits"] == "" for row in broken)
+    assert all(int(r["n_diverged"]) == 2 for r in table(tmp_path, "code_length") if r["learner"] == "broken")
+    for figure in ("rule_shares", "code_lengths", "code_curves"):
+        assert (tmp_path / f"results/figures/reverse/{figure}.png").stat().st_size > 1000
+    again = snakemake(tmp_path, **config)
+    assert "Nothing to be done" in again.stdout + again.stderr
+
+
+@pytest.mark.parametrize("preset", ["smoke", "small"])
+def test_presets_dry_run(tmp_path: Path, preset: str) -> None:
+    done = snakemake(tmp_path, "--dry-run", **yaml.safe_load((ROOT / f"presets/{preset}.yaml").read_text()))
+    assert done.returncode == 0, done.stderr
+    assert "train" in done.stdout
+
+
+def test_a_wrong_configuration_is_refused_before_anything_runs(tmp_path: Path) -> None:
+    done = snakemake(tmp_path, updatse=5)
+    assert done.returncode != 0
+    assert "unknown key 'updatse'; did you mean 'updates'?" in done.stderr
+    assert not (tmp_path / "results/data").exists()
+
+
+def test_a_results_folder_that_cannot_be_written_is_said_so(tmp_path: Path) -> None:
+    (tmp_path / "results").write_text("in the way")
+    done = snakemake(tmp_path, "data")
+    assert done.returncode != 0
+    assert "cannot write" in done.stderr and "Traceback" not in done.stderr
+
+
+def test_data_of_the_papers_grid_are_made_in_time(tmp_path: Path, results: Path) -> None:
+    preset = yaml.safe_load((ROOT / "presets/paper.yaml").read_text())
+    done = snakemake(tmp_path, "data", **preset)
+    assert done.returncode == 0, done.stderr
+    for path in (results / "data").glob("*/*/*/*"):
+        assert (tmp_path / "results" / path.relative_to(results)).read_bytes() == path.read_bytes()
+    for path in (results / "data-bin").glob("*/*/*/*"):
+        assert (tmp_path / "results" / path.relative_to(results)).read_bytes() == path.read_bytes()
