@@ -12,6 +12,7 @@ from torch import Tensor
 
 from doubt import batching
 from doubt.engines.fused.batch import Batch, make_batch, shape_of
+from doubt.engines.fused.gradients import Gradients
 from doubt.engines.fused.learners import ARCHITECTURES, Fused
 from doubt.engines.fused.masks import DropoutMasks
 from doubt.engines.fused.parameters import Parameters
@@ -101,9 +102,9 @@ def parameters_of(each: Learner, models: Sequence[Any]) -> Parameters:
     return weights
 
 
-def fused(each: Learner, weights: Parameters, batch: Batch) -> tuple[Fused, Parameters]:
+def fused(each: Learner, weights: Parameters, batch: Batch) -> tuple[Fused, Gradients]:
     """The fused learner on a batch, and its gradients."""
-    gradients = weights.like()
+    gradients = Gradients(weights)
     return ARCHITECTURES[each.arguments["arch"]](each, weights, gradients, batch), gradients
 
 

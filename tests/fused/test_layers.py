@@ -14,6 +14,7 @@ from side_by_side import CPU, difference
 from torch import Tensor, nn
 
 from doubt.engines.fused.convolution import GatedConvolution
+from doubt.engines.fused.gradients import Gradients
 from doubt.engines.fused.layers import Embedding, LayerNorm, Linear
 from doubt.engines.fused.lstm_attention import Attention
 from doubt.engines.fused.lstm_cell import Cell, cell_blocks
@@ -25,14 +26,14 @@ MODELS, BATCH, TIME = 3, 4, 5
 TOLERANCE = 1e-5
 
 
-def fused_weights(modules: Sequence[nn.Module], blocks: Sequence[Block] | None = None) -> tuple[Parameters, Parameters]:
+def fused_weights(modules: Sequence[nn.Module], blocks: Sequence[Block] | None = None) -> tuple[Parameters, Gradients]:
     """The modules' weights, named `layer.*`, and room for gradients filled with what must not survive."""
     states = [{f"layer.{name}": value.detach() for name, value in m.named_parameters()} for m in modules]
     own = blocks or [Block(name, (name,)) for name in states[0]]
     weights = Parameters(own, {name: value.shape for name, value in states[0].items()}, len(modules), CPU)
     for row, state in enumerate(states):
         weights.load(row, state)
-    gradients = weights.like()
+    gradients = Gradients(weights)
     gradients.flat.fill_(torch.nan)
     return weights, gradients
 
@@ -42,7 +43,7 @@ def check(ours: Mapping[str, Tensor], theirs: Mapping[str, Tensor]) -> None:
         assert difference(ours[name], value) < TOLERANCE, name
 
 
-def check_gradients(gradients: Parameters, modules: Sequence[nn.Module]) -> None:
+def check_gradients(gradients: Gradients, modules: Sequence[nn.Module]) -> None:
     for row, module in enumerate(modules):
         check(gradients.export(row), {f"layer.{name}": p.grad for name, p in module.named_parameters()})
 

@@ -11,6 +11,7 @@ from doubt.engines.fused.batch import PAD, Batch, Shape
 from doubt.engines.fused.convolution import GatedConvolution
 from doubt.engines.fused.layers import Embedding, dropped
 from doubt.engines.fused.masks import Masks, Site
+from doubt.engines.fused.gradients import Gradients
 from doubt.engines.fused.parameters import Block, Parameters
 from doubt.engines.fused.weight_norm import NormedLinear
 from doubt.training import Learner
@@ -22,7 +23,7 @@ HALF = math.sqrt(0.5)
 class CNN:
     """Many convolutional encoder-decoders on one batch."""
 
-    def __init__(self, learner: Learner, weights: Parameters, gradients: Parameters, batch: Batch) -> None:
+    def __init__(self, learner: Learner, weights: Parameters, gradients: Gradients, batch: Batch) -> None:
         self.encoder = Encoder(weights, gradients, batch, width_of(learner, "encoder"))
         self.decoder = Decoder(weights, gradients, batch, width_of(learner, "decoder"))
 
@@ -85,7 +86,7 @@ def width_of(learner: Learner, side: str) -> int:
 class Positions:
     """Learned embeddings of symbols and of their positions, added. (fairseq/modules/learned_positional_embedding.py)"""
 
-    def __init__(self, weights: Parameters, gradients: Parameters, side: str, ids: Tensor) -> None:
+    def __init__(self, weights: Parameters, gradients: Gradients, side: str, ids: Tensor) -> None:
         time = ids.size(2)
         positions = torch.arange(PAD + 1, PAD + 1 + time, device=ids.device).where(ids != PAD, PAD)
         name, used = f"{side}.embed_positions", PAD + 1 + time
@@ -109,7 +110,7 @@ class Positions:
 class Encoder:
     """Returns its output `x`, which attention compares with, and `x` with the embedded symbols, which it fetches."""
 
-    def __init__(self, weights: Parameters, gradients: Parameters, batch: Batch, width: int) -> None:
+    def __init__(self, weights: Parameters, gradients: Gradients, batch: Batch, width: int) -> None:
         self.embed = Positions(weights, gradients, "encoder", batch.source)
         self.fc1 = NormedLinear(weights, gradients, "encoder.fc1")
         self.convolution = GatedConvolution(weights, gradients, "encoder.convolutions.0", width // 2, width // 2)
@@ -138,7 +139,7 @@ class Encoder:
 class Attention:
     """`p = softmax((W_in x + embedded) x_source);  y = W_out (p fetched) sqrt(source length) + x`."""
 
-    def __init__(self, weights: Parameters, gradients: Parameters, name: str, batch: Batch) -> None:
+    def __init__(self, weights: Parameters, gradients: Gradients, name: str, batch: Batch) -> None:
         self.w_in = NormedLinear(weights, gradients, f"{name}.in_projection")
         self.w_out = NormedLinear(weights, gradients, f"{name}.out_projection")
         self.padding = (~batch.source_mask)[:, :, None] if not bool(batch.source_mask.all()) else None
@@ -173,7 +174,7 @@ class Attention:
 class Decoder:
     """The convolution sees the last symbols only, none to come."""
 
-    def __init__(self, weights: Parameters, gradients: Parameters, batch: Batch, width: int) -> None:
+    def __init__(self, weights: Parameters, gradients: Gradients, batch: Batch, width: int) -> None:
         self.embed = Positions(weights, gradients, "decoder", batch.previous)
         self.fc1 = NormedLinear(weights, gradients, "decoder.fc1")
         self.convolution = GatedConvolution(weights, gradients, "decoder.convolutions.0", width - 1, 0)

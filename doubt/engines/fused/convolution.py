@@ -6,6 +6,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from doubt.engines.fused.gradients import Gradients
 from doubt.engines.fused.parameters import Parameters
 from doubt.engines.fused.weight_norm import NormedLinear
 
@@ -16,7 +17,7 @@ class GatedConvolution:
     The convolution is a product with windows of `width` symbols, laid side by side.
     """
 
-    def __init__(self, weights: Parameters, gradients: Parameters, name: str, before: int, after: int) -> None:
+    def __init__(self, weights: Parameters, gradients: Gradients, name: str, before: int, after: int) -> None:
         self.linear = NormedLinear(weights, gradients, name, convolution=True)
         self.before, self.after = before, after
         self.width = before + after + 1

@@ -99,7 +99,7 @@ class _Engine:
     def __init__(self, device: torch.device, saver: Saver, keep: Keep | None) -> None:
         self.device, self.saver, self.keep = device, saver, keep
         self.waiting: list[_Link] = []
-        self._weights: int | None = None
+        self._sizes: list[int] = []
 
     def train(self, links: list[_Link]) -> Iterator[Result]:
         """All trainings of all chains: first what had been begun before."""
@@ -155,10 +155,10 @@ class _Engine:
 
     def _together(self, training: Training, shape: Shape) -> int:
         """How many models like a training's fit into one lockstep."""
-        if self._weights is None:
+        if not self._sizes:
             model = build_model(training.learner, *dictionaries_of(training))
-            self._weights = sum(parameter.numel() for parameter in model.parameters())
-        return models_together(training.learner, self._weights, shape, self.device)
+            self._sizes = [parameter.numel() for parameter in model.parameters()]
+        return models_together(training.learner, self._sizes, shape, self.device)
 
     def _run(self, lockstep: Lockstep, links: list[_Link]) -> list[tuple[_Link, Result]]:
         """Do all updates of a lockstep, then score and decode."""

@@ -10,6 +10,7 @@ from typing import TypeVar
 import torch
 
 from doubt.engines.fused.batch import EOS, PAD, make_batch, shape_of, source_batch
+from doubt.engines.fused.gradients import Gradients
 from doubt.engines.fused.learners import ARCHITECTURES
 from doubt.engines.fused.optimisation import nll
 from doubt.engines.fused.parameters import Parameters
@@ -50,8 +51,7 @@ def evaluate(
 def score_blocks(learner: Learner, weights: Parameters, scores: Sequence[Score]) -> list[float]:
     """The code length of one block per model, in nats."""
     batch = make_batch([score.examples for score in scores], weights.flat.device, weights.flat.dtype)
-    # the gradients' place is never written to: nothing goes backward here
-    fused = ARCHITECTURES[learner.arguments["arch"]](learner, weights, weights, batch)
+    fused = ARCHITECTURES[learner.arguments["arch"]](learner, weights, Gradients(weights), batch)
     nats, _ = nll(fused.forward({}), batch)
     return nats.tolist()  # type: ignore[no-any-return]
 
@@ -65,7 +65,7 @@ def decode_sources(learner: Learner, weights: Parameters, decodes: Sequence[Deco
     least = decodes[0].min_len
     longest = min(decodes[0].max_len, _positions(learner) - 1)
     batch = source_batch([decode.sources for decode in decodes], weights.flat.device, weights.flat.dtype)
-    fused = ARCHITECTURES[learner.arguments["arch"]](learner, weights, weights, batch)
+    fused = ARCHITECTURES[learner.arguments["arch"]](learner, weights, Gradients(weights), batch)
     fused.start_decoding(longest)
     ids = torch.full(batch.source.shape[:2], EOS, device=batch.source.device)
     ended = torch.zeros_like(ids, dtype=torch.bool)

@@ -10,6 +10,7 @@ from doubt.engines.fused.batch import Batch, Shape
 from doubt.engines.fused.cnn import CNN
 from doubt.engines.fused.lstm import LSTM
 from doubt.engines.fused.masks import Masks, Site
+from doubt.engines.fused.gradients import Gradients
 from doubt.engines.fused.parameters import Block, Parameters
 from doubt.engines.fused.transformer import Transformer
 from doubt.training import Learner
@@ -18,7 +19,7 @@ from doubt.training import Learner
 class Fused(Protocol):
     """Many models of one learner on one batch. Only `forward`, then `backward`, or `start_decoding`, then `decode`."""
 
-    def __init__(self, learner: Learner, weights: Parameters, gradients: Parameters, batch: Batch) -> None: ...
+    def __init__(self, learner: Learner, weights: Parameters, gradients: Gradients, batch: Batch) -> None: ...
 
     @staticmethod
     def blocks(learner: Learner) -> list[Block]: ...

@@ -10,6 +10,7 @@ from fairseq.data import Dictionary
 from torch import Tensor
 
 from doubt.engines.fused.batch import Shape, make_batch
+from doubt.engines.fused.gradients import Gradients
 from doubt.engines.fused.learners import ARCHITECTURES
 from doubt.engines.fused.masks import DropoutMasks
 from doubt.engines.fused.optimisation import Adam, Schedule, nll
@@ -68,7 +69,7 @@ class Lockstep:
         self.steps_before = steps_before
         self.weights = initial_weights(trainings, device)
         self.adam = Adam(self.weights, self._schedule)
-        self._gradients = self.weights.like()
+        self._gradients = Gradients(self.weights)
         self._batch = make_batch([training.examples for training in trainings], device, shape=shape)
         architecture = ARCHITECTURES[learner.arguments["arch"]]
         self._fused = architecture(learner, self.weights, self._gradients, self._batch)

@@ -16,6 +16,7 @@ from doubt.engines.fused.layers import Embedding, Linear, dropped
 from doubt.engines.fused.lstm_attention import Attention
 from doubt.engines.fused.lstm_cell import Cell, cell_blocks
 from doubt.engines.fused.masks import Masks, Site
+from doubt.engines.fused.gradients import Gradients
 from doubt.engines.fused.parameters import Block, Parameters
 from doubt.training import Learner
 
@@ -23,7 +24,7 @@ from doubt.training import Learner
 class LSTM:
     """Many LSTM encoder-decoders on one batch."""
 
-    def __init__(self, learner: Learner, weights: Parameters, gradients: Parameters, batch: Batch) -> None:
+    def __init__(self, learner: Learner, weights: Parameters, gradients: Gradients, batch: Batch) -> None:
         self.encoder = Encoder(weights, gradients, batch)
         self.decoder = Decoder(weights, gradients, batch, has_attention(learner))
 
@@ -78,7 +79,7 @@ def has_attention(learner: Learner) -> bool:
 class Encoder:
     """Embedding, dropout, and the cell from left to right; a row's state stays as it is after its last symbol."""
 
-    def __init__(self, weights: Parameters, gradients: Parameters, batch: Batch) -> None:
+    def __init__(self, weights: Parameters, gradients: Gradients, batch: Batch) -> None:
         self.embed = Embedding(weights, gradients, "encoder.embed_tokens", batch.source, PAD)
         self.cell = Cell(weights, gradients, "encoder.cell", batch.active_sources, batch.source.size(1))
         present = batch.source_mask.transpose(1, 2)[..., None]
@@ -129,7 +130,7 @@ class Encoder:
 class Decoder:
     """At each step the cell reads the embedded symbol and the previous step's output ("input feeding")."""
 
-    def __init__(self, weights: Parameters, gradients: Parameters, batch: Batch, attention: bool) -> None:
+    def __init__(self, weights: Parameters, gradients: Gradients, batch: Batch, attention: bool) -> None:
         rows = batch.source.size(1)
         active = batch.active_targets or [rows]  # decoding uses one step's place over and over
         self.embed = Embedding(weights, gradients, "decoder.embed_tokens", batch.previous, PAD)

@@ -5,6 +5,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from doubt.engines.fused.gradients import Gradients
+from doubt.engines.fused.layers import product
 from doubt.engines.fused.parameters import Parameters
 
 
@@ -16,11 +18,11 @@ class Attention:
     """
 
     def __init__(
-        self, weights: Parameters, gradients: Parameters, name: str, active: list[int], source_mask: Tensor
+        self, weights: Parameters, gradients: Gradients, name: str, active: list[int], source_mask: Tensor
     ) -> None:
         """`source_mask` (models, batch, source time) is false at padding."""
-        self.w_in, self.d_w_in = weights.values[f"{name}.input_proj"], gradients.values[f"{name}.input_proj"]
-        self.w_out, self.d_w_out = weights.values[f"{name}.output_proj"], gradients.values[f"{name}.output_proj"]
+        self.name, self.gradients = name, gradients
+        self.w_in, self.w_out = weights.values[f"{name}.input_proj"], weights.values[f"{name}.output_proj"]
         self.active = active
         self.padding = (~source_mask)[..., None] if not bool(source_mask.all()) else None
         models, hidden, _ = self.w_in.shape
@@ -41,7 +43,7 @@ class Attention:
         """One step's output from its hidden state, both (models, rows, hidden)."""
         n = self.active[t]
         source = self.source[:, :n]
-        query = torch.bmm(hidden, self.w_in.mT)
+        query = product(hidden, self.w_in.mT)
         scores = torch.matmul(source, query[..., None])
         if self.padding is not None:
             scores = scores.masked_fill(self.padding[:, :n], -torch.inf)
@@ -51,25 +53,26 @@ class Attention:
         joined[..., self.hidden :] = hidden
         self.query[:, t, :n] = query
         self.attended[:, t, :n] = attended.squeeze(-1)
-        return torch.tanh(torch.bmm(joined, self.w_out.mT), out=self.out[:, t, :n])
+        return torch.tanh(product(joined, self.w_out.mT), out=self.out[:, t, :n])
 
     def backward(self, t: int, d_out: Tensor) -> Tensor:
         """Gradient with respect to a step's hidden state from that with respect to its output."""
         n = self.active[t]
         source, attended, out = self.source[:, :n], self.attended[:, t, :n], self.out[:, t, :n]
         d_before_tanh = torch.mul(d_out, 1 - out * out, out=self.d_out[:, t, :n])
-        d_context, d_hidden = torch.bmm(d_before_tanh, self.w_out).split(self.hidden, -1)
+        d_context, d_hidden = product(d_before_tanh, self.w_out).split(self.hidden, -1)
         d_attended = torch.matmul(source, d_context[..., None]).squeeze(-1)
         d_scores = attended * (d_attended - (attended * d_attended).sum(-1, keepdim=True))
         d_query = torch.matmul(d_scores[..., None, :], source).squeeze(-2)
         self.d_context[:, t, :n], self.d_scores[:, t, :n], self.d_query[:, t, :n] = d_context, d_scores, d_query
-        return d_hidden + torch.bmm(d_query, self.w_in)
+        return d_hidden + product(d_query, self.w_in)
 
     def gather(self) -> Tensor:
         """The gradients of the weights, after the last backward step; returns the encoder outputs'."""
-        torch.bmm(self.d_out.flatten(1, 2).mT, self.joined.flatten(1, 2), out=self.d_w_out)
-        hidden = self.joined[..., self.hidden :].flatten(1, 2)
-        torch.bmm(self.d_query.flatten(1, 2).mT, hidden, out=self.d_w_in)
+        joined = self.joined.flatten(1, 2)
+        self.gradients.gather(f"{self.name}.output_proj", self.d_out.flatten(1, 2), joined, self.w_out)
+        d_query = self.d_query.flatten(1, 2)
+        self.gradients.gather(f"{self.name}.input_proj", d_query, joined[..., self.hidden :], self.w_in)
         per_row = [x.transpose(1, 2) for x in (self.attended, self.d_context, self.d_scores, self.query)]
         attended, d_context, d_scores, query = per_row
         return torch.matmul(attended.mT, d_context) + torch.matmul(d_scores.mT, query)

@@ -5,6 +5,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from doubt.engines.fused.gradients import Gradients
+from doubt.engines.fused.layers import product
 from doubt.engines.fused.parameters import Block, Parameters
 
 
@@ -26,8 +28,9 @@ class Cell:
     nothing to a gradient.
     """
 
-    def __init__(self, weights: Parameters, gradients: Parameters, name: str, active: list[int], batch: int) -> None:
-        self.weight, self.d_weight = weights.values[f"{name}.weight"], gradients.values[f"{name}.weight"]
+    def __init__(self, weights: Parameters, gradients: Gradients, name: str, active: list[int], batch: int) -> None:
+        self.name, self.gradients = name, gradients
+        self.weight = weights.values[f"{name}.weight"]
         self.bias, self.d_bias = weights.values[f"{name}.bias"], gradients.values[f"{name}.bias"]
         models, gates, width = self.weight.shape
         self.hidden = gates // 4
@@ -47,7 +50,7 @@ class Cell:
         """One step from cell state (models, rows, hidden): the new hidden and cell states, of that shape."""
         n, h = self.active[t], self.hidden
         gates = self.gates[:, t, :n]
-        torch.bmm(self.inputs[:, t, :n], self.weight.mT, out=gates)
+        product(self.inputs[:, t, :n], self.weight.mT, out=gates)
         gates += self._bias
         gates[..., : 2 * h].sigmoid_()
         gates[..., 2 * h : 3 * h].tanh_()
@@ -80,10 +83,10 @@ class Cell:
             part = slice(gate * h, (gate + 1) * h)
             torch.mul(to_gates[..., part], d_cell, out=d_gates[..., part])
         torch.mul(to_gates[..., 3 * h :], d_hidden, out=d_gates[..., 3 * h :])
-        return torch.bmm(d_gates, self.weight), d_cell * self.gates[:, t, :n, h : 2 * h]
+        return product(d_gates, self.weight), d_cell * self.gates[:, t, :n, h : 2 * h]
 
     def gather(self) -> None:
         """The gradients of the weights, after the last backward step."""
         d_gates = self.d_gates.flatten(1, 2)
-        torch.bmm(d_gates.mT, self.inputs.flatten(1, 2), out=self.d_weight)
+        self.gradients.gather(f"{self.name}.weight", d_gates, self.inputs.flatten(1, 2), self.weight)
         self.d_bias.unflatten(1, (2, -1)).copy_(d_gates.sum(1)[:, None])

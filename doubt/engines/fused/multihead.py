@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 
 from doubt.engines.fused.layers import Linear
+from doubt.engines.fused.gradients import Gradients
 from doubt.engines.fused.parameters import Block, Parameters
 
 
@@ -26,7 +27,7 @@ def multihead_blocks(name: str) -> list[Block]:
 class MultiHead:
     """`out = W_o [softmax(q_h . k_h / sqrt(features per head)) v_h for each head h]`."""
 
-    def __init__(self, weights: Parameters, gradients: Parameters, name: str, heads: int) -> None:
+    def __init__(self, weights: Parameters, gradients: Gradients, name: str, heads: int) -> None:
         self.w_q = Linear(weights, gradients, f"{name}.q_proj")
         self.w_kv = Linear(weights, gradients, f"{name}.kv")
         self.w_out = Linear(weights, gradients, f"{name}.out_proj")

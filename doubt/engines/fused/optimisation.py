@@ -10,11 +10,14 @@ import torch
 from torch import Tensor
 
 from doubt.engines.fused.batch import Batch
+from doubt.engines.fused.gradients import Gathered, Gradients
 from doubt.engines.fused.parameters import Parameters
 from doubt.training import Learner
 
 #: What clip_grad_norm_ adds to a norm before it divides by it. (torch/nn/utils/clip_grad.py)
 CLIP_EPSILON = 1e-6
+#: Numbers of a large weight that are updated at a time: half a megabyte of gradient.
+PIECE = 2**17
 
 
 def nll(logits: Tensor, batch: Batch) -> tuple[Tensor, Tensor]:
@@ -95,19 +98,66 @@ class Adam:
         self._schedule = schedule
         self._endless = torch.tensor(1e9, device=weights.flat.device)
 
-    def step(self, weights: Parameters, gradients: Parameters, step_size: Tensor) -> None:
+    def step(self, weights: Parameters, gradients: Gradients, step_size: Tensor) -> None:
         """Clip each model's gradient to the schedule's norm, then update its weights; `step_size` has shape ()."""
-        if self._schedule.clip_norm > 0:
-            _clip(gradients, self._schedule.clip_norm)
+        factors = self._clip_factors(gradients)
+        if not gradients.gathered:
+            for gradient in gradients.per_model() if factors is not None else []:
+                gradient *= factors
+            self._fused([weights.flat], [gradients.flat], [self.first.flat], [self.second.flat], step_size)
+            return
+        lists: list[list[Tensor]] = [[], [], [], []]
+        for name, gradient in gradients.values.items():
+            if name not in gradients.gathered:
+                if factors is not None:
+                    gradient *= factors[0]
+                of_name = (weights.values[name], gradient, self.first.values[name], self.second.values[name])
+                for each, tensor in zip(lists, of_name, strict=True):
+                    each.append(tensor)
+        self._fused(*lists, step_size)
+        for name, gathered in gradients.gathered.items():
+            self._step_in_pieces(weights, name, gathered, factors, step_size)
+        gradients.gathered.clear()
+
+    def _clip_factors(self, gradients: Gradients) -> Tensor | None:
+        """What to multiply each model's gradient by, (models, 1); None: by nothing."""
+        if self._schedule.clip_norm <= 0:
+            return None
+        factors = (self._schedule.clip_norm / (gradients.norms() + CLIP_EPSILON)).clamp(max=1.0)
+        if factors.device.type == "cpu" and bool((factors == 1).all()):
+            return None  # a pass over all gradients less; a product with 1 changes nothing
+        return factors[:, None]
+
+    def _step_in_pieces(
+        self, weights: Parameters, name: str, gathered: Gathered, factors: Tensor | None, step_size: Tensor
+    ) -> None:
+        """Update a large weight of a single model some rows at a time, whose gradient then never leaves the cache."""
+        state = (weights.values[name], self.first.values[name], self.second.values[name])
+        weight, first, second = (tensor.view(gathered.weight.shape)[0] for tensor in state)
+        left, along = gathered.left[0], gathered.along
+        if factors is not None:
+            left = left * factors
+            along = None if along is None else along * factors
+        rows = max(1, PIECE // weight.size(1))
+        for start in range(0, weight.size(0), rows):
+            piece = slice(start, start + rows)
+            gradient = torch.mm(left[:, piece].mT, gathered.right[0])
+            if along is not None:
+                gradient.addcmul_(weight[piece], along, value=-1)
+            self._fused([weight[piece]], [gradient], [first[piece]], [second[piece]], step_size)
+
+    def _fused(
+        self, weights: list[Tensor], gradients: list[Tensor], first: list[Tensor], second: list[Tensor], size: Tensor
+    ) -> None:
         beta1, beta2 = self._schedule.betas
         torch._fused_adam_(  # type: ignore[call-overload]
-            [weights.flat],
-            [gradients.flat],
-            [self.first.flat],
-            [self.second.flat],
+            weights,
+            gradients,
+            first,
+            second,
             [],
-            [self._endless],
-            lr=step_size,
+            [self._endless] * len(weights),
+            lr=size,
             beta1=beta1,
             beta2=beta2,
             weight_decay=0.0,
@@ -115,12 +165,3 @@ class Adam:
             amsgrad=False,
             maximize=False,
         )
-
-
-def _clip(gradients: Parameters, largest: float) -> None:
-    """Scale each model's gradient down to a norm of at most `largest`."""
-    factors = (largest / (gradients.norms() + CLIP_EPSILON)).clamp(max=1.0)
-    if factors.device.type == "cpu" and bool((factors == 1).all()):
-        return  # a pass over all gradients less; a product with 1 changes nothing
-    for block in gradients.per_model():
-        block *= factors[:, None]

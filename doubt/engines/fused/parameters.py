@@ -96,11 +96,6 @@ class Parameters:
         """Each block as a view of shape (models, numbers)."""
         return [value.view(self.models, -1) for value in self.values.values()]
 
-    def norms(self) -> Tensor:
-        """Each model's norm over all its blocks, as the norm of its blocks' norms: shape (models,)."""
-        norms = torch.stack([torch.linalg.vector_norm(block, dim=1) for block in self.per_model()], 1)
-        return torch.linalg.vector_norm(norms, dim=1)
-
     def finite(self) -> Tensor:
         """Whether each model's weights are all finite: shape (models,), booleans."""
         return torch.stack([block.isfinite().all(1) for block in self.per_model()], 1).all(1)

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import torch
 
 from doubt.engines.fused.batch import Shape
+from doubt.engines.fused.gradients import LARGE
 from doubt.engines.fused.learners import ARCHITECTURES
 from doubt.training import Learner
 
-#: On the CPU so many weights at a time: 64 Transformers, but one LSTM, which alone outgrows the cache.
+#: On the CPU so many weights at a time: 66 Transformers. A model with a large weight, as the LSTMs and the CNN have,
+#: fills the cache alone, and its gradients are treated in a way of their own.
 CPU_WEIGHTS = 2_500_000
 #: On a GPU at most so many models, and of its free memory at most this share.
 GPU_MODELS, GPU_SHARE = 1024, 0.7
@@ -28,10 +32,11 @@ def canonical(shape: Shape, device: torch.device) -> Shape:
     return Shape(up(shape.batch, rows), up(shape.source, multiple), up(shape.target, multiple))
 
 
-def models_together(learner: Learner, weights: int, shape: Shape, device: torch.device) -> int:
-    """How many models of so many weights fit into one lockstep with batches of this shape; at least 1."""
+def models_together(learner: Learner, sizes: Sequence[int], shape: Shape, device: torch.device) -> int:
+    """How many models with weights of these sizes fit into one lockstep with batches of this shape; at least 1."""
+    weights = sum(sizes)
     if device.type == "cpu":
-        return max(1, CPU_WEIGHTS // weights)
+        return 1 if max(sizes) >= LARGE else max(1, CPU_WEIGHTS // weights)
     sites = ARCHITECTURES[learner.arguments["arch"]].sites(learner, shape)
     elements = shape.batch * sum(site.time * site.features for site in sites)
     # Weights, gradients and two moments of 4 bytes; for each place of dropout its mask, the numbers of 8 bytes that it

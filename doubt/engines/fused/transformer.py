@@ -14,6 +14,7 @@ from doubt.engines.fused.batch import PAD, Batch, Shape
 from doubt.engines.fused.layers import Embedding, dropped
 from doubt.engines.fused.masks import Masks, Site
 from doubt.engines.fused.multihead import multihead_blocks
+from doubt.engines.fused.gradients import Gradients
 from doubt.engines.fused.parameters import Block, Parameters
 from doubt.engines.fused.transformer_layers import Attend, FeedForward
 from doubt.training import Learner
@@ -22,7 +23,7 @@ from doubt.training import Learner
 class Transformer:
     """Many Transformers on one batch."""
 
-    def __init__(self, learner: Learner, weights: Parameters, gradients: Parameters, batch: Batch) -> None:
+    def __init__(self, learner: Learner, weights: Parameters, gradients: Gradients, batch: Batch) -> None:
         self.encoder = Encoder(learner, weights, gradients, batch)
         self.decoder = Decoder(learner, weights, gradients, batch)
 
@@ -94,7 +95,7 @@ def padding_bias(batch: Batch, dtype: torch.dtype) -> Tensor | None:
 class Embedded:
     """Symbols and positions, embedded, added and dropped out."""
 
-    def __init__(self, learner: Learner, weights: Parameters, gradients: Parameters, side: str, ids: Tensor) -> None:
+    def __init__(self, learner: Learner, weights: Parameters, gradients: Gradients, side: str, ids: Tensor) -> None:
         features = learner.arguments[f"{side}_embed_dim"]
         scale = 1.0 if learner.arguments["no_scale_embedding"] else math.sqrt(features)
         self.tokens = Embedding(weights, gradients, f"{side}.embed_tokens", ids, PAD, scale)
@@ -114,7 +115,7 @@ class Embedded:
 class Encoder:
     """Layers of self-attention and feed-forward."""
 
-    def __init__(self, learner: Learner, weights: Parameters, gradients: Parameters, batch: Batch) -> None:
+    def __init__(self, learner: Learner, weights: Parameters, gradients: Gradients, batch: Batch) -> None:
         heads = learner.arguments["encoder_attention_heads"]
         self.embedded = Embedded(learner, weights, gradients, "encoder", batch.source)
         names = [f"encoder.layers.{layer}" for layer in range(learner.arguments["encoder_layers"])]
@@ -145,7 +146,7 @@ class Decoder:
     With `cross_self_attention` self-attention sees the source's symbols too, in front of the target's.
     """
 
-    def __init__(self, learner: Learner, weights: Parameters, gradients: Parameters, batch: Batch) -> None:
+    def __init__(self, learner: Learner, weights: Parameters, gradients: Gradients, batch: Batch) -> None:
         heads = learner.arguments["decoder_attention_heads"]
         self.joint = bool(learner.arguments["cross_self_attention"])
         self.embedded = Embedded(learner, weights, gradients, "decoder", batch.previous)

@@ -8,13 +8,14 @@ from torch import Tensor
 from doubt.engines.fused.layers import LayerNorm, Linear, dropped
 from doubt.engines.fused.masks import Masks
 from doubt.engines.fused.multihead import MultiHead
+from doubt.engines.fused.gradients import Gradients
 from doubt.engines.fused.parameters import Parameters
 
 
 class Residual:
     """`norm(x + dropout(y))`, flattened to rows for the norm."""
 
-    def __init__(self, weights: Parameters, gradients: Parameters, norm: str, site: str) -> None:
+    def __init__(self, weights: Parameters, gradients: Gradients, norm: str, site: str) -> None:
         self.norm, self.site = LayerNorm(weights, gradients, norm), site
 
     def forward(self, x: Tensor, y: Tensor, masks: Masks) -> Tensor:
@@ -31,7 +32,7 @@ class Residual:
 class Attend:
     """Attention, to oneself or to the source."""
 
-    def __init__(self, weights: Parameters, gradients: Parameters, layer: str, kind: str, heads: int) -> None:
+    def __init__(self, weights: Parameters, gradients: Gradients, layer: str, kind: str, heads: int) -> None:
         """`kind` is `self_attn` or `encoder_attn`, as fairseq calls them."""
         self.attention = MultiHead(weights, gradients, f"{layer}.{kind}", heads)
         self.residual = Residual(weights, gradients, f"{layer}.{kind}_layer_norm", f"{layer}.{kind}")
@@ -66,7 +67,7 @@ class Attend:
 class FeedForward:
     """`W_2 relu(W_1 x)`."""
 
-    def __init__(self, weights: Parameters, gradients: Parameters, layer: str) -> None:
+    def __init__(self, weights: Parameters, gradients: Gradients, layer: str) -> None:
         self.fc1 = Linear(weights, gradients, f"{layer}.fc1")
         self.fc2 = Linear(weights, gradients, f"{layer}.fc2")
         self.residual = Residual(weights, gradients, f"{layer}.final_layer_norm", f"{layer}.fc2")

@@ -9,6 +9,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from doubt.engines.fused.gradients import Gradients
+from doubt.engines.fused.layers import product
 from doubt.engines.fused.parameters import Parameters
 
 
@@ -18,14 +20,12 @@ class NormedLinear:
     `v` is (models, in, out), |v| the norm of each of its columns, `g` and `b` (models, out).
     """
 
-    def __init__(self, weights: Parameters, gradients: Parameters, name: str, *, convolution: bool = False) -> None:
+    def __init__(self, weights: Parameters, gradients: Gradients, name: str, *, convolution: bool = False) -> None:
         """A convolution's `v` is stored as (models, width, channels in, out), a linear map's as (models, out, in)."""
 
-        def direction(parameters: Parameters) -> Tensor:
-            stored = parameters.values[f"{name}.weight_v"]
-            return stored.flatten(1, 2) if convolution else stored.mT
-
-        self.v, self.d_v = direction(weights), direction(gradients)
+        self.name, self.gradients, self.convolution = f"{name}.weight_v", gradients, convolution
+        stored = weights.values[self.name]
+        self.v = stored.flatten(1, 2) if convolution else stored.mT
         self.g, self.d_g = (p.values[f"{name}.weight_g"].flatten(1) for p in (weights, gradients))
         self.bias, self.d_bias = (p.values[f"{name}.bias"] for p in (weights, gradients))
 
@@ -34,7 +34,7 @@ class NormedLinear:
         self.x = x
         self.norm = self.v.square().sum(1).sqrt()  # torch's norm over any but the last axis takes 40 times as long
         self.scale = (self.g / self.norm)[:, None]
-        self.product = torch.bmm(x, self.v)
+        self.product = product(x, self.v)
         return torch.addcmul(self.bias[:, None], self.product, self.scale)
 
     def backward(self, dy: Tensor) -> Tensor:
@@ -46,7 +46,11 @@ class NormedLinear:
         d_scale = (dy * self.product).sum(1)
         torch.div(d_scale, self.norm, out=self.d_g)
         d_product = dy * self.scale
-        torch.bmm(self.x.mT, d_product, out=self.d_v)
         along = d_scale * self.g / self.norm.pow(3)
-        self.d_v.addcmul_(self.v, along[:, None], value=-1)
-        return torch.bmm(d_product, self.v.mT)
+        if self.convolution:
+            self.gradients.gather(self.name, self.x, d_product, self.v, along)
+        else:
+            gradient = self.gradients.values[self.name]
+            torch.bmm(d_product.mT, self.x, out=gradient)
+            gradient.addcmul_(self.v.mT, along[..., None], value=-1)
+        return product(d_product, self.v.mT)

@@ -1,0 +1,93 @@
+"""Gradients of the weights of many models; that of a large weight is kept as the product that it is."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from doubt.engines.fused.parameters import Parameters
+
+#: A weight of so many numbers is large: on the CPU its gradient is not worth a pass through memory.
+LARGE = 2**16
+#: With more rows than this the norm of a gathered gradient is dearer from its factors than from itself.
+FEW_ROWS = 64
+
+
+@dataclass(frozen=True)
+class Gathered:
+    """The gradient `left^T right - along * weight`, of shape (models, out, in), not yet multiplied out.
+
+    `left` (models, rows, out), `right` (models, rows, in); `along` (models, in) or None. What `along` takes away is the
+    part of each column that lies along the weight's, so that the rest is orthogonal to it.
+    """
+
+    left: Tensor
+    right: Tensor
+    weight: Tensor
+    along: Tensor | None
+
+    def form(self, out: Tensor) -> None:
+        """Multiply out."""
+        torch.bmm(self.left.mT, self.right, out=out)
+        if self.along is not None:
+            out.addcmul_(self.weight, self.along[:, None], value=-1)
+
+    def squared_norm(self) -> Tensor:
+        """Each model's squared norm, (models,): a sum over pairs of rows of the products of their scalar products.
+
+        In double precision, since rows that cancel out leave little of large sums.
+        """
+        left, right = self.left.double(), self.right.double()
+        total = (torch.bmm(left, left.mT) * torch.bmm(right, right.mT)).sum((1, 2))
+        if self.along is not None:
+            total -= (self.along.double().square() * self.weight.square().sum(1)).sum(1)
+        return total.clamp(min=0).to(self.left.dtype)
+
+
+class Gradients(Parameters):
+    """Gradients of weights, by the weights' names; those in `gathered` are there, the others in `values`."""
+
+    def __init__(self, weights: Parameters) -> None:
+        super().__init__(weights.blocks, weights.shapes, weights.models, weights.flat.device, weights.flat.dtype)
+        self.gathered: dict[str, Gathered] = {}
+        alone_on_cpu = weights.models == 1 and weights.flat.device.type == "cpu"
+        self._large = {
+            block.name
+            for block in self.blocks
+            if alone_on_cpu and max(self.shapes[part].numel() for part in block.parts) >= LARGE
+        }
+
+    def gather(self, name: str, left: Tensor, right: Tensor, weight: Tensor, along: Tensor | None = None) -> None:
+        """Set a weight's gradient to a sum of outer products, (models, rows, out) by (models, rows, in).
+
+        Args:
+            weight, along: take `along * weight` away from it, see `Gathered`; `weight` is (models, out, in).
+        """
+        gradient = Gathered(left, right, weight, along)
+        if name in self._large and left.size(1) <= FEW_ROWS:
+            self.gathered[name] = gradient
+        else:
+            gradient.form(self.values[name].view(weight.shape))
+
+    def form(self) -> None:
+        """Multiply out all that is only gathered."""
+        for name, gradient in self.gathered.items():
+            gradient.form(self.values[name].view(gradient.weight.shape))
+        self.gathered.clear()
+
+    def norms(self) -> Tensor:
+        """Each model's norm over all its gradients: shape (models,)."""
+        squared = [
+            self.gathered[name].squared_norm()
+            if name in self.gathered
+            else torch.linalg.vector_norm(value.view(self.models, -1), dim=1).square()
+            for name, value in self.values.items()
+        ]
+        return torch.stack(squared, 1).sum(1).sqrt()
+
+    def export(self, row: int) -> dict[str, Tensor]:
+        """Copies of one model's gradients under fairseq's names, in fairseq's shapes."""
+        self.form()
+        return super().export(row)
