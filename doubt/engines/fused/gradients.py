@@ -20,13 +20,15 @@ class Gathered:
     """The gradient `left^T right - along * weight`, of shape (models, out, in), not yet multiplied out.
 
     `left` (models, rows, out), `right` (models, rows, in); `along` (models, in) or None. What `along` takes away is the
-    part of each column that lies along the weight's, so that the rest is orthogonal to it.
+    part of each column that lies along the weight's, so that the rest is orthogonal to it; `lengths` (models, in) are
+    the norms of the weight's columns then.
     """
 
     left: Tensor
     right: Tensor
     weight: Tensor
-    along: Tensor | None
+    along: Tensor | None = None
+    lengths: Tensor | None = None
 
     def form(self, out: Tensor) -> None:
         """Multiply out."""
@@ -41,8 +43,8 @@ class Gathered:
         """
         left, right = self.left.double(), self.right.double()
         total = (torch.bmm(left, left.mT) * torch.bmm(right, right.mT)).sum((1, 2))
-        if self.along is not None:
-            total -= (self.along.double().square() * self.weight.square().sum(1)).sum(1)
+        if self.along is not None and self.lengths is not None:
+            total -= (self.along * self.lengths).double().square().sum(1)
         return total.clamp(min=0).to(self.left.dtype)
 
 
@@ -59,17 +61,12 @@ class Gradients(Parameters):
             if alone_on_cpu and max(self.shapes[part].numel() for part in block.parts) >= LARGE
         }
 
-    def gather(self, name: str, left: Tensor, right: Tensor, weight: Tensor, along: Tensor | None = None) -> None:
-        """Set a weight's gradient to a sum of outer products, (models, rows, out) by (models, rows, in).
-
-        Args:
-            weight, along: take `along * weight` away from it, see `Gathered`; `weight` is (models, out, in).
-        """
-        gradient = Gathered(left, right, weight, along)
-        if name in self._large and left.size(1) <= FEW_ROWS:
+    def gather(self, name: str, gradient: Gathered) -> None:
+        """Set a weight's gradient to a sum of outer products."""
+        if name in self._large and gradient.left.size(1) <= FEW_ROWS:
             self.gathered[name] = gradient
         else:
-            gradient.form(self.values[name].view(weight.shape))
+            gradient.form(self.values[name].view(gradient.weight.shape))
 
     def form(self) -> None:
         """Multiply out all that is only gathered."""

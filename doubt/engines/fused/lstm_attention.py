@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from doubt.engines.fused.gradients import Gradients
+from doubt.engines.fused.gradients import Gathered, Gradients
 from doubt.engines.fused.layers import product
 from doubt.engines.fused.parameters import Parameters
 
@@ -70,9 +70,10 @@ class Attention:
     def gather(self) -> Tensor:
         """The gradients of the weights, after the last backward step; returns the encoder outputs'."""
         joined = self.joined.flatten(1, 2)
-        self.gradients.gather(f"{self.name}.output_proj", self.d_out.flatten(1, 2), joined, self.w_out)
-        d_query = self.d_query.flatten(1, 2)
-        self.gradients.gather(f"{self.name}.input_proj", d_query, joined[..., self.hidden :], self.w_in)
+        of_out = Gathered(self.d_out.flatten(1, 2), joined, self.w_out)
+        of_in = Gathered(self.d_query.flatten(1, 2), joined[..., self.hidden :], self.w_in)
+        self.gradients.gather(f"{self.name}.output_proj", of_out)
+        self.gradients.gather(f"{self.name}.input_proj", of_in)
         per_row = [x.transpose(1, 2) for x in (self.attended, self.d_context, self.d_scores, self.query)]
         attended, d_context, d_scores, query = per_row
         return torch.matmul(attended.mT, d_context) + torch.matmul(d_scores.mT, query)

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import torch
 from torch import Tensor
 
-from doubt.engines.fused.gradients import Gradients
+from doubt.engines.fused.gradients import Gathered, Gradients
 from doubt.engines.fused.layers import product
 from doubt.engines.fused.parameters import Block, Parameters
 
@@ -41,6 +43,9 @@ class Cell:
         self.d_gates = self.weight.new_zeros(*size, gates)
         self.before = self.weight.new_zeros(*size, self.hidden)  # cell state that a step starts from
         self.squashed = self.weight.new_zeros(*size, self.hidden)  # tanh of the cell state that it ends in
+        self.to_cell = self.weight.new_zeros(*size, self.hidden)  # what backward multiplies by, see start_backward
+        self.to_gates = self.weight.new_zeros(*size, gates)
+        self._steps = [_Step.of(self, t, n) for t, n in enumerate(active)]
 
     def start(self) -> None:
         """Before the first step of a pass: both biases are one."""
@@ -48,26 +53,22 @@ class Cell:
 
     def forward(self, t: int, cell: Tensor) -> tuple[Tensor, Tensor]:
         """One step from cell state (models, rows, hidden): the new hidden and cell states, of that shape."""
-        n, h = self.active[t], self.hidden
-        gates = self.gates[:, t, :n]
-        product(self.inputs[:, t, :n], self.weight.mT, out=gates)
-        gates += self._bias
-        gates[..., : 2 * h].sigmoid_()
-        gates[..., 2 * h : 3 * h].tanh_()
-        gates[..., 3 * h :].sigmoid_()
-        i, f, g, o = gates.split(h, -1)
-        self.before[:, t, :n] = cell
-        cell = torch.addcmul(f * cell, i, g)
-        squashed = torch.tanh(cell, out=self.squashed[:, t, :n])
-        return o * squashed, cell
+        step = self._steps[t]
+        product(step.inputs, self.weight.mT, out=step.gates)
+        step.gates.add_(self._bias)
+        step.i_and_f.sigmoid_()
+        step.g.tanh_()
+        step.o.sigmoid_()
+        step.before.copy_(cell)
+        cell = torch.addcmul(step.f * cell, step.i, step.g)
+        return step.o * torch.tanh(cell, out=step.squashed), cell
 
     def start_backward(self) -> None:
         """What every backward step multiplies by, for all steps at once."""
         i, f, g, o = self.gates.split(self.hidden, -1)
-        self._to_cell = o * (1 - self.squashed * self.squashed)
-        self._to_gates = torch.cat(
-            (g * i * (1 - i), self.before * f * (1 - f), i * (1 - g * g), self.squashed * o * (1 - o)), -1
-        )
+        torch.mul(o, 1 - self.squashed * self.squashed, out=self.to_cell)
+        parts = (g * i * (1 - i), self.before * f * (1 - f), i * (1 - g * g), self.squashed * o * (1 - o))
+        torch.cat(parts, -1, out=self.to_gates)
 
     def backward(self, t: int, d_hidden: Tensor, d_cell: Tensor) -> tuple[Tensor, Tensor]:
         """Gradients with respect to a step's inputs (models, rows, inputs + hidden) and previous cell state.
@@ -76,17 +77,50 @@ class Cell:
             d_hidden: gradient with respect to the step's hidden state, (models, rows, hidden).
             d_cell: gradient with respect to its cell state, (models, rows, hidden).
         """
-        n, h = self.active[t], self.hidden
-        d_cell = torch.addcmul(d_cell, d_hidden, self._to_cell[:, t, :n])
-        to_gates, d_gates = self._to_gates[:, t, :n], self.d_gates[:, t, :n]
-        for gate in range(3):
-            part = slice(gate * h, (gate + 1) * h)
-            torch.mul(to_gates[..., part], d_cell, out=d_gates[..., part])
-        torch.mul(to_gates[..., 3 * h :], d_hidden, out=d_gates[..., 3 * h :])
-        return product(d_gates, self.weight), d_cell * self.gates[:, t, :n, h : 2 * h]
+        step = self._steps[t]
+        d_cell = torch.addcmul(d_cell, d_hidden, step.to_cell)
+        torch.mul(step.to_ifg, d_cell[:, :, None], out=step.d_ifg)
+        torch.mul(step.to_o, d_hidden, out=step.d_o)
+        return product(step.d_gates, self.weight), d_cell * step.f
 
     def gather(self) -> None:
         """The gradients of the weights, after the last backward step."""
         d_gates = self.d_gates.flatten(1, 2)
-        self.gradients.gather(f"{self.name}.weight", d_gates, self.inputs.flatten(1, 2), self.weight)
+        gathered = Gathered(d_gates, self.inputs.flatten(1, 2), self.weight)
+        self.gradients.gather(f"{self.name}.weight", gathered)
         self.d_bias.unflatten(1, (2, -1)).copy_(d_gates.sum(1)[:, None])
+
+
+@dataclass(frozen=True)
+class _Step:
+    """The parts of a cell's tensors that belong to one time, (models, rows, ...); cutting them out anew takes longer
+    than what is then done with them."""
+
+    inputs: Tensor
+    gates: Tensor
+    i_and_f: Tensor
+    i: Tensor
+    f: Tensor
+    g: Tensor
+    o: Tensor
+    before: Tensor
+    squashed: Tensor
+    to_cell: Tensor
+    to_ifg: Tensor
+    to_o: Tensor
+    d_gates: Tensor
+    d_ifg: Tensor
+    d_o: Tensor
+
+    @staticmethod
+    def of(cell: Cell, t: int, n: int) -> _Step:
+        h = cell.hidden
+        gates, to_gates, d_gates = (x[:, t, :n] for x in (cell.gates, cell.to_gates, cell.d_gates))
+        i, f, g, o = gates.split(h, -1)
+        before, squashed, to_cell = (x[:, t, :n] for x in (cell.before, cell.squashed, cell.to_cell))
+        to_ifg, d_ifg = (x[..., : 3 * h].unflatten(-1, (3, h)) for x in (to_gates, d_gates))
+        to_o, d_o = (x[..., 3 * h :] for x in (to_gates, d_gates))
+        i_and_f, inputs = gates[..., : 2 * h], cell.inputs[:, t, :n]
+        return _Step(
+            inputs, gates, i_and_f, i, f, g, o, before, squashed, to_cell, to_ifg, to_o, d_gates, d_ifg, d_o
+        )
