@@ -18,7 +18,8 @@ from doubt.checkpoints import load_checkpoint, save_checkpoint
 from doubt.engines.reference import evaluate_kept, train_chain
 from doubt.learners import resolve
 from doubt.measurement import Cell, chains
-from doubt.training import Learner, Protocol, Training
+from doubt.training import Decode, Example, Learner, Protocol, Training
+from doubt.vocabulary import symbols_of
 
 ROOT = Path(__file__).parent.parent
 ROWS = [json.loads(row) for row in (ROOT / "tests/reference/original_code_lengths.jsonl").read_text().splitlines()]
@@ -174,10 +175,11 @@ def test_a_learner_that_diverges_is_recorded_and_crashes_nothing(
     assert all(result.nats == {} and result.outputs == {} and result.updates <= 150 for result in found)
 
 
+@pytest.mark.parametrize("name", ["lstm-attention", "cnn", "transformer"])
 def test_a_kept_model_gives_the_scores_of_its_training(
-    results: Path, learner_of: Callable[..., Learner], tmp_path: Path
+    results: Path, learner_of: Callable[..., Learner], tmp_path: Path, name: str
 ) -> None:
-    cell = cell_of(results, "add-or-mul/5", learner_of("lstm"), Protocol(), "fpa", "mul")
+    cell = cell_of(results, "add-or-mul/5", learner_of(name, 3), Protocol(), "fpa", "mul")
     ((training,),) = chains(cell, [("fpa", 1), ("mul", 1)], [0])
     (result,) = train_chain([training], CPU, lambda t, model: save_checkpoint(tmp_path / "T.pt", t, model))
     again = evaluate_kept(training, load_checkpoint(tmp_path / "T.pt").model(CPU), CPU)
@@ -185,8 +187,28 @@ def test_a_kept_model_gives_the_scores_of_its_training(
     assert set(torch.load(tmp_path / "T.pt", weights_only=True)) >= {"state_dict", "learner", "source_symbols"}
 
 
-def test_decoding_gives_an_empty_output_unless_one_symbol_is_asked_for(results: Path, tmp_path: Path) -> None:
-    """On `fpa` scripts/train.py sends no block; scripts/decode.py answers each line of test.src in its order."""
+def test_an_empty_output_can_be_given_unless_one_symbol_is_asked_for(results: Path, definitions: Any) -> None:
+    """A Transformer taught that nothing gives nothing says so with min_len 0; as released it must say something."""
+    data = load_dataset(results / "data-bin/count-or-mem/10/fpa")
+    end = data.source_dictionary.eos()
+    fast = definitions["transformer"] | {"lr": 1e-2, "warmup_updates": 1, "warmup_init_lr": 1e-2}
+    lesson = Training(
+        resolve(fast, 60, None),
+        Protocol(),
+        1,
+        symbols_of(data.source_dictionary),
+        symbols_of(data.target_dictionary),
+        ((Example((end,), (end,)),),),
+        decodes=(Decode(((end,),), 0), Decode(((end,),), 1)),
+    )
+    (result,) = train_chain([lesson], CPU)
+    silent, forced = (result.outputs[request.key][0] for request in lesson.decodes)
+    assert silent == []
+    assert len(forced) >= 1
+
+
+def test_scripts_decode_answers_each_line_in_order(results: Path, tmp_path: Path) -> None:
+    """On `fpa` scripts/train.py sends no block; scripts/decode.py answers each line of test.src, up to 200 symbols."""
     data = str(results / "data-bin/count-or-mem/10/fpa")
     learner = ["--arch=uniform_guesser", f"--user-dir={PLUGIN}", "--optimizer=adam", "--mdl-train-examples=1"]
     done = run_script("train", data, *learner, "--mdl-batches-per-epoch=1", "--cpu", f"--save-dir={tmp_path}")
