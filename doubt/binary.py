@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import io
 import shutil
 from dataclasses import dataclass
@@ -29,6 +30,8 @@ FILES = (
         for kind in ("bin", "idx")
     ),
 )
+#: The checksums of those files, in the form of `sha256sum`: one small file that stands for them all.
+CHECKSUMS = "sha256.txt"
 
 
 @dataclass(frozen=True)
@@ -62,8 +65,25 @@ def binarize(text: Path, folder: Path) -> None:
     try:
         with contextlib.redirect_stdout(io.StringIO()):
             preprocess.main(options.get_preprocessing_parser().parse_args(arguments))
+        sums = {name: hashlib.sha256((folder / name).read_bytes()).hexdigest() for name in FILES}
+        (folder / CHECKSUMS).write_text("".join(f"{value}  {name}\n" for name, value in sums.items()))
     except OSError as error:
         raise UserError(f"cannot write {folder}: {error.strerror}; check rights and space") from error
+
+
+def check_sums(folder: Path) -> None:
+    """Refuse a binarized dataset of which a file has changed since it was written, or has gone.
+
+    Raises:
+        UserError: which file it is.
+    """
+    try:
+        for line in (folder / CHECKSUMS).read_text().splitlines():
+            value, name = line.split()
+            if hashlib.sha256((folder / name).read_bytes()).hexdigest() != value:
+                raise UserError(f"{folder / name} is damaged; delete it and run `snakemake data --cores 1`")
+    except OSError as error:
+        raise UserError(f"{error.filename} is missing; run `snakemake data --cores 1`") from None
 
 
 def load_dataset(folder: Path) -> Dataset:

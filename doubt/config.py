@@ -48,11 +48,18 @@ class Config(_Strict):
     updates: int = Field(default=3000, ge=1)
     batch_size: int | None = Field(default=None, ge=1)
     keep_checkpoints: Literal["none", "T"] = "none"
-    seeds_per_job: int = Field(default=1, ge=1)
-    blocks_per_job: int = Field(default=1, ge=1)
+    seeds_per_job: int | None = Field(default=None, ge=1)
+    blocks_per_job: int | None = Field(default=None, ge=1)
+    job_minutes: float | None = Field(default=None, gt=0)
+    slots_per_gpu: int = Field(default=1, ge=1)
     task_folder: str | None = None
     learners: dict[str, dict[str, Any]]
     experiments: list[Experiment] = Field(min_length=1)
+
+    @field_validator("job_minutes", mode="before")
+    @classmethod
+    def _read_minutes(cls, value: object) -> object:
+        return float(value) if type(value) is int else value
 
     @model_validator(mode="after")
     def _released_is_whole(self) -> Config:
@@ -81,10 +88,14 @@ def read_config(content: Mapping[str, Any]) -> tuple[Config, dict[str, Task]]:
     except ValidationError as error:
         raise UserError("the configuration is wrong:\n" + "\n".join(_sentence(e) for e in error.errors())) from None
     tasks = load_tasks([config.task_folder] if config.task_folder else [])
-    faults = [f"  learners: name {n!r} may hold letters, digits and . _ = , + -" for n in config.learners if not NAME.fullmatch(n)]
+    faults = [
+        f"  learners: name {n!r} may hold letters, digits and . _ = , + -"
+        for n in config.learners
+        if not NAME.fullmatch(n)
+    ]
     for place, experiment in enumerate(config.experiments):
         for fault in _faults(experiment, config, tasks):
-            faults.append(f"  experiments[{place}]: {fault}")
+            faults.append(f"  experiments[{place}]: {fault}")  # noqa: PERF401  (reads better)
     if faults:
         raise UserError("the configuration is wrong:\n" + "\n".join(faults))
     return config, tasks
@@ -132,7 +143,10 @@ def _faults(experiment: Experiment, config: Config, tasks: Mapping[str, Task]) -
     for name in experiment.candidates or []:
         if name not in task.candidates:
             known = ", ".join(task.candidates)
-            faults.append(f"candidates: task {task.name!r} has no candidate {name!r}; it has {known}{nearest(name, task.candidates)}")
+            faults.append(
+                f"candidates: task {task.name!r} has no candidate {name!r}; it has {known}"
+                + nearest(name, task.candidates)
+            )
     return faults
 
 

@@ -1,11 +1,13 @@
 """What a training costs, before it is run: expected seconds on one CPU core.
 
-The rates come from trainings of the reference engine at hidden size 512 on one thread of a common CPU; they are there to
-size time limits and to say how long is left, and are good within a factor of two.
+The rates come from trainings of the reference engine at hidden size 512 on one thread of a common CPU; they are there
+to size jobs and time limits and to say how long is left, and are good within a factor of two. Rates that a ledger has
+measured are for estimates (`doubt.estimate`), never for job sizes: these must not change from one run to the next.
 """
 
 from __future__ import annotations
 
+from functools import cache
 from typing import Any
 
 from doubt.tasks import Task
@@ -14,11 +16,18 @@ from doubt.tasks import Task
 RATES = {"transformer": (0.0085, 0.00004), "fconv": (0.028, 0.0008), "lstm": (0.028, 0.0025)}
 #: What an architecture without a measured rate is taken for.
 UNKNOWN = (0.05, 0.003)
+#: How much sooner an engine is done than the reference.
+SPEED = {"fairseq": 1.0}
 
 
-def training_seconds(task: Task, size: int, arguments: dict[str, Any], updates: int) -> float:
+def training_seconds(task: Task, size: int, arguments: dict[str, Any], updates: int, engine: str = "fairseq") -> float:
     """Expected seconds of one training of a learner on a (task, size)."""
-    longest = max(len(s) + len(t) for s, t in task.training_set(size)) + 2
     family = next((name for name in RATES if str(arguments["arch"]).startswith(name)), None)
     base, per_symbol = RATES[family] if family else UNKNOWN
-    return updates * (base + per_symbol * longest)
+    return updates * (base + per_symbol * _longest(task, size)) / SPEED.get(engine, 1.0)
+
+
+@cache
+def _longest(task: Task, size: int) -> int:
+    """Symbols of the longest example of T, source and target with their `</s>`."""
+    return max(len(source) + len(target) for source, target in task.training_set(size)) + 2

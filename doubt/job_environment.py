@@ -22,3 +22,4 @@ def set_job_environment(scripts: Path, config: Config) -> None:
     os.environ["DOUBT_SCRIPTS"] = str(scripts)
     os.environ["DOUBT_DEVICE"] = config.device
     os.environ["DOUBT_KEEP"] = config.keep_checkpoints
+    os.environ["DOUBT_SLOTS_PER_GPU"] = str(config.slots_per_gpu)

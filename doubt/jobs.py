@@ -12,11 +12,13 @@ from typing import Any
 
 import torch
 
-from doubt.binary import load_dataset
+from doubt.binary import check_sums, load_dataset
 from doubt.checkpoints import load_checkpoint, save_checkpoint
 from doubt.engines import reference
+from doubt.engines.choice import train_chains_of
 from doubt.errors import UserError
 from doubt.files import write_atomically
+from doubt.heartbeat import heartbeat
 from doubt.ledger import Ledger
 from doubt.measurement import Cell, Chain, chains
 from doubt.tasks import FPA
@@ -59,40 +61,54 @@ class Job:
         return [(dataset, seed) for seed, datasets in self.seeds.items() for dataset in datasets]
 
 
-def run_job(
-    job: Job, data_bin: Path, ledger_folder: Path, output: Path, device: torch.device, checkpoints: Path | None
-) -> None:
+@dataclass(frozen=True)
+class Places:
+    """Folders that a job writes to beside its output, all shared by all jobs; None: not wanted.
+
+    `ledger` holds finished trainings, `states` unfinished ones, `running` the signs of life of jobs, `checkpoints` the
+    weights of trained T's.
+    """
+
+    ledger: Path
+    states: Path | None = None
+    running: Path | None = None
+    checkpoints: Path | None = None
+
+
+def run_job(job: Job, data_bin: Path, places: Places, output: Path, device: torch.device) -> None:
     """Do what is missing of a job, then write its rows, whole.
 
     Args:
         data_bin: folder of the (task, size)'s binarized datasets.
         output: JSON lines, one per scored block and per decoded test set.
-        checkpoints: where trained T's are kept and looked for, or None.
     """
-    datasets = {name: load_dataset(data_bin / name) for name in sorted({dataset for dataset, _ in job.requests})}
-    cell = Cell(datasets, job.n_training, job.block_size, job.learner, job.protocol)
-    wanted = chains(cell, job.requests, range(job.blocks[0], job.blocks[1] + 1))
-    ledger = Ledger(ledger_folder, job.engine_hash)
-    missing = [chain for chain in wanted if any(ledger.find(training) is None for training in chain)]
-    total = sum(map(len, wanted))
-    print(f"{job.task}/{job.size} {job.name}: {total} trainings, {sum(map(len, missing))} to do", file=sys.stderr)
-    _train_missing(job, missing, ledger, device, checkpoints)
-    results = {training.key: ledger.find(training) for chain in wanted for training in chain}
-    write_atomically(output, "".join(json.dumps(row) + "\n" for row in _rows(job, cell, results)))
+    about = {"task": job.task, "size": job.size, "learner": job.name, "blocks": list(job.blocks)}
+    with heartbeat(places.running, about | {"seeds": [min(job.seeds), max(job.seeds)]}):
+        names = sorted({dataset for dataset, _ in job.requests})
+        for name in names:
+            check_sums(data_bin / name)
+        datasets = {name: load_dataset(data_bin / name) for name in names}
+        cell = Cell(datasets, job.n_training, job.block_size, job.learner, job.protocol)
+        wanted = chains(cell, job.requests, range(job.blocks[0], job.blocks[1] + 1))
+        ledger = Ledger(places.ledger, job.engine_hash)
+        missing = [chain for chain in wanted if any(ledger.find(training) is None for training in chain)]
+        total = sum(map(len, wanted))
+        print(f"{job.task}/{job.size} {job.name}: {total} trainings, {sum(map(len, missing))} to do", file=sys.stderr)
+        _train_missing(job, missing, ledger, places, device)
+        results = {training.key: ledger.find(training) for chain in wanted for training in chain}
+        write_atomically(output, "".join(json.dumps(row) + "\n" for row in _rows(job, cell, results)))
 
 
-def _train_missing(
-    job: Job, missing: Sequence[Chain], ledger: Ledger, device: torch.device, checkpoints: Path | None
-) -> None:
+def _train_missing(job: Job, missing: Sequence[Chain], ledger: Ledger, places: Places, device: torch.device) -> None:
     """Execute trainings, recording each in the ledger as it finishes."""
     trainings = {training.key: training for chain in missing for training in chain}
-    started, done = time.monotonic(), 0
-    for result in _results(missing, device, checkpoints):
+    started = time.monotonic()
+    for done, result in enumerate(_results(job, missing, places, device), start=1):
         training = trainings[result.key]
-        if ledger.find(training) is None:
+        if ledger.find(training) != result:  # a chain that goes on from its state gives its first results once more
             note = {"task": job.task, "size": job.size, "learner": job.name, "seed": training.seed}
-            ledger.add(training, result, note | {"block": training.block, "engine": job.engine})
-        done += 1
+            note |= {"block": training.block, "adam_state": job.protocol.adam_state}
+            ledger.add(training, result, note | {"rng_streams": job.protocol.rng_streams, "n_training": job.n_training})
         left = (time.monotonic() - started) / done * (len(trainings) - done)
         print(
             f"seed {training.seed}, block {training.block}: {result.status} in {result.seconds:.1f} s; "
@@ -102,21 +118,24 @@ def _train_missing(
         )
 
 
-def _results(missing: Sequence[Chain], device: torch.device, checkpoints: Path | None) -> Iterator[Result]:
+def _results(job: Job, missing: Sequence[Chain], places: Places, device: torch.device) -> Iterator[Result]:
     """Results of chains of trainings; a kept checkpoint of T is used where more is asked of it."""
     keep: Callable[[Training, torch.nn.Module], None] | None = None
+    checkpoints = places.checkpoints
+    to_train = list(missing)
     if checkpoints is not None:
 
         def keep(training: Training, model: torch.nn.Module) -> None:
             if training.block == 0:
                 save_checkpoint(checkpoints / f"{training.key}.pt", training, model)
 
-    for chain in missing:
-        kept = checkpoints / f"{chain[0].key}.pt" if checkpoints is not None else None
-        if kept is not None and kept.exists() and len(chain) == 1:
-            yield reference.evaluate_kept(chain[0], load_checkpoint(kept).model(device), device)
-        else:
-            yield from reference.train_chain(chain, device, keep)
+        kept = [chain for chain in missing if len(chain) == 1 and (checkpoints / f"{chain[0].key}.pt").exists()]
+        for (training,) in kept:
+            model = load_checkpoint(checkpoints / f"{training.key}.pt").model(device)
+            yield reference.evaluate_kept(training, model, device)
+        to_train = [chain for chain in missing if chain not in kept]
+    states = places.states / job.engine_hash if places.states is not None else None
+    yield from train_chains_of(job.engine)(to_train, device, state_folder=states, keep=keep)
 
 
 def _rows(job: Job, cell: Cell, results: Mapping[str, Result | None]) -> Iterator[dict[str, Any]]:

@@ -14,14 +14,27 @@ import os
 import platform
 import sys
 import time
-from dataclasses import asdict, fields
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any
 
 from doubt.errors import UserError
+from doubt.files import write_atomically
 from doubt.training import Result, Training, digest
 
+#: A file on each shelf that says in words what lies there.
+LABEL = "shelf.json"
 _FIELDS = {field.name for field in fields(Result)}
+
+
+@dataclass(frozen=True)
+class Record:
+    """One line of the ledger: a result, with what was noted beside it (task, size, learner, seed, block, engine)."""
+
+    result: Result
+    note: dict[str, Any]
+    time: float
 
 
 class Ledger:
@@ -55,9 +68,12 @@ class Ledger:
             UserError: the record cannot be written; nothing half-written is left behind.
         """
         path = self.folder / shelf_of(training) / self._writer
+        new = not path.exists()
         line = json.dumps({**asdict(result), "note": note, "time": time.time()}, separators=(",", ":")) + "\n"
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
+            if new:
+                _write_label(path.parent / LABEL, training)
             with path.open("ab", buffering=0) as file:
                 size = file.tell()
                 try:
@@ -66,6 +82,8 @@ class Ledger:
                 except OSError:
                     file.truncate(size)
                     raise
+            if new:
+                _sync_folder(path.parent)
         except OSError as error:
             raise UserError(
                 f"the ledger {path} cannot be written: {error.strerror}; free space or mend the rights and run again "
@@ -89,21 +107,57 @@ def shelf_of(training: Training) -> str:
 def read_shelf(folder: Path) -> dict[str, Result]:
     """All results of a shelf by key; what was recorded in parts (scores asked for later) is put together."""
     results: dict[str, Result] = {}
-    for path in sorted(folder.glob("*.jsonl")):
-        for number, line in enumerate(path.read_bytes().split(b"\n"), start=1):
-            record = _parse(line)
-            if record is not None:
-                _merge(results, record)
-            elif line:
-                print(f"ledger: dropped line {number} of {path}: it was cut off; it will be redone", file=sys.stderr)
+    for record in read_records(folder):
+        _merge(results, record.result)
     return results
 
 
-def _parse(line: bytes) -> Result | None:
+def read_records(shelf: Path) -> Iterator[Record]:
+    """All records of a shelf, as they were written; lines that were cut off are said so and dropped."""
+    for path in sorted(shelf.glob("*.jsonl")):
+        for number, line in enumerate(path.read_bytes().split(b"\n"), start=1):
+            record = _parse(line)
+            if record is not None:
+                yield record
+            elif line:
+                print(f"ledger: dropped line {number} of {path}: it was cut off; it will be redone", file=sys.stderr)
+
+
+def read_label(shelf: Path) -> dict[str, Any]:
+    """What the trainings of a shelf have in common: `learner`, `source_symbols`, `target_symbols`, `T`; or nothing."""
+    try:
+        label: dict[str, Any] = json.loads((shelf / LABEL).read_bytes())
+    except (OSError, ValueError):
+        return {}
+    return label
+
+
+def _write_label(path: Path, training: Training) -> None:
+    """Say what lies on a shelf, for people and for `make plan`; nothing else depends on it."""
+    if not path.exists():
+        examples = [asdict(example) for example in training.blocks[0]]
+        label = {"learner": asdict(training.learner), "T": examples}
+        label |= {"source_symbols": training.source_symbols, "target_symbols": training.target_symbols}
+        write_atomically(path, json.dumps(label, indent=1) + "\n")
+
+
+def _sync_folder(folder: Path) -> None:
+    """Have a new file's name on disk too, not its content alone."""
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    except OSError:  # some network file systems cannot do it
+        pass
+    finally:
+        os.close(descriptor)
+
+
+def _parse(line: bytes) -> Record | None:
     try:
         record = json.loads(line)
-        return Result(**{name: value for name, value in record.items() if name in _FIELDS})
-    except (ValueError, TypeError, AttributeError):
+        result = Result(**{name: value for name, value in record.items() if name in _FIELDS})
+        return Record(result, dict(record["note"]), float(record["time"]))
+    except (ValueError, TypeError, AttributeError, KeyError):
         return None
 
 

@@ -31,6 +31,16 @@ class Optimizer:
         self._schedule = lr_scheduler.build_lr_scheduler(self._arguments, self._optimizer)
         self._schedule.step_update(0)
 
+    def state(self) -> dict[str, Any]:
+        """Adam's moments and count (or what another optimizer has), as tensors and numbers."""
+        state: dict[str, Any] = self._optimizer.state_dict()
+        return state
+
+    def go_on(self, state: dict[str, Any], update: int) -> None:
+        """Take up a state, and the schedule after so many updates."""
+        self._optimizer.load_state_dict(state)
+        self._schedule.step_update(update)
+
     def zero_grad(self) -> None:
         for parameter in self.parameters:
             parameter.grad = None

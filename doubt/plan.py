@@ -2,28 +2,22 @@
 
 from __future__ import annotations
 
-import hashlib
 import itertools
-import json
-import os
-import subprocess
-import sys
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
-from functools import lru_cache
+from functools import cache
 from pathlib import Path
 from typing import Any
 
-from doubt.code_hash import ROOT, code_hash, engine_hash
-from doubt.cost import training_seconds
+from doubt.code_hash import engine_hash
 from doubt.config import Config, Experiment, parse_seeds, read_config
+from doubt.cost import training_seconds
 from doubt.errors import UserError
+from doubt.grids import check_grid, expand_grids
+from doubt.resolved import resolved_learners
 from doubt.tasks import FPA, Task
 from doubt.text import dictionary_order, training_pairs
-from doubt.training import Learner, is_chained
-
-#: Grid keys of the original's JSON files that say how to measure, not what the learner is.
-GRID_KEYS = {"seed", "mdl-batches-per-epoch", "mdl-batch-size", "mdl-train-examples", "mdl-block-size"}
+from doubt.training import is_chained
 
 
 @dataclass
@@ -54,6 +48,7 @@ class Chunk:
 
     @property
     def path(self) -> str:
+        """The job's file, below its cell's folder."""
         return f"seeds-{self.seeds[0]}-{self.seeds[1]}/blocks-{self.blocks[0]}-{self.blocks[1]}.jsonl"
 
 
@@ -71,10 +66,11 @@ class Plan:
     def __init__(self, content: Mapping[str, Any], cache: Path) -> None:
         content, grids = expand_grids(content)
         self.config, self.tasks = read_config(content)
-        self.learners = _resolve(self.config, cache)
+        self.learners = resolved_learners(self.config, cache)
         self.protocol = self.config.resolved_protocol()
         self.cells = _cells(self.config, self.tasks, grids)
         self._engine_hashes: dict[str | None, str] = {}
+        self._chunks: dict[str, dict[str, Chunk]] = {}
 
     def cell(self, task: str, size: str | int, learner: str) -> CellPlan:
         """The cell of this name, as paths name it."""
@@ -92,10 +88,29 @@ class Plan:
         return is_chained(self.learners[cell.learner], self.protocol)
 
     def chunks(self, cell: CellPlan) -> list[Chunk]:
-        """The cell's jobs. Seeds are cut at multiples of `seeds_per_job`, so that more seeds leave old jobs as they are."""
+        """The cell's jobs, by seeds, then blocks."""
+        return list(self._by_path(cell).values())
+
+    def chunk(self, cell: CellPlan, path: str) -> Chunk:
+        """The cell's job of this path.
+
+        Raises:
+            UserError: the configuration has no such job.
+        """
+        try:
+            return self._by_path(cell)[path]
+        except KeyError:
+            raise UserError(
+                f"{cell.folder} has no job {path} under this configuration; seeds_per_job, blocks_per_job or "
+                "job_minutes say how seeds and blocks are cut into jobs"
+            ) from None
+
+    def _by_path(self, cell: CellPlan) -> dict[str, Chunk]:
+        """The cell's jobs by path. Seeds are cut at multiples of a step: more seeds leave full jobs as they are."""
+        if cell.folder in self._chunks:
+            return self._chunks[cell.folder]
         last = self.tasks[cell.task].n_blocks(cell.size) - 1
-        width = last + 1 if self.chained(cell) else self.config.blocks_per_job
-        step = self.config.seeds_per_job
+        step, width = self.seeds_and_blocks_per_job(cell)
         found = set()
         for seed, datasets in cell.seeds.items():
             first = (seed - 1) // step * step + 1
@@ -103,14 +118,36 @@ class Plan:
             for block in trained:
                 blocks = (block, min(block + width - 1, last))
                 found.add(Chunk((first, first + step - 1), blocks))
-        return sorted(found, key=lambda chunk: (chunk.seeds, chunk.blocks))
+        chunks = sorted(found, key=lambda chunk: (chunk.seeds, chunk.blocks))
+        self._chunks[cell.folder] = {chunk.path: chunk for chunk in chunks}
+        return self._chunks[cell.folder]
+
+    def seeds_and_blocks_per_job(self, cell: CellPlan) -> tuple[int, int]:
+        """How many seeds and blocks a job of the cell has: as configured, else as many as take `job_minutes`, else one.
+
+        A job takes all blocks of a seed before it takes a second seed. Chained blocks are never cut.
+        """
+        all_blocks = self.tasks[cell.task].n_blocks(cell.size)
+        seeds, blocks = self._within(cell, all_blocks) if self.config.job_minutes else (1, 1)
+        blocks = all_blocks if self.chained(cell) else self.config.blocks_per_job or blocks
+        return self.config.seeds_per_job or seeds, blocks
+
+    def _within(self, cell: CellPlan, all_blocks: int) -> tuple[int, int]:
+        """How many seeds and blocks take about `job_minutes`; blocks in even parts."""
+        assert self.config.job_minutes is not None
+        candidates = [dataset for dataset in cell.datasets if dataset != FPA]
+        one_block = self.training_seconds(cell) * max(len(candidates), 1)
+        blocks = max(int(60 * self.config.job_minutes / one_block), 1)
+        if not candidates:
+            return blocks, all_blocks
+        if blocks < all_blocks:
+            return 1, -(-all_blocks // -(-all_blocks // blocks))
+        return blocks // all_blocks, all_blocks
 
     def job(self, cell: CellPlan, chunk: Chunk) -> dict[str, Any]:
         """What `doubt.jobs.Job` reads, for a chunk: only what decides its result, so that it can be a rule's param."""
         learner = self.learners[cell.learner]
         task = self.tasks[cell.task]
-        first, last = chunk.seeds
-        seeds = {s: d if chunk.blocks[0] == 0 else [x for x in d if x != FPA] for s, d in cell.seeds.items()}
         return {
             "task": cell.task,
             "size": cell.size,
@@ -121,9 +158,17 @@ class Plan:
             "engine_hash": self._engine_hash(learner.user_dir),
             "n_training": len(task.training_inputs(cell.size)),
             "block_size": task.block_size,
-            "seeds": {s: d for s, d in sorted(seeds.items()) if first <= s <= last and d},
+            "seeds": self.requests(cell, chunk),
             "blocks": list(chunk.blocks),
         }
+
+    def requests(self, cell: CellPlan, chunk: Chunk) -> dict[int, list[str]]:
+        """The datasets that a job needs, for each of its seeds that needs any; `fpa` is of use with block 0 alone."""
+        first, last = chunk.seeds
+        wanted = {seed: cell.seeds[seed] for seed in range(first, last + 1) if seed in cell.seeds}
+        if chunk.blocks[0] > 0:
+            wanted = {seed: [d for d in datasets if d != FPA] for seed, datasets in wanted.items()}
+        return {seed: datasets for seed, datasets in wanted.items() if datasets}
 
     def grouped(self, cell: CellPlan) -> list[tuple[list[str], list[str]]]:
         """The cell's jobs as products of seed ranges and block ranges, the form that scripts/collect.py reads."""
@@ -139,7 +184,7 @@ class Plan:
         """How many trainings a job has at most: fewer where candidates give the first blocks the same outputs."""
         task, blocks = self.tasks[cell.task], range(chunk.blocks[0], chunk.blocks[1] + 1)
         total = 0
-        for datasets in self.job(cell, chunk)["seeds"].values():
+        for datasets in self.requests(cell, chunk).values():
             candidates = [dataset for dataset in datasets if dataset != FPA]
             if self.chained(cell):
                 total += len(candidates) * len(blocks) + (FPA in datasets)
@@ -149,73 +194,19 @@ class Plan:
         return total
 
     def seconds(self, cell: CellPlan, chunk: Chunk) -> float:
-        """Expected seconds of a job on one CPU core."""
+        """Expected seconds of a job."""
+        return self.training_seconds(cell) * self.n_trainings(cell, chunk)
+
+    def training_seconds(self, cell: CellPlan) -> float:
+        """Expected seconds of one training of a cell."""
         learner = self.learners[cell.learner]
-        each = training_seconds(self.tasks[cell.task], cell.size, learner.arguments, learner.updates)
-        return each * self.n_trainings(cell, chunk)
+        task = self.tasks[cell.task]
+        return training_seconds(task, cell.size, learner.arguments, learner.updates, self.config.engine)
 
     def _engine_hash(self, user_dir: str | None) -> str:
         if user_dir not in self._engine_hashes:
             self._engine_hashes[user_dir] = engine_hash(self.config.engine, user_dir)
         return self._engine_hashes[user_dir]
-
-
-def expand_grids(content: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, dict[str, Any]]]:
-    """Replace each learner `{grid: file.json}` by the learners that the grid spans; also returns each one's grid.
-
-    A grid of one combination keeps its name; of several, each is called `name,key=value,...` after the keys that vary.
-    An experiment that names the grid measures all of its learners.
-
-    Raises:
-        UserError: the file is missing, is no grid, or holds what belongs to the task.
-    """
-    learners: dict[str, Any] = {}
-    spans: dict[str, list[str]] = {}
-    grids: dict[str, dict[str, Any]] = {}
-    for name, definition in (content.get("learners") or {}).items():
-        if not (isinstance(definition, dict) and set(definition) == {"grid"}):
-            learners[name] = definition
-            continue
-        grid = _read_grid(name, definition["grid"])
-        varying = sorted(key for key, values in grid.items() if len(values) > 1 and key not in GRID_KEYS)
-        spans[name] = []
-        for values in itertools.product(*(grid[key] for key in sorted(set(grid) - GRID_KEYS))):
-            one = dict(zip(sorted(set(grid) - GRID_KEYS), values, strict=True))
-            label = ",".join([name, *(f"{key}={one[key]}" for key in varying)])
-            for key, own in (("mdl-batches-per-epoch", "updates"), ("mdl-batch-size", "batch_size")):
-                if key in grid:
-                    one[own] = grid[key][0]
-            learners[label] = one
-            spans[name].append(label)
-            grids[label] = grid
-    experiments = content.get("experiments")
-    if isinstance(experiments, list):
-        experiments = [_spread(experiment, spans) for experiment in experiments]
-    return {**content, "learners": learners, "experiments": experiments}, grids
-
-
-def _spread(experiment: Any, spans: Mapping[str, list[str]]) -> Any:
-    """An experiment with the names of grids replaced by those of their learners."""
-    if not (isinstance(experiment, dict) and isinstance(experiment.get("learners"), list)):
-        return experiment
-    return {**experiment, "learners": [n for name in experiment["learners"] for n in spans.get(name, [name])]}
-
-
-def _read_grid(name: str, path: str) -> dict[str, list[Any]]:
-    """A grid file in the original's form: each key a list of values, or a bare boolean for a flag."""
-    try:
-        grid = json.loads(Path(path).read_text(encoding="utf-8"))
-    except OSError as error:
-        raise UserError(f"learner {name!r}: the grid file {path} cannot be read: {error.strerror}") from None
-    except ValueError as error:
-        raise UserError(f"learner {name!r}: the grid file {path} is no JSON: {error}") from None
-    if not isinstance(grid, dict):
-        raise UserError(f"learner {name!r}: the grid file {path} must hold one object, each key a list of values")
-    grid = {key: value if isinstance(value, list) else [value] for key, value in grid.items()}
-    for key in ("mdl-batches-per-epoch", "mdl-batch-size"):
-        if len(grid.get(key, [0])) != 1:
-            raise UserError(f"learner {name!r}: {path} gives several values for {key}; give one per grid file")
-    return grid
 
 
 def _cells(
@@ -226,7 +217,7 @@ def _cells(
     for experiment in config.experiments:
         task = tasks[experiment.task]
         for size, learner in itertools.product(experiment.sizes or task.sizes, experiment.learners):
-            _check_grid(grids.get(learner, {}), learner, task, size)
+            check_grid(grids.get(learner, {}), learner, task, size)
             cell = cells.setdefault((task.name, size, learner), CellPlan(task.name, size, learner))
             for seed in _seeds(experiment, grids.get(learner, {})):
                 known = cell.seeds.get(seed, [])
@@ -243,16 +234,6 @@ def _seeds(experiment: Experiment, grid: Mapping[str, Any]) -> list[int]:
     return experiment.seeds or parse_seeds(grid["seed"])
 
 
-def _check_grid(grid: Mapping[str, Any], learner: str, task: Task, size: int) -> None:
-    """Refuse a grid file made for another T or block size: the original would silently measure something else."""
-    for key, own in (("mdl-train-examples", len(task.training_inputs(size))), ("mdl-block-size", task.block_size)):
-        if grid.get(key, [own]) != [own]:
-            raise UserError(
-                f"the configuration is wrong:\n  learner {learner!r}: its grid file says {key} = {grid[key]}, but task "
-                f"{task.name!r}, size {size}, has {own}; leave the key out of the file"
-            )
-
-
 def _datasets(experiment: Experiment, task: Task) -> set[str]:
     """The datasets that an experiment's measures need."""
     wanted = {FPA} if "fpa" in experiment.measures else set()
@@ -261,37 +242,11 @@ def _datasets(experiment: Experiment, task: Task) -> set[str]:
     return wanted
 
 
-@lru_cache(maxsize=None)
+@cache
 def _dictionaries(task: Task, size: int, datasets: tuple[str, ...]) -> frozenset[object]:
     """The different pairs of dictionaries that some datasets of a (task, size) have; T is trained once for each."""
     pairs = [training_pairs(task, size, dataset) for dataset in datasets]
     return frozenset(
-        (dictionary_order(source for source, _ in pair), dictionary_order(target for _, target in pair)) for pair in pairs
+        (dictionary_order(source for source, _ in pair), dictionary_order(target for _, target in pair))
+        for pair in pairs
     )
-
-
-def _resolve(config: Config, cache: Path) -> dict[str, Learner]:
-    """The learners that experiments use, resolved by fairseq's own parser in a process of its own, or remembered."""
-    used = {name for experiment in config.experiments for name in experiment.learners}
-    request = {
-        "learners": {name: config.learners[name] for name in sorted(used)},
-        "updates": config.updates,
-        "batch_size": config.batch_size,
-    }
-    text = json.dumps(request, sort_keys=True)
-    plugins = sorted(str(d["user_dir"]) for d in request["learners"].values() if isinstance(d, dict) and d.get("user_dir"))
-    sources = [path for folder in plugins for path in sorted(Path(folder).resolve().glob("**/*.py"))]
-    key = hashlib.sha256(f"{text}{code_hash('doubt/learners.py', *sources)}".encode()).hexdigest()[:24]
-    known = cache / f"{key}.json"
-    if not known.exists():
-        command = [sys.executable, "-m", "doubt.learners"]
-        environment = {**os.environ, "PYTHONPATH": str(ROOT)}
-        done = subprocess.run(command, input=text, capture_output=True, text=True, env=environment, check=False)
-        if done.returncode != 0:
-            raise UserError(f"the configuration is wrong:\n  learners: {done.stderr.strip().splitlines()[-1]}")
-        try:
-            cache.mkdir(parents=True, exist_ok=True)
-            known.write_text(done.stdout, encoding="utf-8")
-        except OSError as error:
-            raise UserError(f"cannot write {cache}: {error.strerror}; check rights and free space") from error
-    return {name: Learner(**learner) for name, learner in json.loads(known.read_text(encoding="utf-8")).items()}

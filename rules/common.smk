@@ -21,6 +21,7 @@ BINARY_FILES = ["dict.src.txt", "dict.dst.txt"] + [
     for side in ("src", "dst")
     for kind in ("bin", "idx")
 ]
+CHECKSUMS = "sha256.txt"
 FORMATS = ("svg", "png")
 FIGURES = ("rule_shares", "code_lengths", "code_curves")
 
@@ -59,8 +60,7 @@ def cell_of(wildcards):
 
 def chunk_of(wildcards):
     """The plan's chunk that a training job's wildcards name."""
-    wanted = f"seeds-{wildcards.seeds}/blocks-{wildcards.blocks}.jsonl"
-    return next(chunk for chunk in PLAN.chunks(cell_of(wildcards)) if chunk.path == wanted)
+    return PLAN.chunk(cell_of(wildcards), f"seeds-{wildcards.seeds}/blocks-{wildcards.blocks}.jsonl")
 
 
 def job_json(wildcards):
@@ -69,11 +69,11 @@ def job_json(wildcards):
 
 
 def binarized(wildcards):
-    """The binary data that a training job reads."""
-    seeds = PLAN.job(cell_of(wildcards), chunk_of(wildcards))["seeds"]
-    datasets = sorted({dataset for wanted in seeds.values() for dataset in wanted})
+    """The checksums of the binary data that a training job reads: they stand for the data's many files."""
+    requests = PLAN.requests(cell_of(wildcards), chunk_of(wildcards))
+    datasets = sorted({dataset for wanted in requests.values() for dataset in wanted})
     folder = f"{RESULTS}/data-bin/{wildcards.task}/{wildcards.size}"
-    return [f"{folder}/{dataset}/{name}" for dataset in datasets for name in BINARY_FILES]
+    return [f"{folder}/{dataset}/{CHECKSUMS}" for dataset in datasets]
 
 
 def job_rows(wildcards):

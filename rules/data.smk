@@ -40,7 +40,7 @@ for TASK in TASKS:
             expand(
                 f"{RESULTS}/data-bin/{TASK.name}/{{{{size}}}}/{{dataset}}/{{file}}",
                 dataset=TASK.datasets,
-                file=BINARY_FILES,
+                file=[*BINARY_FILES, CHECKSUMS],
             ),
         log:
             f"{RESULTS}/logs/binarize/{TASK.name}-{{size}}.log",

@@ -19,12 +19,15 @@ rule train:
         job=job_json,
         data_bin=lambda wildcards, input: str(Path(input[0]).parents[1]),
         ledger=f"{RESULTS}/ledger",
+        states=f"{RESULTS}/states",
+        running=f"{RESULTS}/running",
         checkpoints=f"{RESULTS}/checkpoints",
         code=code_hash("scripts/trainings.py"),
     shell:
         "python $DOUBT_SCRIPTS/trainings.py --job {params.job:q} --data-bin {params.data_bin} --ledger {params.ledger}"
         " --output {output} --device $DOUBT_DEVICE --threads {threads} --keep $DOUBT_KEEP"
-        " --checkpoints {params.checkpoints} 2> {log}"
+        " --checkpoints {params.checkpoints} --states {params.states} --running {params.running}"
+        " --slots-per-gpu $DOUBT_SLOTS_PER_GPU 2> {log}"
 
 
 # All rows of a cell in one file, so that what follows reads tens of files and not a hundred thousand.

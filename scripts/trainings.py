@@ -16,6 +16,7 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from doubt.errors import exit_on_user_error
+from doubt.slots import gpu_slot
 
 
 def main() -> None:
@@ -25,23 +26,30 @@ def main() -> None:
     parser.add_argument("--ledger", required=True, type=Path, metavar="DIR", help="where finished trainings are kept")
     parser.add_argument("--output", required=True, type=Path, metavar="FILE", help="rows of the results, JSON lines")
     parser.add_argument("--device", default="auto", choices=["auto", "cpu", "cuda"])
-    parser.add_argument("--keep", default="none", choices=["none", "T"], help="which weights to keep, and to use if kept")
+    parser.add_argument("--states", type=Path, metavar="DIR", help="where unfinished trainings are saved, to go on")
+    parser.add_argument("--running", type=Path, metavar="DIR", help="where jobs give signs of life")
+    parser.add_argument("--keep", default="none", choices=["none", "T"], help="which weights to keep, and use if kept")
     parser.add_argument("--checkpoints", type=Path, metavar="DIR", help="where weights are kept")
     parser.add_argument("--threads", type=int, default=1, help="CPU threads (default 1: more are slower here)")
+    parser.add_argument("--slots-per-gpu", type=int, default=1, metavar="N", help="jobs that may share a GPU")
     arguments = parser.parse_args()
     os.environ.setdefault("OMP_NUM_THREADS", str(arguments.threads))
+    with gpu_slot(arguments.device, arguments.slots_per_gpu):
+        from doubt.devices import choose_device  # now: on import torch reads how many threads and which GPUs it has
+        from doubt.jobs import Job, Places, run_job
 
-    from doubt.devices import choose_device  # after the thread count is set, since torch reads it on import
-    from doubt.jobs import Job, run_job
-
-    run_job(
-        Job.from_json(arguments.job),
-        arguments.data_bin,
-        arguments.ledger,
-        arguments.output,
-        choose_device(arguments.device, arguments.threads),
-        arguments.checkpoints if arguments.keep == "T" else None,
-    )
+        run_job(
+            Job.from_json(arguments.job),
+            arguments.data_bin,
+            Places(
+                arguments.ledger,
+                arguments.states,
+                arguments.running,
+                arguments.checkpoints if arguments.keep == "T" else None,
+            ),
+            arguments.output,
+            choose_device(arguments.device, arguments.threads),
+        )
 
 
 if __name__ == "__main__":

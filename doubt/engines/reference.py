@@ -9,17 +9,20 @@ import math
 import platform
 import random
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 import torch
 
 from doubt.batching import make_batch
 from doubt.decoding import decode
+from doubt.engines.course import Course
 from doubt.models import build_model, namespace
 from doubt.optimisation import Optimizer, summed_nll
-from doubt.randomness import holdout_order, independent_stream, released_stream, seed_everything
+from doubt.randomness import independent_stream, released_stream, seed_everything
+from doubt.saved_state import SavedState
 from doubt.training import Example, Result, Training
 from doubt.vocabulary import dictionary_of
 
@@ -30,7 +33,29 @@ CHECK_EVERY = 100
 Keep = Callable[[Training, torch.nn.Module], None]
 
 
-def train_chain(chain: Sequence[Training], device: torch.device, keep: Keep | None = None) -> Iterator[Result]:
+def train_chains(
+    chains: Iterable[Sequence[Training]],
+    device: torch.device,
+    *,
+    state_folder: Path | None = None,
+    keep: Keep | None = None,
+) -> Iterator[Result]:
+    """Train chains one after another, as `train_chain` does, and yield each result as it is there.
+
+    Args:
+        state_folder: where the state of an unfinished chain is saved every two minutes and on SIGTERM, which then ends
+            the process with status 143. What is found there is not begun anew. None: nothing is saved.
+    """
+    for chain in chains:
+        saved = SavedState(state_folder, chain[0].key, device)
+        with saved.listening():
+            yield from train_chain(chain, device, keep, saved)
+        saved.forget()
+
+
+def train_chain(
+    chain: Sequence[Training], device: torch.device, keep: Keep | None = None, saved: SavedState | None = None
+) -> Iterator[Result]:
     """Train a chain of trainings and yield each result as it is there.
 
     A chain is one training, or, where Adam or the random stream is carried over, the trainings of blocks 0, 1, ... of
@@ -40,6 +65,7 @@ def train_chain(chain: Sequence[Training], device: torch.device, keep: Keep | No
         chain: trainings that share learner, protocol, seed and dictionaries.
         device: where to train.
         keep: called after each training that did not diverge.
+        saved: where an unfinished chain is saved; one that is found there goes on, its finished results first.
     """
     _deterministic()
     first = chain[0]
@@ -51,22 +77,29 @@ def train_chain(chain: Sequence[Training], device: torch.device, keep: Keep | No
     random.seed(first.seed)
     if first.chain:  # batches are drawn from the stream that has shuffled the hold-out
         random.shuffle(list(range(first.chain[0])))
-    optimizer: Optimizer | None = None
-    for training in chain:
-        started = time.monotonic()
-        model.load_state_dict(initial)
-        if optimizer is None or training.protocol.adam_state == "fresh":
-            optimizer = Optimizer(model, arguments)
-        optimizer.restart_schedule()
-        updates, finite = _train(model, training, optimizer, device)
+    optimizer = Optimizer(model, arguments)
+    course = Course(saved or SavedState(None, "", device))
+    begun = course.resume(model, optimizer)
+    yield from course.finished
+    for training in chain[course.place :]:
+        started = time.monotonic() - course.seconds
+        if not begun:
+            model.load_state_dict(initial)
+            if training.protocol.adam_state == "fresh":
+                optimizer = Optimizer(model, arguments)
+            optimizer.restart_schedule()
+        begun = False
+        updates, finite = _train(model, training, optimizer, device, course)
         result = _new_result(training, updates, device)
-        if finite:
-            _evaluate(model, training, result, device)
-        else:
+        if not finite:
             result.status = "diverged"
-        if keep is not None and result.status == "ok":
-            keep(training, model)
+        else:
+            if keep is not None:  # before decoding, in which fairseq's CNN adds a buffer to its state
+                keep(training, model)
+            _evaluate(model, training, result, device)
         result.seconds = time.monotonic() - started
+        if training is not chain[-1]:
+            course.next_training(result, optimizer)
         yield result
 
 
@@ -93,13 +126,15 @@ def _new_result(training: Training, updates: int, device: torch.device) -> Resul
     )
 
 
-def _train(model: Any, training: Training, optimizer: Optimizer, device: torch.device) -> tuple[int, bool]:
+def _train(
+    model: Any, training: Training, optimizer: Optimizer, device: torch.device, course: Course
+) -> tuple[int, bool]:
     """All updates of one training; returns how many were done and whether loss and weights stayed finite."""
     source_dictionary = dictionary_of(training.source_symbols)
     pad = source_dictionary.pad()
-    batches = _batches(training, source_dictionary, device)
+    batches = course.begin(_batches(training, source_dictionary, device))
     model.train()
-    for update in range(training.learner.updates):
+    for update in range(course.update, training.learner.updates):
         if training.protocol.rng_streams == "released":
             released_stream(training.seed, update)
         else:
@@ -111,6 +146,7 @@ def _train(model: Any, training: Training, optimizer: Optimizer, device: torch.d
         optimizer.step(update, batch["target"].size(0))
         if update % CHECK_EVERY == 0 and not math.isfinite(loss.item()):
             return update + 1, False
+        course.updated(update + 1, model, optimizer)
     return training.learner.updates, all(bool(p.isfinite().all()) for p in model.parameters())
 
 
@@ -134,7 +170,8 @@ def _batches(training: Training, dictionary: Any, device: torch.device) -> Itera
 
 def _evaluate(model: Any, training: Training, result: Result, device: torch.device) -> None:
     """Score and decode what the training was asked for, into `result`; the random streams stay as they were."""
-    source_dictionary, target_dictionary = dictionary_of(training.source_symbols), dictionary_of(training.target_symbols)
+    source_dictionary = dictionary_of(training.source_symbols)
+    target_dictionary = dictionary_of(training.target_symbols)
     for score in training.scores:
         result.nats[score.key] = block_nats(model, score.examples, source_dictionary, device)
     with _untouched_streams():

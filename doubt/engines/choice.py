@@ -1,0 +1,37 @@
+"""Which engine executes a job's trainings: the one place where a name becomes code."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import Protocol
+
+import torch
+
+from doubt.engines import reference
+from doubt.errors import UserError
+from doubt.training import Result, Training
+
+
+class TrainChains(Protocol):
+    """What an engine offers: train chains, yield each result as it is there, go on from saved states."""
+
+    def __call__(
+        self,
+        chains: Sequence[Sequence[Training]],
+        device: torch.device,
+        *,
+        state_folder: Path | None = None,
+        keep: Callable[[Training, torch.nn.Module], None] | None = None,
+    ) -> Iterator[Result]: ...
+
+
+def train_chains_of(engine: str) -> TrainChains:
+    """The engine of this name.
+
+    Raises:
+        UserError: there is none.
+    """
+    if engine == "fairseq":
+        return reference.train_chains
+    raise UserError(f"no engine {engine!r}; there is fairseq")

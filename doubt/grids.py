@@ -1,0 +1,83 @@
+"""Grid files: the original's JSON files of hyperparameters, each of which stands for one learner or several."""
+
+from __future__ import annotations
+
+import itertools
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from doubt.errors import UserError
+from doubt.tasks import Task
+
+#: Grid keys of the original's JSON files that say how to measure, not what the learner is.
+GRID_KEYS = {"seed", "mdl-batches-per-epoch", "mdl-batch-size", "mdl-train-examples", "mdl-block-size"}
+
+
+def expand_grids(content: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, dict[str, Any]]]:
+    """Replace each learner `{grid: file.json}` by the learners that the grid spans; also returns each one's grid.
+
+    A grid of one combination keeps its name; of several, each is called `name,key=value,...` after the keys that vary.
+    An experiment that names the grid measures all of its learners.
+
+    Raises:
+        UserError: the file is missing, is no grid, or holds what belongs to the task.
+    """
+    learners: dict[str, Any] = {}
+    spans: dict[str, list[str]] = {}
+    grids: dict[str, dict[str, Any]] = {}
+    for name, definition in (content.get("learners") or {}).items():
+        if not (isinstance(definition, dict) and set(definition) == {"grid"}):
+            learners[name] = definition
+            continue
+        grid = _read_grid(name, definition["grid"])
+        varying = sorted(key for key, values in grid.items() if len(values) > 1 and key not in GRID_KEYS)
+        spans[name] = []
+        for values in itertools.product(*(grid[key] for key in sorted(set(grid) - GRID_KEYS))):
+            one = dict(zip(sorted(set(grid) - GRID_KEYS), values, strict=True))
+            label = ",".join([name, *(f"{key}={one[key]}" for key in varying)])
+            for key, own in (("mdl-batches-per-epoch", "updates"), ("mdl-batch-size", "batch_size")):
+                if key in grid:
+                    one[own] = grid[key][0]
+            learners[label] = one
+            spans[name].append(label)
+            grids[label] = grid
+    experiments = content.get("experiments")
+    if isinstance(experiments, list):
+        experiments = [_spread(experiment, spans) for experiment in experiments]
+    return {**content, "learners": learners, "experiments": experiments}, grids
+
+
+def _spread(experiment: Any, spans: Mapping[str, list[str]]) -> Any:
+    """An experiment with the names of grids replaced by those of their learners."""
+    if not (isinstance(experiment, dict) and isinstance(experiment.get("learners"), list)):
+        return experiment
+    return {**experiment, "learners": [n for name in experiment["learners"] for n in spans.get(name, [name])]}
+
+
+def _read_grid(name: str, path: str) -> dict[str, list[Any]]:
+    """A grid file in the original's form: each key a list of values, or a bare boolean for a flag."""
+    try:
+        grid = json.loads(Path(path).read_text(encoding="utf-8"))
+    except OSError as error:
+        raise UserError(f"learner {name!r}: the grid file {path} cannot be read: {error.strerror}") from None
+    except ValueError as error:
+        raise UserError(f"learner {name!r}: the grid file {path} is no JSON: {error}") from None
+    if not isinstance(grid, dict):
+        raise UserError(f"learner {name!r}: the grid file {path} must hold one object, each key a list of values")
+    grid = {key: value if isinstance(value, list) else [value] for key, value in grid.items()}
+    for key in ("mdl-batches-per-epoch", "mdl-batch-size"):
+        if len(grid.get(key, [0])) != 1:
+            raise UserError(f"learner {name!r}: {path} gives several values for {key}; give one per grid file")
+    return grid
+
+
+def check_grid(grid: Mapping[str, Any], learner: str, task: Task, size: int) -> None:
+    """Refuse a grid file made for another T or block size: the original would silently measure something else."""
+    for key, own in (("mdl-train-examples", len(task.training_inputs(size))), ("mdl-block-size", task.block_size)):
+        if grid.get(key, [own]) != [own]:
+            raise UserError(
+                f"the configuration is wrong:\n  learner {learner!r}: its grid file says {key} = {grid[key]}, but task "
+                f"{task.name!r}, size {size}, has {own}; leave the key out of the file"
+            )

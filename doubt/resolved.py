@@ -1,0 +1,48 @@
+"""Learners of the configuration, resolved by fairseq's own parser in a process of its own, and remembered."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+from doubt.code_hash import ROOT, code_hash
+from doubt.config import Config
+from doubt.errors import UserError
+from doubt.files import write_atomically
+from doubt.training import Learner
+
+
+def resolved_learners(config: Config, cache: Path) -> dict[str, Learner]:
+    """The learners that experiments use, resolved or remembered.
+
+    Args:
+        cache: folder of what is remembered, by content: definitions and the code that resolves them.
+
+    Raises:
+        UserError: a definition is wrong, or the cache cannot be written.
+    """
+    used = {name for experiment in config.experiments for name in experiment.learners}
+    request: dict[str, Any] = {
+        "learners": {name: config.learners[name] for name in sorted(used)},
+        "updates": config.updates,
+        "batch_size": config.batch_size,
+    }
+    text = json.dumps(request, sort_keys=True)
+    definitions = [learner for learner in request["learners"].values() if isinstance(learner, dict)]
+    plugins = sorted(str(learner["user_dir"]) for learner in definitions if learner.get("user_dir"))
+    sources = [path for folder in plugins for path in sorted(Path(folder).resolve().glob("**/*.py"))]
+    key = hashlib.sha256(f"{text}{code_hash('doubt/learners.py', *sources)}".encode()).hexdigest()[:24]
+    known = cache / f"{key}.json"
+    if not known.exists():
+        command = [sys.executable, "-m", "doubt.learners"]
+        environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+        done = subprocess.run(command, input=text, capture_output=True, text=True, env=environment, check=False)
+        if done.returncode != 0:
+            raise UserError(f"the configuration is wrong:\n  learners: {done.stderr.strip().splitlines()[-1]}")
+        write_atomically(known, done.stdout)
+    return {name: Learner(**learner) for name, learner in json.loads(known.read_text(encoding="utf-8")).items()}
