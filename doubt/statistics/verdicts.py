@@ -15,7 +15,21 @@ from doubt.rows import PROTOCOL, Row, either
 from doubt.statistics.preferences import DESCRIPTIVE, NOT_MEASURED, OPEN, TESTED, settling
 
 VERDICT_COLUMNS = [
-    *[*CELL, "rule", "level", "verdict", "code_n", "code_rule", "code_level", "code_verdict", "fpa_n", "fpa_class"],
+    *[
+        *CELL,
+        "rule",
+        "level",
+        "verdict",
+        "code_n",
+        "code_rule",
+        "code_level",
+        "code_verdict",
+        "code_lead",
+        "code_count",
+        "code_needed",
+        "fpa_n",
+        "fpa_class",
+    ],
     *["fpa_count", "fpa_share", "fpa_ci_low", "fpa_ci_high", "fpa_level", "fpa_verdict", "agree", *PROTOCOL],
 ]
 ONE_CANDIDATE = "one candidate"
@@ -27,8 +41,9 @@ def verdicts_table(
     """One row per (task, size, learner).
 
     `rule` is the preferred one: by code length where that is measured, else by FPA; it is named only if it is
-    preferred to every other candidate (`level` tested). `agree` says whether the rule with the shortest mean code is
-    that of most seeds; empty where a measure or a rule is missing.
+    preferred to every other candidate (`level` tested). With too few seeds to test, `code_lead` is the rule that has
+    the shortest code in most seeds, `code_count` of them, and `code_needed` seeds would be needed. `agree` says
+    whether the rule with the shortest mean code is that of most seeds; empty where a measure or a rule is missing.
     """
     groups = {name: dict(list(f.groupby(CELL))) for name, f in
               (("pairs", preferences), ("lengths", lengths), ("fpa", fpa), ("code", code))}  # fmt: skip
@@ -59,6 +74,7 @@ def _by_code(pairs: pd.DataFrame, lengths: pd.DataFrame, code: pd.DataFrame) -> 
     means = code.set_index("candidate")["bits_mean"].dropna()
     n = int(pairs["n_seeds"].min()) if len(pairs) else int(code["n_seeds"].max()) if len(code) else 0
     answer: Row = {"code_n": n, "code_rule": "", "code_level": OPEN, "shortest": ""}
+    answer |= {"code_lead": "", "code_count": 0, "code_needed": 0}
     if means.empty:
         lost = int(code[["n_diverged", "n_incomplete"]].to_numpy().sum()) if len(code) else 0
         said = f"no complete code ({lost} diverged or incomplete)" if lost else "not measured"
@@ -80,7 +96,7 @@ def _by_code(pairs: pd.DataFrame, lengths: pd.DataFrame, code: pd.DataFrame) -> 
             return answer | {"code_rule": rule, "code_level": TESTED, "code_verdict": said}
     if (pairs["level"] == DESCRIPTIVE).any():
         needed = int(pairs["seeds_to_test"].max())
-        return answer | {"code_level": DESCRIPTIVE, "code_verdict": _described(lengths, rules, needed)}
+        return answer | {"code_level": DESCRIPTIVE, "code_needed": needed} | _described(lengths, rules, needed)
     shortest = answer["shortest"]
     undecided = pairs[pairs["level"] == OPEN]
     leading = undecided[(undecided["a"] == shortest) | (undecided["b"] == shortest)]
@@ -91,20 +107,21 @@ def _by_code(pairs: pd.DataFrame, lengths: pd.DataFrame, code: pd.DataFrame) -> 
     return answer | {"code_verdict": f"no clear preference at n = {n}{over}{text}"}
 
 
-def _described(lengths: pd.DataFrame, rules: list[str], needed: int) -> str:
+def _described(lengths: pd.DataFrame, rules: list[str], needed: int) -> Row:
     """`3 of 4 seeds: linear; 11 needed to test`: the rule that has the shortest code in most seeds."""
     complete = lengths[(lengths["state"] == COMPLETE) & lengths["candidate"].isin(rules)]
     codes = complete.pivot(index="seed", columns="candidate", values="bits").dropna()
     if codes.empty:
-        return f"no seed completed all codes; {needed} needed to test"
+        return {"code_verdict": f"no seed completed all codes; {needed} needed to test"}
     shortest = codes.eq(codes.min(axis=1), axis=0)
     alone = shortest[shortest.sum(axis=1) == 1]
     counts = {rule: int(alone[rule].sum()) for rule in rules if rule in alone}
     best = max(counts.values(), default=0)
     names = [rule for rule, count in counts.items() if count == best and best]
     if not names:
-        return f"equal codes in {len(codes)} of {len(codes)} seeds; {needed} needed to test"
-    return f"{best} of {len(codes)} seeds: {' and '.join(names)}{' each' * (len(names) > 1)}; {needed} needed to test"
+        return {"code_verdict": f"equal codes in {len(codes)} of {len(codes)} seeds; {needed} needed to test"}
+    said = f"{best} of {len(codes)} seeds: {' and '.join(names)}{' each' * (len(names) > 1)}; {needed} needed to test"
+    return {"code_verdict": said, "code_lead": names[0] if len(names) == 1 else "", "code_count": best}
 
 
 def _by_fpa(pairs: pd.DataFrame, fpa: pd.DataFrame) -> Row:

@@ -1,0 +1,186 @@
+"""Two results folders compared: which cells changed, by how much, and whether that is beyond the noise of seeds."""
+
+from __future__ import annotations
+
+import math
+import tarfile
+import tempfile
+import zipfile
+import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+from scipy import stats
+
+from doubt.errors import UserError
+from doubt.measures.code_length import COMPLETE
+from doubt.measures.fpa import CELL
+from doubt.measures.intervals import EQUAL, bca
+from doubt.rows import PROTOCOL, Row, either
+from doubt.statistics.paired import ALPHA, compare, corrected
+from doubt.tables import read_table
+
+COMPARISON_COLUMNS = [
+    *["measure", *CELL, "candidate", "n_a", "n_b", "n_common", "n_equal", "change", "ci_low", "ci_high", "ci_note"],
+    *["largest_change", "p", "p_holm", "state", "method"],
+]
+EQUAL_STATE, NOISE, BEYOND, ONLY_A, ONLY_B = "equal", "within seed noise", "beyond seed noise", "only in A", "only in B"
+FEW = "too few seeds to tell"
+
+
+@contextmanager
+def tables_of(results: Path) -> Iterator[Path]:
+    """The folder of tables of a results folder, of a folder of tables itself, or of an archive of either.
+
+    Raises:
+        UserError: there are no tables, or it is no archive that can be read.
+    """
+    if results.is_dir():
+        yield _tables_below(results, results)
+        return
+    with tempfile.TemporaryDirectory() as folder:
+        try:
+            if tarfile.is_tarfile(results):
+                with tarfile.open(results) as archive:
+                    archive.extractall(folder, filter="data")
+            elif zipfile.is_zipfile(results):
+                with zipfile.ZipFile(results) as archive_zip:
+                    archive_zip.extractall(folder)
+            else:
+                raise UserError(f"{results} is neither a results folder nor a tar or zip archive of one")
+        except FileNotFoundError:
+            raise UserError(f"{results} does not exist; name a results folder or an archive of one") from None
+        except (tarfile.TarError, zipfile.BadZipFile, OSError, EOFError, zlib.error) as error:
+            raise UserError(f"archive {results} cannot be read: {error}") from error
+        yield _tables_below(Path(folder), results)
+
+
+def _tables_below(folder: Path, named: Path) -> Path:
+    found = sorted(folder.rglob("seed_code_lengths.csv"), key=lambda path: len(path.parts))
+    if not found:
+        raise UserError(f"{named} holds no tables (seed_code_lengths.csv); make them with `snakemake tables --cores 1`")
+    return found[0].parent
+
+
+def compare_results(a: Path, b: Path) -> tuple[pd.DataFrame, list[str]]:
+    """The comparison, one row per code length (task, size, learner, candidate) and per cell's rule classes; remarks.
+
+    Code lengths: seeds that both have are compared paired (sign-flip p, BCa interval of the mean change b - a in
+    bits), otherwise by Mann-Whitney's U. Classes: the table of classes against A and B, by Fisher's exact test
+    (Fisher-Freeman-Halton); `change` is the share of common seeds whose class changed. A change is beyond seed noise
+    if its p, corrected by Holm over all rows, is below .05.
+
+    Args:
+        a, b: folders of tables.
+    """
+    lengths = [read_table(folder, "seed_code_lengths") for folder in (a, b)]
+    classes = [read_table(folder, "seed_classes") for folder in (a, b)]
+    rows = [*_codes(*lengths), *_classes(*classes)]
+    adjusted = corrected([row["p"] for row in rows], "holm")
+    for row, p in zip(rows, adjusted, strict=True):
+        row["p_holm"] = p
+        if row["state"] == "" and math.isnan(p):
+            row["state"] = FEW
+        elif row["state"] == "":
+            row["state"] = BEYOND if p < ALPHA else NOISE
+    return pd.DataFrame(rows, columns=COMPARISON_COLUMNS), _remarks(lengths, classes)
+
+
+def _codes(a: pd.DataFrame, b: pd.DataFrame) -> Iterator[Row]:
+    keys = [*CELL, "candidate"]
+    groups = [dict(list(f[f["state"] == COMPLETE].groupby(keys))) for f in (a, b)]
+    for key in sorted({*groups[0], *groups[1]}):
+        row: Row = {"measure": "code length (bits)", **dict(zip(keys, key, strict=True))}
+        sides = [g[key].set_index("seed")["bits"].astype(float) if key in g else pd.Series(dtype=float) for g in groups]
+        both = pd.concat(sides, axis=1, join="inner", keys=["a", "b"]).to_numpy(dtype=float)
+        row |= {"n_a": len(sides[0]), "n_b": len(sides[1]), "n_common": len(both), "state": ""}
+        row |= _one_sided(row) or (_paired(both, key) if len(both) else _unpaired(sides[0], sides[1], str(key)))
+        yield row
+
+
+def _one_sided(row: Row) -> Row:
+    """For what only one of the two has."""
+    if row["n_a"] and row["n_b"]:
+        return {}
+    state = ONLY_A if row["n_a"] else ONLY_B
+    return dict.fromkeys(("change", "ci_low", "ci_high", "p"), math.nan) | {"n_equal": 0, "state": state, "method": ""}
+
+
+def _paired(both: NDArray[np.float64], key: tuple[object, ...]) -> Row:
+    old, new = both[:, 0], both[:, 1]
+    equal = np.abs(new - old) <= EQUAL * np.maximum(np.abs(new), np.abs(old))
+    result = compare(new, old, "/".join(map(str, key)))
+    return {
+        "n_equal": int(equal.sum()),
+        "change": result.mean,
+        "ci_low": result.interval.low,
+        "ci_high": result.interval.high,
+        "ci_note": result.interval.note,
+        "largest_change": float(np.abs(new - old).max()),
+        "p": 1.0 if equal.all() else result.p_signflip,
+        "state": EQUAL_STATE if equal.all() else "",
+        "method": "paired over seeds: sign-flip, BCa",
+    }
+
+
+def _unpaired(a: pd.Series, b: pd.Series, name: str) -> Row:
+    change = float(b.mean() - a.mean())
+    enough = len(a) > 1 and len(b) > 1
+    p = float(stats.mannwhitneyu(a, b).pvalue) if enough else math.nan
+    interval = bca([], name)
+    return {
+        "n_equal": 0,
+        "change": change,
+        "ci_low": interval.low,
+        "ci_high": interval.high,
+        "ci_note": "no seed in common",
+        "largest_change": math.nan,
+        "p": p,
+        "method": "Mann-Whitney U",
+    }
+
+
+def _classes(a: pd.DataFrame, b: pd.DataFrame) -> Iterator[Row]:
+    groups = [dict(list(f.groupby(CELL))) for f in (a, b)]
+    for key in sorted({*groups[0], *groups[1]}):
+        sides = [g[key].set_index("seed")["class"] if key in g else pd.Series(dtype=str) for g in groups]
+        both = pd.concat(sides, axis=1, join="inner", keys=["a", "b"])
+        row: Row = {"measure": "rule classes", **dict(zip(CELL, key, strict=True)), "candidate": ""}
+        row |= {"n_a": len(sides[0]), "n_b": len(sides[1]), "n_common": len(both), "state": ""}
+        alone = _one_sided(row)
+        if not alone:
+            n_equal = int((both["a"] == both["b"]).sum())
+            same = n_equal == len(both) > 0  # of the seeds that both have, as for code lengths
+            labels = sorted({*sides[0], *sides[1]})
+            counts = [[int((side == label).sum()) for side in sides] for label in labels]
+            p = 1.0 if same or len(labels) == 1 else _fisher(np.array(counts))
+            alone = {"n_equal": n_equal, "change": 1 - n_equal / len(both) if len(both) else math.nan, "p": p}
+            alone |= {
+                "state": EQUAL_STATE if same else "",
+                "method": "Fisher exact",
+                "ci_low": math.nan,
+                "ci_high": math.nan,
+            }
+        yield row | alone
+
+
+def _fisher(counts: NDArray[np.int_]) -> float:
+    """p of Fisher's exact test; with more than two classes by random tables with the same margins."""
+    if len(counts) == 2:
+        return float(stats.fisher_exact(counts).pvalue)
+    method = stats.MonteCarloMethod(rng=np.random.default_rng(0))
+    return float(stats.fisher_exact(counts, method=method).pvalue)
+
+
+def _remarks(lengths: list[pd.DataFrame], classes: list[pd.DataFrame]) -> list[str]:
+    """Differences of protocol, engine and torch between the two."""
+    remarks = []
+    for part in (*PROTOCOL, "engine", "device", "torch"):
+        old, new = (either([*lengths[i][part], *classes[i][part]]) for i in (0, 1))
+        if old != new and old and new:
+            remarks.append(f"{part}: {old} in A, {new} in B")
+    return remarks

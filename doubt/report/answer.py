@@ -1,0 +1,101 @@
+"""The answer at the top of the page: learner x task, the preferred rule, how sure that is."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import pandas as pd
+
+from doubt.statistics.preferences import DESCRIPTIVE, NOT_MEASURED, OPEN, TESTED
+from doubt.statistics.verdicts import ONE_CANDIDATE
+
+#: How sure each level of a verdict is, in words.
+SURE = {
+    TESTED: "sure",
+    OPEN: "no clear preference",
+    DESCRIPTIVE: "seen, not tested",
+    NOT_MEASURED: "not measured",
+    ONE_CANDIDATE: "one candidate",
+}
+
+
+@dataclass(frozen=True)
+class Finding:
+    """What is known of a learner at some sizes of a task: `rule` (the preferred or leading one), how sure, and why."""
+
+    sizes: str
+    rule: str
+    level: str
+    sure: str
+    detail: str
+
+
+@dataclass(frozen=True)
+class Answer:
+    """The matrix: for each learner, in the order of `tasks`, its findings; `summary` says it in a sentence."""
+
+    tasks: list[str]
+    rows: list[tuple[str, list[list[Finding]]]]
+    summary: str
+
+
+def answer(verdicts: pd.DataFrame, code: pd.DataFrame) -> Answer:
+    """The matrix of a results folder.
+
+    Args:
+        verdicts: the table `verdicts`.
+        code: the table `code_length`; gives the leading rule where none is preferred.
+    """
+    tasks, learners = sorted(set(verdicts["task"])), sorted(set(verdicts["learner"]))
+    rows = [
+        (learner, [findings(verdicts[(verdicts["learner"] == learner) & (verdicts["task"] == task)]) for task in tasks])
+        for learner in learners
+    ]
+    levels = verdicts["level"].value_counts().to_dict()
+    n = len(verdicts)
+    parts = [f"{levels[level]} {word}" for level, word in (
+        (TESTED, "with a clear preference"), (OPEN, "without one"), (DESCRIPTIVE, "with too few seeds to test"),
+        (ONE_CANDIDATE, "with one candidate"), (NOT_MEASURED, "whose trainings all diverged or are incomplete"),
+    ) if level in levels]  # fmt: skip
+    seeds = sorted({*code["n_seeds"], *verdicts["fpa_n"]} - {0})
+    of = f"{int(seeds[0])}" if len(seeds) == 1 else f"{int(seeds[0])} to {int(seeds[-1])}" if seeds else "no"
+    return Answer(tasks, rows, f"{n} cells (task, size, learner) with {of} seeds each: {', '.join(parts)}.")
+
+
+def findings(verdicts: pd.DataFrame) -> list[Finding]:
+    """The findings of one learner on one task, sizes with the same finding together."""
+    groups: dict[tuple[str, str], list[dict[str, Any]]] = {}
+    records: list[dict[str, Any]] = [{str(k): v for k, v in r.items()} for r in verdicts.to_dict("records")]
+    for row in sorted(records, key=lambda r: int(r["size"])):
+        groups.setdefault((row["level"], _lead(row)), []).append(row)
+    return [_finding(level, rule, rows) for (level, rule), rows in groups.items()]
+
+
+def _lead(row: dict[str, Any]) -> str:
+    """The preferred rule; where there were too few seeds to test, the one that most of them follow."""
+    if row["level"] == DESCRIPTIVE:
+        return str(row["code_lead"] if row["code_level"] != NOT_MEASURED else row["fpa_class"])
+    return str(row["rule"])
+
+
+def _finding(level: str, rule: str, rows: list[dict[str, Any]]) -> Finding:
+    by_code = rows[0]["code_level"] != NOT_MEASURED
+    n = f"n = {_range([row['code_n' if by_code else 'fpa_n'] for row in rows], '.0f')}"
+    if level == DESCRIPTIVE and rule:
+        counts = _range([row["code_count" if by_code else "fpa_count"] for row in rows], ".0f")
+        detail = [f"in {counts} of {n.removeprefix('n = ')} seeds"]
+        detail += [f"{max(row['code_needed'] for row in rows)} needed to test"] if by_code else []
+    elif len(rows) == 1 and level != TESTED:
+        detail = [str(rows[0]["verdict"]).replace("no clear preference at ", "")]
+    else:
+        detail = [n]
+    shares = [float(row["fpa_share"]) for row in rows if row["fpa_class"] == rule and rule]
+    detail += [f"FPA {_range(shares, '.2f')}"] if shares and by_code else []
+    return Finding(", ".join(str(row["size"]) for row in rows), rule, level, SURE[level], ", ".join(detail))
+
+
+def _range(values: list[Any], form: str) -> str:
+    """`0.80 to 0.95`, or the one value."""
+    low, high = format(min(values), form), format(max(values), form)
+    return low if low == high else f"{low} to {high}"

@@ -1,0 +1,201 @@
+"""The page's sections: per task what was asked and found, per learner its profile, the claims, what is missing."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from doubt.classify import NO_RULE
+from doubt.random_candidate import RANDOM, rules
+from doubt.report import columns
+from doubt.report.answer import Finding, findings
+from doubt.report.cells import PageTable, page_table
+from doubt.report.svg import inline
+from doubt.tasks import Symbols, Task, line
+
+#: Outputs shown per class and input at most.
+MOST_OUTPUTS = 4
+FIGURES = {
+    "rule_shares": "Which rule do seeds follow?",
+    "code_lengths": "How many bits does each rule's hold-out take?",
+    "code_curves": "How does the code get shorter, block by block?",
+}
+
+
+@dataclass(frozen=True)
+class PageFigure:
+    """A figure with its alternative text and the data beside it (CSV)."""
+
+    name: str
+    title: str
+    svg: str
+    csv: str
+
+
+@dataclass(frozen=True)
+class Example:
+    """The ambiguous example written out: T's examples, and one hold-out input with what each rule says."""
+
+    size: int
+    training: list[tuple[str, str]]
+    n_training: int
+    source: str
+    outputs: list[tuple[str, str, str]]
+
+
+@dataclass(frozen=True)
+class TaskSection:
+    """One task's part of the page."""
+
+    name: str
+    question: str
+    example: Example | None
+    figures: list[PageFigure]
+    tables: list[PageTable]
+    notes: list[str]
+
+
+@dataclass(frozen=True)
+class LearnerSection:
+    """One learner's bias profile."""
+
+    name: str
+    findings: list[tuple[str, list[Finding]]]
+    table: PageTable
+
+
+def task_section(name: str, task: Task | None, tables: Mapping[str, pd.DataFrame], figures: Path) -> TaskSection:
+    """What was asked and found in one task."""
+    of = {key: table[table["task"] == name] for key, table in tables.items() if "task" in table}
+    question = inspect.getdoc(type(task)) or "" if task else "This task's file was not found."
+    example = _example(task, sorted(set(of["verdicts"]["size"]))) if task else None
+    page_tables = [
+        page_table(f"fpa-{name}", "Shares of seeds per rule (FPA), with Wilson 95 % intervals", of["fpa"], columns.FPA),
+        page_table(f"code-length-{name}", "Code lengths (bits)", of["code_length"], columns.CODE_LENGTH),
+        page_table(f"preferences-{name}", "Preferences, tested pair by pair", of["preferences"], columns.PREFERENCES),
+        page_table(f"outputs-{name}", "What learners output", _outputs(of["outputs"]), columns.OUTPUTS),
+    ]
+    return TaskSection(
+        name,
+        question.split("\n\n")[0].replace("\n", " ").replace("`", ""),
+        example,
+        [_figure(name, figure, of, figures) for figure in FIGURES],
+        [table for table in page_tables if table.rows],
+        _notes(of),
+    )
+
+
+def _example(task: Task, sizes: list[int]) -> Example:
+    """The smallest size's T and the hold-out input on which the rules differ most."""
+    size = min(sizes)
+    holdout = [s for s in task.holdout_inputs(size) if s]
+    source: Symbols = max(holdout, key=lambda s: (len({rule(s, size) for rule in rules(task).values()}), -len(s)))
+    said = [
+        (name, line(rule(source, size)), (inspect.getdoc(rule) or "").split("\n")[0].replace("`", ""))
+        for name, rule in rules(task).items()
+    ]
+    training = task.training_set(size)
+    shown = training if len(training) <= 4 else [*training[:2], *training[-1:]]
+    return Example(size, [(line(s), line(t)) for s, t in shown], len(training), line(source), said)
+
+
+def _figure(task: str, name: str, of: Mapping[str, pd.DataFrame], figures: Path) -> PageFigure:
+    """One figure; the data beside it is what it shows."""
+    if name == "rule_shares":
+        data = of["fpa"]
+        label = f"Bars: share of seeds per rule in {task}, per learner and size; the numbers stand in the table below"
+    elif name == "code_lengths":
+        data = of["seed_code_lengths"][["size", "learner", "candidate", "seed", "bits", "state"]]
+        label = (
+            f"Points: code length of each seed in {task}, per learner, size and candidate; summed up in the table below"
+        )
+    else:
+        data = curves(of["blocks"])
+        label = f"Lines: median code length of each block in {task}, per learner, size and candidate"
+    svg = inline(figures / task / f"{name}.svg", f"{task}-{list(FIGURES).index(name)}-", label)
+    return PageFigure(
+        f"{name}-{task}", FIGURES[name], svg, data.to_csv(index=False, lineterminator="\n", float_format="%.6g")
+    )
+
+
+def curves(blocks: pd.DataFrame) -> pd.DataFrame:
+    """Quartiles over seeds of each block's bits per example."""
+    scored = blocks.assign(bits_per_example=blocks["bits"] / blocks["n_examples"])
+    if scored.empty:
+        return pd.DataFrame(columns=["size", "learner", "dataset", "block", "n", "quarter", "median", "three_quarters"])
+    grouped = scored.groupby(["size", "learner", "dataset", "block"])["bits_per_example"]
+    quartiles = grouped.describe()[["count", "25%", "50%", "75%"]]
+    return quartiles.set_axis(["n", "quarter", "median", "three_quarters"], axis=1).reset_index()
+
+
+def _outputs(outputs: pd.DataFrame) -> pd.DataFrame:
+    """The commonest outputs per cell, class and input; inputs of T only where they are answered wrongly."""
+    fits = outputs["in_training"].astype(str).eq("True") & ~outputs["class"].isin(["unfit"])
+    ranked = outputs[~fits].sort_values("n_seeds", ascending=False, kind="stable")
+    most = ranked.groupby(["size", "learner", "class", "src"], sort=False).head(MOST_OUTPUTS)
+    # of what follows a rule one input tells all; what follows none is shown in full
+    following = most[~most["class"].isin(NO_RULE)].groupby(["size", "learner", "class"], sort=False).head(1)
+    shown = pd.concat([most[most["class"].isin(NO_RULE)], following])
+    return shown.sort_values(["size", "learner", "class"], kind="stable")
+
+
+def _notes(of: Mapping[str, pd.DataFrame]) -> list[str]:
+    """What a reader must know about the numbers of a task."""
+    notes = []
+    fpa, code = of["fpa"], of["code_length"]
+    ambiguous = fpa.loc[fpa["n_holdout_ambiguous"] > 0, ["size", "n_holdout", "n_holdout_ambiguous"]].drop_duplicates()
+    notes += [
+        f"Size {r['size']}: {r['n_holdout_ambiguous']} of {r['n_holdout']} hold-out inputs cannot tell all rules apart."
+        for r in ambiguous.to_dict("records")
+    ]
+    for word in ("diverged", "incomplete"):
+        lost = code[code[f"n_{word}"] > 0]
+        notes += [
+            f"{int(lost[f'n_{word}'].sum())} codes {'are ' if word == 'incomplete' else ''}{word} and take no part."
+        ] * (len(lost) > 0)
+    two = code[(code["bimodal"] == "True") & (code["candidate"] != RANDOM)]
+    if len(two):
+        cells = [f"{r['learner']} {r['size']} {r['candidate']}" for r in two.to_dict("records")]
+        named = ", ".join(cells[:6]) + (f" and {len(cells) - 6} more" if len(cells) > 6 else "")
+        notes.append(
+            f"Seeds fall into two or more groups (dip test, p < .05): {named}. Look at the points, not the mean."
+        )
+    if len(code) and RANDOM not in set(code["candidate"]):
+        notes.append("The ceiling (code length of random labels) was not measured.")
+    return notes
+
+
+def learner_section(name: str, verdicts: pd.DataFrame) -> LearnerSection:
+    """A learner's bias profile over all tasks."""
+    of = verdicts[verdicts["learner"] == name]
+    found = [(task, findings(of[of["task"] == task])) for task in sorted(set(of["task"]))]
+    table = page_table(f"profile-{name}", f"All verdicts on {name}", of, columns.PROFILE)
+    return LearnerSection(name, found, table)
+
+
+def missing(expected: list[dict[str, Any]], tables: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
+    """Seeds that were to be run and are not, or not wholly, in the tables.
+
+    Args:
+        expected: mappings with task, size, learner, seeds (numbers) and datasets (`fpa` and candidates).
+    """
+    classes, lengths = tables["seed_classes"], tables["seed_code_lengths"]
+    keys = ["task", "size", "learner"]
+    done = {(*k, "fpa"): set(g["seed"]) for k, g in classes.groupby(keys)}
+    complete = lengths[lengths["state"] != "incomplete"]
+    done |= {k: set(g["seed"]) for k, g in complete.groupby([*keys, "candidate"])}
+    rows = []
+    for cell in expected:
+        for dataset in cell["datasets"]:
+            there = done.get((cell["task"], cell["size"], cell["learner"], dataset), set())
+            lost = sorted(set(cell["seeds"]) - there)
+            if lost:
+                rows.append(
+                    {**{k: cell[k] for k in keys}, "dataset": dataset, "wanted": len(cell["seeds"]), "lost": len(lost)}
+                )
+    return pd.DataFrame(rows, columns=[*keys, "dataset", "wanted", "lost"])

@@ -1,0 +1,73 @@
+"""Which cells changed between two results, by how much, and whether that is beyond the noise of seeds.
+
+A refactoring leaves every cell equal; a change of results shows as cells beyond seed noise.
+
+Example:
+    python scripts/compare.py results /elsewhere/results
+    python scripts/compare.py old-results.tar.gz results --csv changes.csv --strict
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+from typing import Any
+
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
+
+from rich.box import SIMPLE_HEAD
+from rich.console import Console
+from rich.table import Table
+
+from doubt.comparison import BEYOND, EQUAL_STATE, compare_results, tables_of
+from doubt.errors import exit_on_user_error
+from doubt.paper_table import number, span
+from doubt.report.cells import p_text
+from doubt.tables import write_text
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("a", type=Path, help="a results folder, or a tar or zip archive of one")
+    parser.add_argument("b", type=Path, help="the other one")
+    parser.add_argument("--csv", type=Path, help="write the whole comparison to this file")
+    parser.add_argument("--all", action="store_true", help="show equal cells too")
+    parser.add_argument("--strict", action="store_true", help="end with status 2 if anything is beyond seed noise")
+    arguments = parser.parse_args()
+    with tables_of(arguments.a) as a, tables_of(arguments.b) as b:
+        changes, remarks = compare_results(a, b)
+    if arguments.csv:
+        write_text(arguments.csv, changes.to_csv(index=False))
+    console = Console(width=None if sys.stdout.isatty() else 140)
+    table = Table(box=SIMPLE_HEAD, pad_edge=False)
+    for head in ("cell", "measure", "seeds (common, equal)", "change, B less A", "p (Holm)", "state"):
+        table.add_column(head)
+    shown = changes if arguments.all else changes[changes["state"] != EQUAL_STATE]
+    for row in shown.to_dict("records"):
+        cell = f"{row['task']}/{row['size']}/{row['learner']}" + (f"/{row['candidate']}" if row["candidate"] else "")
+        seeds = f"{row['n_a']} and {row['n_b']} ({row['n_common']}, {row['n_equal']})"
+        table.add_row(cell, row["measure"], seeds, _change(row), _p(row["p_holm"]), row["state"])
+    if len(shown):
+        console.print(table)
+    counts = changes["state"].value_counts().to_dict()
+    console.print("; ".join(f"{n} {state}" for state, n in counts.items()) or "both are empty", highlight=False)
+    for remark in remarks:
+        console.print(f"note: {remark}", highlight=False)
+    if arguments.strict and counts.get(BEYOND):
+        sys.exit(2)
+
+
+def _change(row: dict[Any, Any]) -> str:
+    value, low, high = (float(row[key]) for key in ("change", "ci_low", "ci_high"))
+    if row["measure"] == "rule classes":
+        return "–" if value != value else f"{value:.0%} of common seeds"
+    return f"{number(value)} {span(low, high, number)}".rstrip()
+
+
+def _p(value: float) -> str:
+    return "–" if value != value else p_text(value)
+
+
+if __name__ == "__main__":
+    exit_on_user_error(main)

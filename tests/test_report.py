@@ -1,0 +1,230 @@
+"""The report: what is on the page, and how it behaves in a real Chromium."""
+
+from __future__ import annotations
+
+import html
+import json
+import re
+import shutil
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from doubt.classify import predictions
+from doubt.errors import UserError
+from doubt.figures import draw_figures
+from doubt.report.columns import shorten
+from doubt.report.page import build_page
+from doubt.rows import read_runs
+from doubt.tables import build_tables, read_table, write_tables
+from doubt.tasks import load_tasks
+from tests.made_up import Row, code, decode, follow, write_cells
+
+TASKS = load_tasks()
+COUNT = TASKS["count-or-mem"]
+ROOT = Path(__file__).resolve().parent.parent
+
+
+def results(folder: Path, scores: list[Row], decodes: list[Row]) -> Path:
+    """Tables and figures of some rows."""
+    lines = []
+    for task, size, learner in dict.fromkeys((r["task"], r["size"], r["learner"]) for r in decodes):
+        cell = [r for r in decodes if (r["task"], r["size"], r["learner"]) == (task, size, learner)]
+        lines += predictions(TASKS[task], size, cell)
+    write_tables(build_tables(scores, decodes, lines, TASKS), folder / "tables")
+    draw_figures(folder / "tables", folder / "figures")
+    return folder
+
+
+@pytest.fixture(scope="module")
+def made_up(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Made-up results of two learners and 12 seeds, with their report."""
+    folder = tmp_path_factory.mktemp("results")
+    sizes = {name: task.sizes[:2] for name, task in TASKS.items()}
+    results(folder, *read_runs(write_cells(folder, range(1, 13), sizes=sizes, learners=("cnn", "lstm"))))
+    expected = [{"task": "add-or-mul", "size": 5, "learner": "cnn", "seeds": [11, 12, 13], "datasets": ["fpa", "add"]}]
+    (folder / "expected.json").write_text(json.dumps(expected))
+    (folder / "config.yaml").write_text("engine: made-up\n")
+    (folder / "made_by.json").write_text(json.dumps({"git": {"revision": "abc"}, "cores": [1, 2]}))
+    command = [sys.executable, str(ROOT / "scripts" / "report.py"), "--tables", str(folder / "tables")]
+    command += ["--figures", str(folder / "figures"), "--output", str(folder / "report" / "index.html")]
+    command += ["--expected", str(folder / "expected.json"), "--config", str(folder / "config.yaml")]
+    done = subprocess.run([*command, "--provenance", str(folder / "made_by.json")], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    return folder
+
+
+@pytest.fixture(scope="module")
+def page(made_up: Path) -> str:
+    return (made_up / "report" / "index.html").read_text(encoding="utf-8")
+
+
+def test_the_page_has_all_sections(page: str) -> None:
+    for part in ("The answer", "add-or-mul", "bias profiles", "Published claims", "How it was made", "engine: made-up"):
+        assert part in page
+    assert "Made-up results" in page and "git.revision" in page and "Partial:" in page
+    assert page.count('<svg role="img" aria-label=') == 3 * len(TASKS)
+
+
+def test_nothing_is_fetched(page: str) -> None:
+    markup = re.sub(r"<(style|script)[^>]*>.*?</\1>", "", page, flags=re.S)
+    assert not re.findall(r'(?:src|href)="(?:https?:)?//', markup)
+
+
+def test_ids_are_there_once(page: str) -> None:
+    ids = re.findall(r'\bid="([^"]+)"', page)
+    assert len(ids) == len(set(ids))
+
+
+def test_the_numbers_are_those_of_the_tables(made_up: Path, page: str) -> None:
+    verdicts = read_table(made_up / "tables", "verdicts")
+    page = html.unescape(page)
+    for row in verdicts.to_dict("records"):
+        assert row["fpa_verdict"] in page and str(row["code_verdict"]) in page
+    fpa = read_table(made_up / "tables", "fpa").iloc[0]
+    assert f"{fpa['fpa']:.2f} [{fpa['ci_low']:.2f}, {fpa['ci_high']:.2f}]" in page
+
+
+def test_words_from_tables_are_escaped(tmp_path: Path) -> None:
+    rows = [decode(seed=1, learner="<b>bold</b>", outputs=["</script>"] * 21)]
+    folder = results(tmp_path, [], rows)
+    text = build_page(folder / "tables", folder / "figures", TASKS)
+    assert "<b>bold" not in text and "&lt;b&gt;bold" in text and text.count("</script>") == 3
+
+
+@pytest.mark.parametrize(
+    ("scores", "decodes", "said"),
+    [
+        pytest.param([], [], "Nothing was measured", id="nothing"),
+        pytest.param(code(COUNT, 10, "mem", "lstm", 1, 2.0), [], "one candidate (mem)", id="one seed, one candidate"),
+        pytest.param([], [decode(), decode(seed=2)], "2 of 2 seeds: diverged", id="all diverged"),
+        pytest.param(code(COUNT, 10, "mem", "lstm", 1, 2.0)[:5], [], "incomplete", id="half a code"),
+        pytest.param([], [decode(outputs=follow(COUNT, 10, "mem"))], "seen, not tested", id="one seed, FPA only"),
+    ],
+)  # fmt: skip
+def test_degenerate_results_have_a_page(tmp_path: Path, scores: list[Row], decodes: list[Row], said: str) -> None:
+    folder = results(tmp_path, scores, decodes)
+    assert said in build_page(folder / "tables", folder / "figures", TASKS)
+
+
+def test_a_missing_figure_is_said(tmp_path: Path) -> None:
+    folder = results(tmp_path, [], [decode()])
+    shutil.rmtree(folder / "figures")
+    with pytest.raises(UserError, match=r"rule_shares\.svg cannot be read"):
+        build_page(folder / "tables", folder / "figures", TASKS)
+
+
+@pytest.mark.parametrize(
+    ("symbols", "said"), [("", "(empty)"), ("b b b", "b b b"), ("b " * 46, "b × 46"), ("F a A A A A A", "F a A × 5")]
+)
+def test_outputs_in_short(symbols: str, said: str) -> None:
+    assert shorten(symbols.split()) == said
+
+
+@pytest.fixture(scope="module")
+def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
+    """A headless Chromium that keeps a log of requests and of the console."""
+    chromium = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
+    driver_path = shutil.which("chromedriver")
+    if chromium is None or driver_path is None:
+        pytest.skip("Chromium and its driver are not installed (Debian: apt-get install chromium chromium-driver)")
+    from selenium import webdriver
+    from selenium.webdriver.chrome.service import Service
+
+    options = webdriver.ChromeOptions()
+    options.binary_location = chromium
+    for argument in ("headless=new", "no-sandbox", "disable-gpu", "no-first-run", "disable-background-networking",
+                     "disable-component-update", "disable-sync"):  # fmt: skip
+        options.add_argument(f"--{argument}")
+    options.add_argument(f"--user-data-dir={tmp_path_factory.mktemp('profile')}")
+    options.set_capability("goog:loggingPrefs", {"browser": "ALL", "performance": "ALL"})
+    driver = webdriver.Chrome(options=options, service=Service(driver_path))
+    yield driver
+    driver.quit()
+
+
+def show(browser: Any, page: Path, width: int) -> None:
+    size = {"width": width, "height": 900, "deviceScaleFactor": 1, "mobile": width < 600}
+    browser.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", size)
+    browser.get(page.as_uri())
+
+
+@pytest.mark.chromium
+@pytest.mark.parametrize("width", [360, 1300])
+def test_in_chromium_nothing_is_fetched_and_nothing_complains(browser: Any, made_up: Path, width: int) -> None:
+    browser.get("about:blank")
+    browser.get_log("performance")
+    show(browser, made_up / "report" / "index.html", width)
+    messages = [json.loads(entry["message"])["message"] for entry in browser.get_log("performance")]
+    requests = [m["params"]["request"]["url"] for m in messages if m["method"] == "Network.requestWillBeSent"]
+    assert requests and all(url.startswith(("file://", "data:")) for url in requests)
+    assert [e for e in browser.get_log("browser") if e["level"] == "SEVERE"] == []
+    assert browser.execute_script("return document.documentElement.scrollWidth <= innerWidth")
+
+
+@pytest.mark.chromium
+def test_in_chromium_tables_sort_filter_and_save(browser: Any, made_up: Path, tmp_path: Path) -> None:
+    from selenium.webdriver.support.ui import WebDriverWait
+
+    show(browser, made_up / "report" / "index.html", 1300)
+    column = "return [...document.querySelectorAll('#fpa-add-or-mul tbody tr')].map(r => r.cells[3].dataset.sort)"
+    fpa = read_table(made_up / "tables", "fpa")
+    numbers = sorted(fpa.loc[fpa["task"] == "add-or-mul", "n"].astype(float))
+    head = browser.find_element("css selector", "#fpa-add-or-mul thead th:nth-child(4)")
+    for wanted in (numbers[::-1], numbers):  # the first click sorts downwards, the second upwards
+        browser.execute_script("arguments[0].click()", head)
+        WebDriverWait(browser, 10).until(lambda b, w=wanted: [float(n) for n in b.execute_script(column)] == w)
+    browser.find_element("css selector", "[data-filter=fpa-add-or-mul]").send_keys("cnn unfit")
+    shown = browser.execute_script(
+        "return [...document.querySelectorAll('#fpa-add-or-mul tbody tr')].filter(r => !r.hidden).length"
+    )
+    assert shown == 2 and "2 of" in browser.find_element("css selector", "#fpa-add-or-mul .count").text
+    browser.execute_cdp_cmd("Browser.setDownloadBehavior", {"behavior": "allow", "downloadPath": str(tmp_path)})
+    for button in ("fpa-add-or-mul.csv", "rule_shares-add-or-mul.svg"):
+        browser.execute_script("arguments[0].click()", browser.find_element("css selector", f"[data-save='{button}']"))
+    WebDriverWait(browser, 10).until(lambda _: {p.suffix for p in tmp_path.iterdir()} == {".csv", ".svg"})
+    assert (tmp_path / "fpa-add-or-mul.csv").read_text().startswith("task,size,learner,class")
+    assert "currentColor" not in (tmp_path / "rule_shares-add-or-mul.svg").read_text()
+
+
+@pytest.mark.chromium
+def test_in_chromium_light_and_dark(browser: Any, made_up: Path) -> None:
+    show(browser, made_up / "report" / "index.html", 1300)
+    colour = "return getComputedStyle(document.documentElement).getPropertyValue('--paper').trim()"
+    before = browser.execute_script(colour)
+    browser.find_element("id", "theme").click()
+    assert browser.execute_script(colour) != before
+
+
+@pytest.mark.long
+def test_the_papers_grid_in_a_minute(tmp_path: Path) -> None:
+    """Tables, figures and report of made-up results for every training of the paper's grid: 60 s and 2 GB."""
+    runs = write_cells(tmp_path, range(1, 101))
+    files = []
+    for path in runs:
+        task, size, learner = path.parts[-3], path.parts[-2], path.stem
+        files.append(tmp_path / "predictions" / task / size / learner / "predictions.jsonl")
+        files[-1].parent.mkdir(parents=True)
+        lines = predictions(TASKS[task], int(size), read_runs([path])[1])
+        files[-1].write_text("".join(json.dumps(line) + "\n" for line in lines))
+    tables, figures, page = tmp_path / "tables", tmp_path / "figures", tmp_path / "report" / "index.html"
+    commands: list[list[object]] = [
+        ["aggregate", "--runs", *runs, "--predictions", *files, "--tables", tables],
+        ["figures", "--tables", tables, "--figures", figures],
+        ["report", "--tables", tables, "--figures", figures, "--output", page],
+    ]
+    started, most = time.monotonic(), 0
+    for name, *arguments in commands:
+        measured = "import resource,runpy,sys; sys.argv = sys.argv[1:]; sys.path.insert(0, {!r}); runpy.run_path(sys.argv[0], run_name='__main__'); print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)"  # noqa: E501
+        script = ROOT / "scripts" / f"{name}.py"
+        command = [sys.executable, "-c", measured.format(str(ROOT)), str(script), *map(str, arguments)]
+        done = subprocess.run(command, capture_output=True, text=True, check=True)
+        most = max(most, int(done.stdout.split()[-1]))
+    assert time.monotonic() - started < 60
+    assert most < 2e6  # in kB
+    assert page.stat().st_size < 5e6
