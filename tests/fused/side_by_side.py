@@ -11,7 +11,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from doubt import batching
-from doubt.engines.fused.batch import Batch, make_batch, shape_of
+from doubt.engines.fused.batch import Batch, shape_of
 from doubt.engines.fused.gradients import Gradients
 from doubt.engines.fused.learners import ARCHITECTURES, Fused
 from doubt.engines.fused.masks import DropoutMasks

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
 
 import pytest
 import side_by_side as sides
@@ -40,13 +39,14 @@ class Adam64:
 
 
 @pytest.fixture(params=[torch.float32, torch.float64], ids=["float32", "float64"])
-def dtype(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[torch.dtype]:
+def dtype(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> torch.dtype:
     """A precision; fairseq's softmaxes, and what goes into them, keep it."""
     if request.param is torch.float64:
         monkeypatch.setattr(utils, "softmax", lambda x, dim, onnx_trace=False: torch.softmax(x, dim))
         monkeypatch.setattr(utils, "log_softmax", lambda x, dim, onnx_trace=False: torch.log_softmax(x, dim))
         monkeypatch.setattr(torch.Tensor, "float", lambda x: x)
-    yield request.param
+    precision: torch.dtype = request.param
+    return precision
 
 
 def test_adam64_is_fairseqs_adam() -> None:

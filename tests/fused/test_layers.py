@@ -129,7 +129,11 @@ def test_gated_convolution(causal: bool) -> None:
 def test_multihead_attention(keys: int) -> None:
     modules = [MultiheadAttention(8, 4, encoder_decoder_attention=True) for _ in range(MODELS)]
     weights, gradients = fused_weights(modules, multihead_blocks("layer"))
-    x, source, dy = inputs(BATCH, TIME, 8).requires_grad_(), inputs(BATCH, keys, 8).requires_grad_(), inputs(BATCH, TIME, 8)
+    x, source, dy = (
+        inputs(BATCH, TIME, 8).requires_grad_(),
+        inputs(BATCH, keys, 8).requires_grad_(),
+        inputs(BATCH, TIME, 8),
+    )
     padding = torch.zeros(BATCH, keys, dtype=torch.bool)
     padding[1, 1:] = True
     future = torch.full((TIME, keys), -torch.inf).triu(1)

@@ -10,7 +10,8 @@ from torch import Tensor
 
 from doubt.training import Example, Ids
 
-#: The ids that fairseq's dictionaries give to padding and to `</s>`, which also starts each output. (data/dictionary.py)
+#: The ids that fairseq's dictionaries give to padding and to `</s>`, which also starts each output.
+#: (fairseq/data/dictionary.py)
 PAD, EOS = 1, 2
 
 

@@ -1,4 +1,4 @@
-"""The convolutional learner: one gated convolution in encoder and decoder each, and attention. (fairseq/models/fconv.py)"""
+"""The convolutional learner: a gated convolution in encoder and decoder each, and attention. (fairseq/models/fconv.py)"""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ from torch import Tensor
 
 from doubt.engines.fused.batch import PAD, Batch, Shape
 from doubt.engines.fused.convolution import GatedConvolution
+from doubt.engines.fused.gradients import Gradients
 from doubt.engines.fused.layers import Embedding, dropped
 from doubt.engines.fused.masks import Masks, Site
-from doubt.engines.fused.gradients import Gradients
 from doubt.engines.fused.parameters import Block, Parameters
 from doubt.engines.fused.weight_norm import NormedLinear
 from doubt.training import Learner
@@ -128,7 +128,7 @@ class Encoder:
         return x, (x + embedded) * HALF
 
     def backward(self, d_x: Tensor, d_fetched: Tensor) -> None:
-        """From the gradients with respect to what `forward` returned; that of `x` is halved, as fairseq does."""
+        """From the gradients with respect to what `forward` returned; fairseq halves that of `x`."""
         d_x = (d_x + d_fetched * HALF) * 0.5 * self.present
         d_sum = self.fc2.backward(d_x.flatten(1, 2)).unflatten(1, self.shape) * HALF
         d_in = dropped(self.convolution.backward(d_sum), self.masks.get("encoder convolution")) * self.present
@@ -155,7 +155,7 @@ class Attention:
             scores = scores.masked_fill(self.padding, -torch.inf)
         self.attended = torch.softmax(scores, -1)
         context = torch.matmul(self.attended, fetched) * self.root
-        return (self.w_out.forward(context.flatten(1, 2)).unflatten(1, rows) + x) * HALF
+        return (self.w_out.forward(context.flatten(1, 2)).view(x.shape) + x) * HALF
 
     def backward(self, dy: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
         """Gradients with respect to `forward`'s four arguments."""
@@ -192,7 +192,7 @@ class Decoder:
         out = (self.attention.forward(out, embedded, source, fetched) + wide) * HALF
         features = self.fc2.forward(out.flatten(1, 2)).unflatten(1, self.shape)
         logits = self.fc3.forward(dropped(features, masks.get("decoder out")).flatten(1, 2))
-        return logits.unflatten(1, self.shape)
+        return logits.view(logits.size(0), *self.shape, -1)
 
     def backward(self, d_logits: Tensor) -> tuple[Tensor, Tensor]:
         """Gradients with respect to what the encoder returned."""

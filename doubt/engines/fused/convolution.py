@@ -28,9 +28,9 @@ class GatedConvolution:
         windows = padded.unfold(2, self.width, 1).mT.flatten(3)  # (models, batch, time, width * channels in)
         self.shape = windows.shape
         y = self.linear.forward(windows.flatten(1, 2)).unflatten(1, x.shape[1:3])
-        self.value, self.gate = y.chunk(2, -1)
-        self.gate = torch.sigmoid(self.gate)
-        return self.value * self.gate
+        self.value, gate = y.chunk(2, -1)
+        self.gate = torch.sigmoid(gate)
+        return torch.mul(self.value, self.gate)
 
     def backward(self, dy: Tensor) -> Tensor:
         """(models, batch, time, channels out) -> (models, batch, time, channels in)."""

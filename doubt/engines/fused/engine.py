@@ -24,7 +24,7 @@ from doubt.engines.fused.plan import canonical, models_together
 from doubt.engines.fused.state import Saver
 from doubt.engines.fused.support import supports
 from doubt.engines.reference import device_name
-from doubt.learners import build_model
+from doubt.models import build_model
 from doubt.training import Result, Training
 
 #: Called with each training that did not diverge and its model, as fairseq's.
@@ -216,7 +216,8 @@ class _Engine:
             self.saver.take(path)
             begun = []
             for row in rows:
-                link, link.place = places.pop(state["keys"][row])
+                link, place = places.pop(state["keys"][row])
+                link.place = place
                 link.finished = [Result(**result) for result in state["finished"][row]]
                 link.steps = state["numbers"]["steps"]
                 begun.append(link)

@@ -20,9 +20,7 @@ Request = TypeVar("Request")
 
 
 @torch.no_grad()
-def evaluate(
-    trainings: Sequence[Training], weights: Parameters, results: Sequence[Result], together: int
-) -> None:
+def evaluate(trainings: Sequence[Training], weights: Parameters, results: Sequence[Result], together: int) -> None:
     """Score and decode what trainings were asked for, into their results; those that diverged are passed over.
 
     Args:
@@ -42,9 +40,9 @@ def evaluate(
             results[row].status, results[row].nats = "diverged", {}
     decodes = [(row, decode) for row in rows if results[row].status == "ok" for decode in trainings[row].decodes]
     shapes = [(len(each.sources), max(map(len, each.sources)), each.min_len, each.max_len) for _, each in decodes]
-    for chosen, group in _groups(decodes, shapes, together):
-        outputs = decode_sources(learner, weights.select(chosen), group)
-        for row, decode, output in zip(chosen, group, outputs, strict=True):
+    for chosen, alike in _groups(decodes, shapes, together):
+        outputs = decode_sources(learner, weights.select(chosen), alike)
+        for row, decode, output in zip(chosen, alike, outputs, strict=True):
             results[row].outputs[decode.key] = output
 
 
@@ -53,7 +51,7 @@ def score_blocks(learner: Learner, weights: Parameters, scores: Sequence[Score])
     batch = make_batch([score.examples for score in scores], weights.flat.device, weights.flat.dtype)
     fused = ARCHITECTURES[learner.arguments["arch"]](learner, weights, Gradients(weights), batch)
     nats, _ = nll(fused.forward({}), batch)
-    return nats.tolist()  # type: ignore[no-any-return]
+    return nats.tolist()
 
 
 def decode_sources(learner: Learner, weights: Parameters, decodes: Sequence[Decode]) -> list[list[list[int]]]:

@@ -81,7 +81,7 @@ class Embedding:
 
 
 class LayerNorm:
-    """Each row shifted and scaled to mean 0 and variance 1, then by learned `weight` and `bias` (torch.nn.LayerNorm)."""
+    """Each row brought to mean 0 and variance 1, then scaled and shifted by what is learned (torch.nn.LayerNorm)."""
 
     def __init__(self, weights: Parameters, gradients: Gradients, name: str) -> None:
         self.weight, self.d_weight = weights.values[f"{name}.weight"], gradients.values[f"{name}.weight"]

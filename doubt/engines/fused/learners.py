@@ -8,9 +8,9 @@ from torch import Tensor
 
 from doubt.engines.fused.batch import Batch, Shape
 from doubt.engines.fused.cnn import CNN
+from doubt.engines.fused.gradients import Gradients
 from doubt.engines.fused.lstm import LSTM
 from doubt.engines.fused.masks import Masks, Site
-from doubt.engines.fused.gradients import Gradients
 from doubt.engines.fused.parameters import Block, Parameters
 from doubt.engines.fused.transformer import Transformer
 from doubt.training import Learner

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import doubt.compat  # noqa: F401  (must come before fairseq)
+
 import torch
 from fairseq.data import Dictionary
 from torch import Tensor
@@ -15,7 +16,7 @@ from doubt.engines.fused.learners import ARCHITECTURES
 from doubt.engines.fused.masks import DropoutMasks
 from doubt.engines.fused.optimisation import Adam, Schedule, nll
 from doubt.engines.fused.parameters import Parameters
-from doubt.learners import build_model
+from doubt.models import build_model
 from doubt.randomness import seed_everything
 from doubt.training import Training
 from doubt.vocabulary import dictionary_of

@@ -7,16 +7,17 @@ each is a sum of outer products over time, gathered into a single product after 
 from __future__ import annotations
 
 import doubt.compat  # noqa: F401  (must come before fairseq)
+
 import torch
 from fairseq.options import eval_bool
 from torch import Tensor
 
 from doubt.engines.fused.batch import PAD, Batch, Shape
+from doubt.engines.fused.gradients import Gradients
 from doubt.engines.fused.layers import Embedding, Linear, dropped
 from doubt.engines.fused.lstm_attention import Attention
 from doubt.engines.fused.lstm_cell import Cell, cell_blocks
 from doubt.engines.fused.masks import Masks, Site
-from doubt.engines.fused.gradients import Gradients
 from doubt.engines.fused.parameters import Block, Parameters
 from doubt.training import Learner
 
@@ -170,7 +171,7 @@ class Decoder:
             self.step(t, None if mask is None else mask[:, :n, t])
             features[:, t, :n] = self.feed[:, :n]
         logits = self.fc_out.forward(features.flatten(1, 2))
-        return logits.unflatten(1, features.shape[1:3]).transpose(1, 2)
+        return logits.view(*features.shape[:3], -1).transpose(1, 2)
 
     def backward(self, d_logits: Tensor) -> tuple[Tensor | None, Tensor, Tensor]:
         """Gradients with respect to the encoder's outputs (None: not read) and final states."""

@@ -65,7 +65,7 @@ class Attention:
         d_scores = attended * (d_attended - (attended * d_attended).sum(-1, keepdim=True))
         d_query = torch.matmul(d_scores[..., None, :], source).squeeze(-2)
         self.d_context[:, t, :n], self.d_scores[:, t, :n], self.d_query[:, t, :n] = d_context, d_scores, d_query
-        return d_hidden + product(d_query, self.w_in)
+        return torch.add(product(d_query, self.w_in), d_hidden)
 
     def gather(self) -> Tensor:
         """The gradients of the weights, after the last backward step; returns the encoder outputs'."""

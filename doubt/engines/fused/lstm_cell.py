@@ -121,6 +121,4 @@ class _Step:
         to_ifg, d_ifg = (x[..., : 3 * h].unflatten(-1, (3, h)) for x in (to_gates, d_gates))
         to_o, d_o = (x[..., 3 * h :] for x in (to_gates, d_gates))
         i_and_f, inputs = gates[..., : 2 * h], cell.inputs[:, t, :n]
-        return _Step(
-            inputs, gates, i_and_f, i, f, g, o, before, squashed, to_cell, to_ifg, to_o, d_gates, d_ifg, d_o
-        )
+        return _Step(inputs, gates, i_and_f, i, f, g, o, before, squashed, to_cell, to_ifg, to_o, d_gates, d_ifg, d_o)

@@ -10,8 +10,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from doubt.engines.fused.layers import Linear
 from doubt.engines.fused.gradients import Gradients
+from doubt.engines.fused.layers import Linear
 from doubt.engines.fused.parameters import Block, Parameters
 
 
@@ -19,7 +19,10 @@ def multihead_blocks(name: str) -> list[Block]:
     """The weights of one attention: keys' and values' maps below each other."""
     return [
         *(Block(f"{name}.q_proj.{part}", (f"{name}.q_proj.{part}",)) for part in ("weight", "bias")),
-        *(Block(f"{name}.kv.{part}", (f"{name}.k_proj.{part}", f"{name}.v_proj.{part}")) for part in ("weight", "bias")),
+        *(
+            Block(f"{name}.kv.{part}", (f"{name}.k_proj.{part}", f"{name}.v_proj.{part}"))
+            for part in ("weight", "bias")
+        ),
         *(Block(f"{name}.out_proj.{part}", (f"{name}.out_proj.{part}",)) for part in ("weight", "bias")),
     ]
 
@@ -63,7 +66,7 @@ class MultiHead:
         self.p = torch.softmax(scores, 1)
         context = torch.bmm(self.p.mT, self.v).unflatten(1, (self.heads, -1))
         context = (context * self.own).sum(1)
-        return self.w_out.forward(context.view(x.shape[0], -1, self.features)).unflatten(1, self.rows)
+        return self.w_out.forward(context.view(x.shape[0], -1, self.features)).view(x.shape)
 
     def backward(self, dy: Tensor) -> tuple[Tensor, Tensor]:
         """Gradients with respect to `x` and `source`, from that with respect to `forward`'s result."""

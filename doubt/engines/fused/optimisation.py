@@ -75,7 +75,7 @@ class Schedule:
         """Learning rate of an update, counted from 0. (fairseq/optim/lr_scheduler/inverse_square_root_schedule.py)"""
         if update < self.warmup:
             return self.start + update * (self.peak - self.start) / self.warmup
-        return self.peak * self.warmup**0.5 * update**-0.5
+        return self.peak * math.sqrt(self.warmup / update)
 
     def step_sizes(self, steps_before: int) -> list[float]:
         """Adam's step size at each update: learning rate times bias correction. (fairseq/optim/adam.py)
@@ -85,9 +85,7 @@ class Schedule:
         """
         beta1, beta2 = self.betas
         steps = range(steps_before + 1, steps_before + self.updates + 1)
-        return [
-            self.rate(update) * math.sqrt(1 - beta2**step) / (1 - beta1**step) for update, step in enumerate(steps)
-        ]
+        return [self.rate(update) * math.sqrt(1 - beta2**step) / (1 - beta1**step) for update, step in enumerate(steps)]
 
 
 class Adam:
@@ -105,11 +103,12 @@ class Adam:
         """Clip each model's gradient to the schedule's norm, then update its weights; `step_size` has shape ()."""
         factors = self._clip_factors(gradients)
         if not gradients.gathered:
-            for gradient in gradients.per_model() if factors is not None else []:
-                gradient *= factors
+            if factors is not None:
+                for gradient in gradients.per_model():
+                    gradient *= factors
             self._fused([weights.flat], [gradients.flat], [self.first.flat], [self.second.flat], step_size)
             return
-        lists: list[list[Tensor]] = [[], [], [], []]
+        lists: tuple[list[Tensor], ...] = ([], [], [], [])
         for name, gradient in gradients.values.items():
             if name not in gradients.gathered:
                 if factors is not None:
@@ -117,7 +116,8 @@ class Adam:
                 of_name = (weights.values[name], gradient, self.first.values[name], self.second.values[name])
                 for each, tensor in zip(lists, of_name, strict=True):
                     each.append(tensor)
-        self._fused(*lists, step_size)
+        of_weights, of_gradients, of_first, of_second = lists
+        self._fused(of_weights, of_gradients, of_first, of_second, step_size)
         for name, gathered in gradients.gathered.items():
             self._step_in_pieces(weights, name, gathered, factors, step_size)
         gradients.gathered.clear()
@@ -157,7 +157,7 @@ class Adam:
         self, weights: list[Tensor], gradients: list[Tensor], first: list[Tensor], second: list[Tensor], size: Tensor
     ) -> None:
         beta1, beta2 = self._schedule.betas
-        torch._fused_adam_(  # type: ignore[call-overload]
+        torch._fused_adam_(
             weights,
             gradients,
             first,

@@ -85,7 +85,7 @@ class Parameters:
 
     def export(self, row: int) -> dict[str, Tensor]:
         """Copies of one model's weights under fairseq's names, in fairseq's shapes."""
-        state = {}
+        state: dict[str, Tensor] = {}
         for block in self.blocks:
             sizes = [self.shapes[part][block.dim] for part in block.parts]
             pieces = self.values[block.name][row].split(sizes, block.dim)

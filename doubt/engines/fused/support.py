@@ -10,7 +10,16 @@ from doubt.engines.fused.cnn import specification
 from doubt.training import Learner, Protocol
 
 #: Arguments whose every value is honoured. All others must have the one value that the fused form computes.
-OPTIMISATION = {"optimizer", "lr_scheduler", "lr", "clip_norm", "warmup_updates", "warmup_init_lr", "adam_betas", "adam_eps"}
+OPTIMISATION = {
+    "optimizer",
+    "lr_scheduler",
+    "lr",
+    "clip_norm",
+    "warmup_updates",
+    "warmup_init_lr",
+    "adam_betas",
+    "adam_eps",
+}
 HONOURED = {
     "lstm": {
         *("arch", "dropout", "decoder_attention", "max_source_positions", "max_target_positions"),

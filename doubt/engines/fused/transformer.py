@@ -11,10 +11,10 @@ import torch
 from torch import Tensor
 
 from doubt.engines.fused.batch import PAD, Batch, Shape
+from doubt.engines.fused.gradients import Gradients
 from doubt.engines.fused.layers import Embedding, dropped
 from doubt.engines.fused.masks import Masks, Site
 from doubt.engines.fused.multihead import multihead_blocks
-from doubt.engines.fused.gradients import Gradients
 from doubt.engines.fused.parameters import Block, Parameters
 from doubt.engines.fused.transformer_layers import Attend, FeedForward
 from doubt.training import Learner
@@ -185,7 +185,7 @@ class Decoder:
             x = attend_source.forward(x, source, self.bias, masks)
             x = feed_forward.forward(x, masks)
         self.features = x.flatten(1, 2)
-        return torch.bmm(self.features, self.embed_out.mT).unflatten(1, x.shape[1:3])
+        return torch.bmm(self.features, self.embed_out.mT).view(*x.shape[:3], -1)
 
     def backward(self, d_logits: Tensor) -> Tensor:
         """The gradient with respect to the encoder's output."""

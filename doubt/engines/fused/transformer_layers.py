@@ -5,10 +5,10 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from doubt.engines.fused.gradients import Gradients
 from doubt.engines.fused.layers import LayerNorm, Linear, dropped
 from doubt.engines.fused.masks import Masks
 from doubt.engines.fused.multihead import MultiHead
-from doubt.engines.fused.gradients import Gradients
 from doubt.engines.fused.parameters import Parameters
 
 
