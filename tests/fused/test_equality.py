@@ -12,6 +12,9 @@ from fairseq.optim.adam import Adam as FairseqAdam
 from side_by_side import CPU, EQUAL_SIZES, SMALL, UNEQUAL_SIZES, difference
 from torch import Tensor
 
+import doubt.engines.fused.gradients as gradients_module
+import doubt.engines.fused.optimisation as optimisation_module
+import doubt.engines.fused.weight_norm as weight_norm_module
 from doubt.engines.fused.batch import make_batch
 from doubt.engines.fused.optimisation import Adam, Schedule, nll
 from doubt.learners import namespace
@@ -119,6 +122,39 @@ def test_weights_after_clipped_steps(name: str, dropout: bool, dtype: torch.dtyp
         ours = weights.export(row)
         both = [(ours[key].flatten(), value.detach().flatten()) for key, value in model.named_parameters()]
         assert difference(torch.cat([a for a, _ in both]), torch.cat([b for _, b in both])) < TOLERANCES[dtype]
+
+
+@pytest.mark.parametrize("name", ["lstm-attention", "cnn"])
+@pytest.mark.parametrize("few_rows", [64, 0], ids=["gathered", "multiplied out"])
+def test_large_weights_of_a_single_model(
+    name: str, few_rows: int, dtype: torch.dtype, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Gradients that are never multiplied out as a whole, in pieces that do not divide the weight, step alike."""
+    monkeypatch.setattr(gradients_module, "LARGE", 1)
+    monkeypatch.setattr(gradients_module, "FEW_ROWS", few_rows)
+    monkeypatch.setattr(optimisation_module, "PIECE", 7 * 24)
+    monkeypatch.setattr(weight_norm_module, "PIECE", 7 * 24)
+    learner = sides.learner(name, STEPS, clip_norm=0.1, warmup_updates=10)
+    models, sets = sides.fairseq_models(learner, [1], dtype), UNEQUAL_SIZES[:1]
+    weights, batch = sides.parameters_of(learner, models), make_batch(sets, CPU, dtype)
+    fused, gradients = sides.fused(learner, weights, batch)
+    masks = sides.masks_of(learner, sets, batch, dtype)
+    schedule = Schedule.of(learner)
+    adam, adam64 = Adam(weights, schedule), Adam64(list(models[0].parameters()))
+    for update, step_size in enumerate(schedule.step_sizes(0)):
+        drawn = masks.draw(torch.tensor(update))
+        with torch.no_grad():
+            _, d_logits = nll(fused.forward(drawn), batch)
+            fused.backward(d_logits)
+            assert bool(gradients.gathered) == bool(few_rows)
+            adam.step(weights, gradients, torch.tensor(step_size, dtype=torch.float64))
+        models[0].zero_grad()
+        sides.fairseq_loss(models[0], sets[0], drawn).backward()
+        torch.nn.utils.clip_grad_norm_(models[0].parameters(), schedule.clip_norm)
+        adam64.step(schedule.rate(update))
+    ours = weights.export(0)
+    both = [(ours[key].flatten(), value.detach().flatten()) for key, value in models[0].named_parameters()]
+    assert difference(torch.cat([a for a, _ in both]), torch.cat([b for _, b in both])) < TOLERANCES[dtype]
 
 
 def test_schedule_is_fairseqs() -> None:

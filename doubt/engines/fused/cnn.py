@@ -1,4 +1,4 @@
-"""The convolutional learner: a gated convolution in encoder and decoder each, and attention. (fairseq/models/fconv.py)"""
+"""The convolutional learner: one gated convolution on each side, and attention. (fairseq/models/fconv.py)"""
 
 from __future__ import annotations
 
