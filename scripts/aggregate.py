@@ -8,6 +8,7 @@ Example:
 from __future__ import annotations
 
 import argparse
+import gc
 import sys
 from pathlib import Path
 
@@ -30,8 +31,10 @@ def main() -> None:
     parser.add_argument("--claims", type=Path, help="a file of claims besides doubt/statistics/claims.yaml")
     arguments = parser.parse_args()
     scores, decodes = read_runs(arguments.runs)
+    predictions = read_predictions(arguments.predictions)
+    gc.freeze()  # these rows stay: spare every later collection (statsmodels asks for some) from looking at them
     tasks = {name: with_random(task) for name, task in load_tasks(arguments.task_folder).items()}
-    tables = build_tables(scores, decodes, read_predictions(arguments.predictions), tasks, arguments.claims)
+    tables = build_tables(scores, decodes, predictions, tasks, arguments.claims)
     write_tables(tables, arguments.tables)
     papers = paper_tables(tables["fpa"], tables["code_length"], significance_marks(tables["preferences"]))
     write_text(arguments.tables / "paper_table.md", markdown(papers))
