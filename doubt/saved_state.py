@@ -7,14 +7,13 @@ bit, what it would have given uninterrupted.
 from __future__ import annotations
 
 import os
-import pickle
 import signal
 import sys
 import tempfile
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from types import FrameType
 from typing import Any
@@ -73,14 +72,15 @@ class SavedState:
             return None
         try:
             state = torch.load(self._path, map_location="cpu", weights_only=True)
-        except (OSError, RuntimeError, EOFError, pickle.UnpicklingError):
+        except Exception:  # torch raises whatever a damaged file makes it stumble over
             return None
         return state if isinstance(state, dict) and state.get("made_with") == self._made_with else None
 
     def forget(self) -> None:
         """Remove the state: the chain is finished. Then end, if the process was told to."""
         if self._path is not None:
-            self._path.unlink(missing_ok=True)
+            with suppress(OSError):
+                self._path.unlink(missing_ok=True)
         self.end_if_told()
 
     @contextmanager

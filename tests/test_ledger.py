@@ -1,0 +1,180 @@
+"""The ledger under what happens to files: kills, full disks, cut lines, many writers."""
+
+from __future__ import annotations
+
+import json
+import os
+import random
+import resource
+import signal
+import subprocess
+import sys
+import time
+from collections import Counter
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from doubt.errors import UserError
+from doubt.ledger import Ledger, read_label, read_records, shelf_of
+from doubt.training import Decode, Example, Learner, Protocol, Result, Score, Training
+
+ROOT = Path(__file__).resolve().parent.parent
+SYMBOLS = ("<s>", "<pad>", "</s>", "<unk>", "a", "b")
+T = (Example((4, 2), (4, 2)),)
+NEXT = Score((Example((5, 2), (5, 2)),))
+NOTE = {"task": "made-up", "size": 1, "learner": "none", "seed": 1, "block": 0}
+
+
+def training(seed: int = 1, **changed: object) -> Training:
+    made = Training(Learner({"arch": "none"}, 3), Protocol(), seed, SYMBOLS, SYMBOLS, (T,), None, (NEXT,))
+    return replace(made, **changed)  # type: ignore[arg-type]
+
+
+def result(of: Training, nats: float = 1.5) -> Result:
+    return Result(of.key, "ok", 2.0, 3, {score.key: nats for score in of.scores})
+
+
+def shelf(folder: Path) -> Path:
+    return folder / "code" / shelf_of(training())
+
+
+def test_what_is_recorded_is_found_by_another_process(tmp_path: Path) -> None:
+    ours = Ledger(tmp_path, "code")
+    assert ours.find(training()) is None
+    ours.add(training(), result(training()), NOTE)
+    for ledger in (ours, Ledger(tmp_path, "code")):
+        found = ledger.find(training())
+        assert found is not None and found.nats == {NEXT.key: 1.5}
+    assert Ledger(tmp_path, "other code").find(training()) is None
+    assert ours.find(training(seed=2)) is None
+    (record,) = read_records(shelf(tmp_path))
+    assert record.note == NOTE and time.time() - record.time < 60
+    assert read_label(shelf(tmp_path))["learner"]["arguments"] == {"arch": "none"}
+
+
+def test_a_training_of_which_more_is_asked_is_not_found_until_it_is_there(tmp_path: Path) -> None:
+    decode = Decode(((4, 2),), 0)
+    asked = training(decodes=(decode,))
+    ledger = Ledger(tmp_path, "code")
+    ledger.add(training(), result(training()), NOTE)
+    assert ledger.find(asked) is None
+    ledger.add(asked, Result(asked.key, "ok", 0.1, 3, {}, {decode.key: [[4]]}), NOTE)
+    found = Ledger(tmp_path, "code").find(asked)
+    assert found is not None and found.nats and found.outputs == {decode.key: [[4]]} and found.seconds == 2.0
+
+
+def test_duplicates_are_harmless(tmp_path: Path) -> None:
+    for _ in range(3):
+        Ledger(tmp_path, "code").add(training(), result(training()), NOTE)
+    assert len(list(read_records(shelf(tmp_path)))) == 3
+    assert Ledger(tmp_path, "code").find(training()) == result(training())
+
+
+def test_a_line_cut_off_anywhere_is_dropped_and_what_came_before_is_kept(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    ledger = Ledger(tmp_path, "code")
+    for seed in (1, 2):
+        ledger.add(training(seed), result(training(seed)), NOTE)
+    (path,) = shelf(tmp_path).glob("*.jsonl")
+    whole = path.read_bytes()
+    first = whole.index(b"\n") + 1
+    for length in [*range(first, len(whole) - 1, 7), len(whole) - 2]:
+        path.write_bytes(whole[:length])
+        again = Ledger(tmp_path, "code")
+        assert again.find(training(1)) is not None and again.find(training(2)) is None
+    assert f"dropped line 2 of {path}" in capsys.readouterr().err
+    path.write_bytes(whole[:-1])  # only the newline is missing: the record is whole
+    assert Ledger(tmp_path, "code").find(training(2)) is not None
+    path.write_bytes(whole[:first] + b"\0" * 200 + b"\n" + b"[1]\n" + whole[first:])  # what a crash may leave in a file
+    assert Ledger(tmp_path, "code").find(training(2)) is not None
+
+
+def test_a_full_disk_is_said_so_and_leaves_nothing_half_written(tmp_path: Path) -> None:
+    ledger = Ledger(tmp_path, "code")
+    ledger.add(training(1), result(training(1)), NOTE)
+    (path,) = shelf(tmp_path).glob("*.jsonl")
+    size = path.stat().st_size
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (size + 20, before[1]))  # the next record is cut after 20 bytes
+    try:
+        with pytest.raises(UserError, match=r"the ledger .* cannot be written: .*; free space .* and run again"):
+            ledger.add(training(2), result(training(2)), NOTE)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+    assert path.stat().st_size == size
+    assert ledger.find(training(2)) is None
+    ledger.add(training(2), result(training(2)), NOTE)  # there is space again
+    assert Ledger(tmp_path, "code").find(training(2)) is not None
+
+
+def test_a_small_disk_that_fills_up(tmp_path: Path) -> None:
+    """The same on a file system of 64 KB, where this machine lets us mount one."""
+    disk = tmp_path / "disk"
+    disk.mkdir()
+    if subprocess.run(["mount", "-t", "tmpfs", "-o", "size=64k", "none", disk], capture_output=True).returncode != 0:
+        pytest.skip("mounting a small tmpfs needs root; run the tests as root in a container")
+    try:
+        ledger, n = Ledger(disk, "code"), 0
+        with pytest.raises(UserError, match="No space left"):  # noqa: PT012  (which record it is cannot be told before)
+            for n in range(10_000):
+                ledger.add(training(n), result(training(n)), NOTE)
+        again = Ledger(disk, "code")
+        assert n > 50 and all(again.find(training(seed)) is not None for seed in range(n))
+        assert again.find(training(n)) is None
+    finally:
+        subprocess.run(["umount", disk], check=True)
+
+
+WRITER = """
+import sys
+from pathlib import Path
+from doubt.ledger import Ledger
+from tests.test_ledger import NOTE, result, training
+ledger = Ledger(Path(sys.argv[1]), "code")
+for seed in range(int(sys.argv[2]), int(sys.argv[3])):
+    ledger.add(training(seed), result(training(seed)), NOTE)
+    print(seed, flush=True)  # only now does the training count as done
+"""
+
+
+def writer(folder: Path, first: int, last: int) -> subprocess.Popen[str]:
+    command = [sys.executable, "-c", WRITER, str(folder), str(first), str(last)]
+    return subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True, env=os.environ | {"PYTHONPATH": "."})
+
+
+def test_many_writers_at_once_lose_nothing(tmp_path: Path) -> None:
+    """Six processes, some with the same trainings."""
+    writers = [writer(tmp_path, first, first + 60) for first in (0, 0, 60, 60, 120, 120)]
+    assert all(process.wait() == 0 for process in writers)
+    counts = Counter(record.result.key for record in read_records(shelf(tmp_path)))
+    assert counts == {training(seed).key: 2 for seed in range(180)}
+    for process in writers:
+        assert process.stdout is not None
+        process.stdout.close()
+
+
+def test_killed_writers_have_lost_nothing_that_they_had_recorded(tmp_path: Path) -> None:
+    recorded: set[int] = set()
+    chance = random.Random(1)
+    for start in range(0, 4000, 1000):
+        process = writer(tmp_path, start, start + 1000)
+        assert process.stdout is not None
+        recorded.add(int(process.stdout.readline()))
+        time.sleep(chance.uniform(0, 0.1))
+        process.send_signal(signal.SIGKILL)
+        recorded |= {int(line) for line in process.stdout.read().splitlines(keepends=True) if line.endswith("\n")}
+        process.wait()
+        process.stdout.close()
+    ledger = Ledger(tmp_path, "code")
+    assert len(recorded) > 4 and all(ledger.find(training(seed)) is not None for seed in recorded)
+
+
+def test_a_diverged_training_is_a_result(tmp_path: Path) -> None:
+    diverged = Result(training().key, "diverged", 1.0, 1)
+    Ledger(tmp_path, "code").add(training(), diverged, NOTE)
+    assert Ledger(tmp_path, "code").find(training()) == diverged
+    (path,) = shelf(tmp_path).glob("*.jsonl")
+    assert json.loads(path.read_text())["status"] == "diverged"

@@ -1,0 +1,179 @@
+"""Trainings that are stopped halfway and go on: the same numbers, bit for bit, on the CPU."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import asdict
+from pathlib import Path
+
+import pytest
+import torch
+
+import doubt.saved_state
+from doubt.binary import load_dataset
+from doubt.engines.reference import train_chain, train_chains
+from doubt.ledger import read_records
+from doubt.measurement import Cell
+from doubt.saved_state import SavedState
+from doubt.training import Learner, Protocol, Result, Training
+
+ROOT = Path(__file__).resolve().parent.parent
+CPU = torch.device("cpu")
+FRESH, RELEASED = Protocol(), Protocol("carried", "released", 1)
+
+
+def cell(results: Path, learner: Learner, protocol: Protocol) -> Cell:
+    folder = results / "data-bin/add-or-mul/5"
+    return Cell({name: load_dataset(folder / name) for name in ("fpa", "mul")}, 1, 1, learner, protocol)
+
+
+def numbers(results: Sequence[Result]) -> list[tuple[object, ...]]:
+    return [(result.key, result.status, result.updates, result.nats, result.outputs) for result in results]
+
+
+class Stopped(Exception):
+    """In place of a kill."""
+
+
+def interrupted(chain: Sequence[Training], folder: Path, monkeypatch: pytest.MonkeyPatch, after: int) -> list[Result]:
+    """Train a chain that is killed at the `after`th chance to save, having saved just then; what it gave until then."""
+    chances = 0
+    given: list[Result] = []
+
+    def due(self: SavedState) -> bool:
+        nonlocal chances
+        chances += 1
+        return chances == after
+
+    def save(self: SavedState, state: dict[str, object]) -> None:
+        original(self, state)
+        if chances >= after:
+            raise Stopped
+
+    original = SavedState.save
+    with monkeypatch.context() as patch:
+        patch.setattr(SavedState, "due", due)
+        patch.setattr(SavedState, "save", save)
+        try:
+            for result in train_chains([chain], CPU, state_folder=folder):
+                given.append(result)  # noqa: PERF402  (what was given before the kill is kept)
+        except Stopped:
+            return given
+    raise AssertionError(f"only {chances} updates were done")
+
+
+CASES = {
+    "transformer, one training": ("transformer", FRESH, {}, 1),
+    "lstm with attention, one training": ("lstm-attention", FRESH, {"encoder_hidden_size": 32}, 1),
+    "cnn, chained": ("cnn", RELEASED, {}, 3),
+    "batches drawn from the released stream": ("transformer", RELEASED, {"batch_size": 2}, 3),
+    "batches drawn from independent streams": ("transformer", FRESH, {"batch_size": 2}, 1),
+    "layers dropped from the released stream": ("transformer", RELEASED, {"encoder_layerdrop": 0.5}, 3),
+}
+
+
+@pytest.mark.parametrize("case", CASES)
+@pytest.mark.parametrize("after", [1, 9])
+def test_goes_on_bit_for_bit(
+    case: str,
+    after: int,
+    results: Path,
+    learner_of: Callable[..., Learner],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    name, protocol, changed, n_blocks = CASES[case]
+    if name == "lstm-attention":
+        changed = changed | {"decoder_hidden_size": 32}
+    learner = learner_of(name, updates=10 if n_blocks == 1 else 4, **changed)
+    chain = cell(results, learner, protocol).trainings("mul", 3, range(n_blocks))
+    whole = list(train_chain(chain, CPU))
+    first = interrupted(chain, tmp_path, monkeypatch, after)
+    rest = list(train_chains([chain], CPU, state_folder=tmp_path))
+    assert numbers(rest) == numbers(whole)
+    assert numbers(first) == numbers(whole[: len(first)])
+    assert len(first) == (after - 1) // learner.updates
+    assert not list(tmp_path.iterdir()), "a state is left over"
+
+
+def test_a_killed_chain_gives_finished_results_again_and_trains_none_twice(
+    results: Path, learner_of: Callable[..., Learner], tmp_path: Path
+) -> None:
+    """Killed between two trainings: what was finished comes from the state, to the second that it took."""
+    chain = cell(results, learner_of("transformer", updates=2), RELEASED).trainings("mul", 1, range(3))
+    killed = train_chains([chain], CPU, state_folder=tmp_path)
+    first = [next(killed), next(killed)]
+    again = list(train_chains([chain], CPU, state_folder=tmp_path))
+    assert [asdict(result) for result in again[:2]] == [asdict(result) for result in first]
+    assert numbers(again) == numbers(list(train_chain(chain, CPU)))
+
+
+@pytest.mark.parametrize("damage", ["cut off", "another torch", "another program's"])
+def test_a_state_that_is_of_no_use_is_ignored(
+    damage: str, results: Path, learner_of: Callable[..., Learner], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    chain = cell(results, learner_of("transformer", updates=3), FRESH).trainings("mul", 1, [0])
+    interrupted(chain, tmp_path, monkeypatch, 2)
+    (path,) = tmp_path.iterdir()
+    if damage == "cut off":
+        path.write_bytes(path.read_bytes()[:1000])
+    elif damage == "another torch":
+        state = torch.load(path, weights_only=True)
+        torch.save(state | {"made_with": {"torch": "1.0", "device": "cpu"}}, path)
+    else:
+        path.write_text("hello")
+    assert numbers(list(train_chains([chain], CPU, state_folder=tmp_path))) == numbers(list(train_chain(chain, CPU)))
+
+
+def test_a_state_that_cannot_be_written_does_not_stop_the_training(
+    results: Path,
+    learner_of: Callable[..., Learner],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    (tmp_path / "file").write_text("in the way")
+    monkeypatch.setattr(doubt.saved_state, "SAVE_EVERY", 0.0)
+    chain = cell(results, learner_of("transformer", updates=2), FRESH).trainings("mul", 1, [0])
+    assert len(list(train_chains([chain], CPU, state_folder=tmp_path / "file/states"))) == 1
+    assert "cannot be saved" in capsys.readouterr().err
+
+
+def test_sigterm_saves_the_state_and_the_next_run_goes_on(
+    results: Path, learner_of: Callable[..., Learner], tmp_path: Path
+) -> None:
+    """A job as Snakemake starts it, told to end as by SLURM at a time limit, and started again."""
+    learner, n_updates = learner_of("transformer", updates=500), 500
+    job = {"task": "add-or-mul", "size": 5, "name": "it", "learner": asdict(learner), "protocol": asdict(FRESH)}
+    job |= {"engine": "fairseq", "engine_hash": "code", "n_training": 1, "block_size": 1}
+    job |= {"seeds": {"1": ["mul"]}, "blocks": [0, 0]}
+    command = [sys.executable, str(ROOT / "scripts/trainings.py"), "--job", json.dumps(job), "--device", "cpu"]
+    command += [f"--data-bin={results / 'data-bin/add-or-mul/5'}", f"--output={tmp_path / 'rows.jsonl'}"]
+    command += [f"--{name}={tmp_path / name}" for name in ("ledger", "states", "running")]
+    process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True, env=os.environ | {"OMP_NUM_THREADS": "1"})
+    assert process.stderr is not None
+    assert "1 trainings, 1 to do" in process.stderr.readline()
+    time.sleep(0.7)
+    process.send_signal(signal.SIGTERM)
+    assert "told to end (SIGTERM)" in process.stderr.read()
+    assert process.wait() == 128 + signal.SIGTERM
+    process.stderr.close()
+    (sign,) = (tmp_path / "running").glob("*.json")
+    assert json.loads(sign.read_text())["state"] == "stopped"
+    (state,) = (tmp_path / "states/code").iterdir()
+    done = json.loads(torch.load(state, weights_only=True)["numbers"])["update"]
+    assert 0 < done < n_updates
+    subprocess.run(command, check=True, env=os.environ | {"OMP_NUM_THREADS": "1"})
+    (row,) = [json.loads(line) for line in (tmp_path / "rows.jsonl").read_text().splitlines()]
+    chain = cell(results, learner, FRESH).trainings("mul", 1, [0])
+    (whole,) = train_chain(chain, CPU)
+    assert row["nats"] == next(iter(whole.nats.values()))
+    (shelf,) = (tmp_path / "ledger/code").iterdir()
+    assert len(list(read_records(shelf))) == 1
+    assert not list((tmp_path / "states/code").iterdir()) and not list((tmp_path / "running").iterdir())

@@ -1,0 +1,122 @@
+"""What runs again after a change: the jobs that Snakemake runs, and the trainings that the ledger counts."""
+
+from __future__ import annotations
+
+import shutil
+from collections import Counter
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.workspace import EXPERIMENT, ROWS, SMALL, Workspace
+
+pytestmark = pytest.mark.xdist_group("staleness")
+LEARNERS = ["transformer", "transformer-joint"]
+OF_BOTH = [ROWS, ROWS.replace("transformer", "transformer-joint")]
+CONFIG = SMALL | {"experiments": [EXPERIMENT | {"learners": LEARNERS, "seeds": 1, "candidates": ["hierar"]}]}
+#: T under each of the learners, and T plus one block, for the one candidate.
+TRAININGS = {"hierar": 4}
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory: pytest.TempPathFactory) -> Workspace:
+    """Everything done once: two learners, one seed, one candidate."""
+    workspace = Workspace(tmp_path_factory.mktemp("finished") / "it", CONFIG)
+    ran = workspace.run()
+    assert ran["train"] == 2 and ran["plot"] == 1
+    assert len(workspace.records()) == 2 * TRAININGS["hierar"] and not workspace.twice()
+    return workspace
+
+
+@pytest.fixture
+def moved(finished: Workspace, tmp_path: Path) -> Workspace:
+    """All of it, results and Snakemake's notes included, in another place."""
+    return finished.copy(tmp_path / "moved")
+
+
+def executed(workspace: Workspace, run: Callable[[], Counter[str]]) -> tuple[Counter[str], int]:
+    before = len(workspace.records())
+    ran = run()
+    return ran, len(workspace.records()) - before
+
+
+def edit(path: Path, old: str, new: str) -> None:
+    text = path.read_text()
+    assert old in text, f"{path} has no {old!r}; adapt the test"
+    path.write_text(text.replace(old, new, 1))
+
+
+def experiment(**changed: Any) -> dict[str, Any]:
+    return CONFIG | {"experiments": [CONFIG["experiments"][0] | changed]}
+
+
+def test_nothing_changed_and_results_moved_with_snakemakes_notes(finished: Workspace, moved: Workspace) -> None:
+    for workspace in (finished, moved):
+        assert not workspace.run()
+
+
+def test_results_without_snakemakes_notes_are_assembled_anew_without_training(moved: Workspace) -> None:
+    shutil.rmtree(moved.here / ".snakemake")
+    for path in moved.here.glob("results/data*/**/*.*"):  # copied without their times: as new as can be
+        path.touch()
+    ran, n_trained = executed(moved, lambda: moved.run(*OF_BOTH))
+    assert ran["train"] == 2 and n_trained == 0
+
+
+def test_a_plot_module_edited(moved: Workspace) -> None:
+    edit(moved.code / "scripts/figures.py", "\n\nif __name__", "\n\nCHANGED = True\n\nif __name__")
+    ran, n_trained = executed(moved, moved.run)
+    assert ran == {"plot": 1, "all": 1} and n_trained == 0
+
+
+def test_a_comment_in_the_training_code(moved: Workspace) -> None:
+    edit(moved.code / "doubt/engines/reference.py", "\nimport math", "\n# why not\nimport math")
+    edit(moved.code / "doubt/engines/reference.py", '"""Engine', '"""The engine')
+    ran, n_trained = executed(moved, moved.run)
+    assert not ran and n_trained == 0
+
+
+def test_the_training_code_changed(moved: Workspace) -> None:
+    edit(moved.code / "doubt/engines/reference.py", "CHECK_EVERY = 100", "CHECK_EVERY = 101")
+    ran, n_trained = executed(moved, lambda: moved.run(*OF_BOTH))
+    assert ran["train"] == 2 and n_trained == 2 * TRAININGS["hierar"]
+
+
+def test_the_code_around_the_training_changed(moved: Workspace) -> None:
+    """Jobs run again, for what they do may have changed; their trainings are known."""
+    edit(moved.code / "doubt/jobs.py", "\n\ndef run_job", "\n\nCHANGED = True\n\n\ndef run_job")
+    ran, n_trained = executed(moved, lambda: moved.run(*OF_BOTH))
+    assert ran["train"] == 2 and n_trained == 0
+
+
+def test_a_hyperparameter_of_one_learner_and_back(moved: Workspace) -> None:
+    joint = {"learners": {"transformer-joint": {"lr": 0.002}}}
+    moved.configure(CONFIG | joint)
+    ran, n_trained = executed(moved, lambda: moved.run(*OF_BOTH))
+    assert (ran["train"], ran["collect"]) == (1, 1) and n_trained == TRAININGS["hierar"]
+    moved.configure(CONFIG)
+    ran, n_trained = executed(moved, lambda: moved.run(*OF_BOTH))
+    assert ran["train"] == 1 and n_trained == 0
+
+
+def test_a_new_seed(moved: Workspace) -> None:
+    moved.configure(experiment(seeds="1-2"))
+    ran, n_trained = executed(moved, lambda: moved.run(*OF_BOTH))
+    assert ran["train"] == 2 and n_trained == 2 * TRAININGS["hierar"]
+    assert not moved.twice()
+
+
+def test_a_new_candidate(moved: Workspace) -> None:
+    """Its blocks are trained; so is T, since its weights, which could score the new first block, are gone."""
+    moved.configure(experiment(candidates=["hierar", "linear"], learners=["transformer"]))
+    ran, n_trained = executed(moved, lambda: moved.run(ROWS))
+    assert ran["train"] == 1 and n_trained == TRAININGS["hierar"]
+
+
+def test_other_chunks_and_a_deleted_output_train_nothing(moved: Workspace) -> None:
+    moved.configure(CONFIG | {"blocks_per_job": 2})
+    (moved.here / ROWS).unlink()
+    ran, n_trained = executed(moved, lambda: moved.run(ROWS))
+    assert ran["train"] == 2 and n_trained == 0
