@@ -22,8 +22,7 @@ def main() -> None:
     parser.add_argument("--figures", required=True, type=Path, help="folder to write to, one folder per task")
     parser.add_argument("--tasks", nargs="*", help="which tasks; by default those that the tables speak of")
     arguments = parser.parse_args()
-    for path in draw_figures(arguments.tables, arguments.figures, arguments.tasks):
-        print(path)
+    draw_figures(arguments.tables, arguments.figures, arguments.tasks)
 
 
 if __name__ == "__main__":
