@@ -18,17 +18,22 @@ configfile: Path(workflow.basedir) / "config.yaml"
 include: "rules/common.smk"
 
 
+report: "rules/captions/workflow.rst"
+
+
 localrules:
     all,
     data,
     tables,
     figures,
+    report,
 
 
 rule all:
     input:
         TABLES,
         FIGURE_FILES,
+        f"{RESULTS}/report/index.html",
 
 
 # Every dataset of the configuration, as text and in fairseq's binary form.
@@ -53,7 +58,13 @@ rule figures:
         FIGURE_FILES,
 
 
+rule report:
+    input:
+        f"{RESULTS}/report/index.html",
+
+
 include: "rules/data.smk"
 include: "rules/train.smk"
 include: "rules/decode.smk"
 include: "rules/aggregate.smk"
+include: "rules/report.smk"

@@ -17,7 +17,7 @@ ROOT = Path(__file__).resolve().parent.parent
 #: Modules that decide no number: messages for people.
 WITHOUT_EFFECT = {"doubt", "doubt.errors"}
 #: The module that an engine's numbers come from; what it imports belongs to it.
-ENGINES = {"fairseq": "doubt/engines/reference.py"}
+ENGINES = {"fairseq": "doubt/engines/reference.py", "fused": "doubt/engines/fused/engine.py"}
 
 
 def code_hash(*entries: str | Path) -> str:
@@ -39,6 +39,14 @@ def engine_hash(engine: str, user_dir: str | None = None) -> str:
     """Hash of the code that decides an engine's numbers, a plug-in folder's included."""
     plugins = sorted(Path(user_dir).resolve().glob("**/*.py")) if user_dir else []
     return code_hash(ENGINES[engine], *plugins)
+
+
+def content_hash(*patterns: str) -> str:
+    """Hash of the files below the repository that match patterns: templates and the like, 16 digits."""
+    total = hashlib.sha256()
+    for path in sorted(path for pattern in patterns for path in ROOT.glob(pattern) if path.is_file()):
+        total.update(f"{_name(path)}:{hashlib.sha256(path.read_bytes()).hexdigest()}\n".encode())
+    return total.hexdigest()[:16]
 
 
 def canonical(tree: ast.AST) -> str:

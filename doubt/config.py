@@ -9,6 +9,7 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from doubt.errors import UserError, nearest
+from doubt.random_candidate import RANDOM, with_random
 from doubt.tasks import Task, check_size, find_task, load_tasks
 from doubt.training import Protocol
 
@@ -39,7 +40,7 @@ class Experiment(_Strict):
 class Config(_Strict):
     """The whole configuration; `config.yaml` explains every key."""
 
-    engine: Literal["fairseq"] = "fairseq"
+    engine: Literal["fused", "fairseq"] = "fused"
     device: Literal["auto", "cpu", "cuda"] = "auto"
     protocol: Literal["released"] | None = None
     adam_state: Literal["fresh", "carried"] | None = None
@@ -88,6 +89,8 @@ def read_config(content: Mapping[str, Any]) -> tuple[Config, dict[str, Task]]:
     except ValidationError as error:
         raise UserError("the configuration is wrong:\n" + "\n".join(_sentence(e) for e in error.errors())) from None
     tasks = load_tasks([config.task_folder] if config.task_folder else [])
+    for name in {e.task for e in config.experiments if RANDOM in (e.candidates or [])} & set(tasks):
+        tasks[name] = with_random(tasks[name])
     faults = [
         f"  learners: name {n!r} may hold letters, digits and . _ = , + -"
         for n in config.learners
@@ -126,6 +129,8 @@ def parse_seeds(value: object) -> list[int]:
 
 def _faults(experiment: Experiment, config: Config, tasks: Mapping[str, Task]) -> list[str]:
     """What an experiment names that does not exist."""
+    for name in {e.task for e in config.experiments if RANDOM in (e.candidates or [])} & set(tasks):
+        tasks[name] = with_random(tasks[name])
     faults = []
     try:
         task = find_task(experiment.task, tasks)

@@ -1,6 +1,6 @@
 """fairseq's own programs on today's numpy and torch.
 
-    python -m doubt.fairseq_cli preprocess|train|generate|interactive|score|eval_lm <the program's arguments>
+python -m doubt.fairseq_cli preprocess|train|generate|interactive|score|eval_lm <the program's arguments>
 """
 
 from __future__ import annotations
@@ -9,6 +9,7 @@ import importlib
 import sys
 
 import doubt.compat  # noqa: F401  (must come before fairseq)
+
 from doubt.errors import UserError, exit_on_user_error, nearest
 
 PROGRAMS = ("preprocess", "train", "generate", "interactive", "score", "eval_lm")

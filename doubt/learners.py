@@ -26,10 +26,11 @@ from fairseq.optim import OPTIMIZER_REGISTRY
 from fairseq.optim.lr_scheduler import LR_SCHEDULER_REGISTRY
 
 from doubt.batching import make_batch
+from doubt.engines.fused.support import supports
 from doubt.errors import UserError, nearest
 from doubt.models import build_model, import_user_dir, namespace
 from doubt.optimisation import Optimizer, summed_nll
-from doubt.training import Example, Learner
+from doubt.training import Example, Learner, Protocol
 
 #: Arguments of fairseq-train that the original's commands give and that change nothing here.
 WITHOUT_EFFECT = {"disable_validation", "no_epoch_checkpoints", "sentence_avg", "min_lr", "criterion", "task"}
@@ -165,12 +166,14 @@ def _try_out(learner: Learner) -> None:
 
 
 def _main() -> None:
-    """Resolve the definitions that come on standard input."""
+    """Resolve the definitions that come on standard input, and say why each has no fused form, or null."""
     request = json.load(sys.stdin)
     resolved = {}
     for name, definition in request["learners"].items():
         try:
-            resolved[name] = asdict(resolve(definition, request["updates"], request["batch_size"]))
+            learner = resolve(definition, request["updates"], request["batch_size"])
+            not_fused = supports(learner, Protocol(**request["protocol"]))
+            resolved[name] = {"learner": asdict(learner), "not_fused": not_fused}
         except UserError as error:
             print(f"learner {name!r}: {error}", file=sys.stderr)
             sys.exit(1)

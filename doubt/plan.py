@@ -14,6 +14,7 @@ from doubt.config import Config, Experiment, parse_seeds, read_config
 from doubt.cost import training_seconds
 from doubt.errors import UserError
 from doubt.grids import check_grid, expand_grids
+from doubt.random_candidate import rules
 from doubt.resolved import resolved_learners
 from doubt.tasks import FPA, Task
 from doubt.text import dictionary_order, training_pairs
@@ -52,6 +53,10 @@ class Chunk:
         return f"seeds-{self.seeds[0]}-{self.seeds[1]}/blocks-{self.blocks[0]}-{self.blocks[1]}.jsonl"
 
 
+#: Expected minutes of a job of engine `fused` where the configuration says nothing of the size of jobs.
+FUSED_MINUTES = 4.0
+
+
 class Plan:
     """A checked configuration, with its learners resolved, as cells and jobs.
 
@@ -66,10 +71,12 @@ class Plan:
     def __init__(self, content: Mapping[str, Any], cache: Path) -> None:
         content, grids = expand_grids(content)
         self.config, self.tasks = read_config(content)
-        self.learners = resolved_learners(self.config, cache)
+        resolved = resolved_learners(self.config, cache)
+        self.learners = {name: one.learner for name, one in resolved.items()}
+        self.not_fused = {name: one.not_fused for name, one in resolved.items() if one.not_fused is not None}
         self.protocol = self.config.resolved_protocol()
         self.cells = _cells(self.config, self.tasks, grids)
-        self._engine_hashes: dict[str | None, str] = {}
+        self._engine_hashes: dict[tuple[str, str | None], str] = {}
         self._chunks: dict[str, dict[str, Chunk]] = {}
 
     def cell(self, task: str, size: str | int, learner: str) -> CellPlan:
@@ -82,6 +89,16 @@ class Plan:
         for cell in self.cells.values():
             needed.setdefault((cell.task, cell.size), set()).update(cell.datasets)
         return [(self.tasks[task], size, sorted(datasets)) for (task, size), datasets in sorted(needed.items())]
+
+    def engine(self, learner: str) -> str:
+        """The engine that trains a learner: the configured one, or `fairseq` where it has no fused form."""
+        return "fairseq" if learner in self.not_fused else self.config.engine
+
+    def notices(self) -> list[str]:
+        """What the user should know of how learners are trained."""
+        if self.config.engine != "fused":
+            return []
+        return [f"{name}: trained by engine fairseq, since {why}" for name, why in sorted(self.not_fused.items())]
 
     def chained(self, cell: CellPlan) -> bool:
         """Whether a seed's blocks must be trained in one job, one after the other."""
@@ -125,19 +142,20 @@ class Plan:
     def seeds_and_blocks_per_job(self, cell: CellPlan) -> tuple[int, int]:
         """How many seeds and blocks a job of the cell has: as configured, else as many as take `job_minutes`, else one.
 
-        A job takes all blocks of a seed before it takes a second seed. Chained blocks are never cut.
+        A job takes all blocks of a seed before it takes a second seed. Chained blocks are never cut. Engine `fused`
+        gains by many trainings at once, so its jobs take `FUSED_MINUTES` where nothing is configured.
         """
         all_blocks = self.tasks[cell.task].n_blocks(cell.size)
-        seeds, blocks = self._within(cell, all_blocks) if self.config.job_minutes else (1, 1)
+        minutes = self.config.job_minutes or (FUSED_MINUTES if self.engine(cell.learner) == "fused" else None)
+        seeds, blocks = self._within(cell, all_blocks, minutes) if minutes else (1, 1)
         blocks = all_blocks if self.chained(cell) else self.config.blocks_per_job or blocks
         return self.config.seeds_per_job or seeds, blocks
 
-    def _within(self, cell: CellPlan, all_blocks: int) -> tuple[int, int]:
-        """How many seeds and blocks take about `job_minutes`; blocks in even parts."""
-        assert self.config.job_minutes is not None
+    def _within(self, cell: CellPlan, all_blocks: int, minutes: float) -> tuple[int, int]:
+        """How many seeds and blocks take about so many minutes; blocks in even parts."""
         candidates = [dataset for dataset in cell.datasets if dataset != FPA]
         one_block = self.training_seconds(cell) * max(len(candidates), 1)
-        blocks = max(int(60 * self.config.job_minutes / one_block), 1)
+        blocks = max(int(60 * minutes / one_block), 1)
         if not candidates:
             return blocks, all_blocks
         if blocks < all_blocks:
@@ -154,13 +172,26 @@ class Plan:
             "name": cell.learner,
             "learner": asdict(learner),
             "protocol": vars(self.protocol),
-            "engine": self.config.engine,
-            "engine_hash": self._engine_hash(learner.user_dir),
+            "engine": self.engine(cell.learner),
+            "engine_hash": self._engine_hash(self.engine(cell.learner), learner.user_dir),
             "n_training": len(task.training_inputs(cell.size)),
             "block_size": task.block_size,
             "seeds": self.requests(cell, chunk),
             "blocks": list(chunk.blocks),
         }
+
+    def expected(self) -> list[dict[str, Any]]:
+        """What is to be run, cell by cell, in the form in which the report asks for it."""
+        return [
+            {
+                "task": cell.task,
+                "size": cell.size,
+                "learner": cell.learner,
+                "seeds": list(cell.seeds),
+                "datasets": cell.datasets,
+            }
+            for cell in self.cells.values()
+        ]
 
     def requests(self, cell: CellPlan, chunk: Chunk) -> dict[int, list[str]]:
         """The datasets that a job needs, for each of its seeds that needs any; `fpa` is of use with block 0 alone."""
@@ -201,12 +232,12 @@ class Plan:
         """Expected seconds of one training of a cell."""
         learner = self.learners[cell.learner]
         task = self.tasks[cell.task]
-        return training_seconds(task, cell.size, learner.arguments, learner.updates, self.config.engine)
+        return training_seconds(task, cell.size, learner.arguments, learner.updates, self.engine(cell.learner))
 
-    def _engine_hash(self, user_dir: str | None) -> str:
-        if user_dir not in self._engine_hashes:
-            self._engine_hashes[user_dir] = engine_hash(self.config.engine, user_dir)
-        return self._engine_hashes[user_dir]
+    def _engine_hash(self, engine: str, user_dir: str | None) -> str:
+        if (engine, user_dir) not in self._engine_hashes:
+            self._engine_hashes[engine, user_dir] = engine_hash(engine, user_dir)
+        return self._engine_hashes[engine, user_dir]
 
 
 def _cells(
@@ -238,7 +269,7 @@ def _datasets(experiment: Experiment, task: Task) -> set[str]:
     """The datasets that an experiment's measures need."""
     wanted = {FPA} if "fpa" in experiment.measures else set()
     if "code_length" in experiment.measures:
-        wanted |= set(experiment.candidates or task.candidates)
+        wanted |= set(experiment.candidates or rules(task))
     return wanted
 
 

@@ -7,6 +7,7 @@ import json
 import os
 import subprocess
 import sys
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +18,15 @@ from doubt.files import write_atomically
 from doubt.training import Learner
 
 
-def resolved_learners(config: Config, cache: Path) -> dict[str, Learner]:
+@dataclass(frozen=True)
+class ResolvedLearner:
+    """A learner, and why it has no fused form under the configuration's protocol (None: it has one)."""
+
+    learner: Learner
+    not_fused: str | None
+
+
+def resolved_learners(config: Config, cache: Path) -> dict[str, ResolvedLearner]:
     """The learners that experiments use, resolved or remembered.
 
     Args:
@@ -31,6 +40,7 @@ def resolved_learners(config: Config, cache: Path) -> dict[str, Learner]:
         "learners": {name: config.learners[name] for name in sorted(used)},
         "updates": config.updates,
         "batch_size": config.batch_size,
+        "protocol": vars(config.resolved_protocol()),
     }
     text = json.dumps(request, sort_keys=True)
     definitions = [learner for learner in request["learners"].values() if isinstance(learner, dict)]
@@ -45,4 +55,5 @@ def resolved_learners(config: Config, cache: Path) -> dict[str, Learner]:
         if done.returncode != 0:
             raise UserError(f"the configuration is wrong:\n  learners: {done.stderr.strip().splitlines()[-1]}")
         write_atomically(known, done.stdout)
-    return {name: Learner(**learner) for name, learner in json.loads(known.read_text(encoding="utf-8")).items()}
+    found = json.loads(known.read_text(encoding="utf-8"))
+    return {name: ResolvedLearner(Learner(**one["learner"]), one["not_fused"]) for name, one in found.items()}

@@ -5,6 +5,7 @@ from __future__ import annotations
 from functools import lru_cache
 
 import doubt.compat  # noqa: F401  (must come before fairseq)
+
 from fairseq.data import Dictionary
 
 

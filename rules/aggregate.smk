@@ -8,7 +8,7 @@ rule aggregate:
             if "fpa" in cell.datasets
         ],
     output:
-        TABLES,
+        [report(path, **REPORTED[Path(path).name]) if Path(path).name in REPORTED else path for path in TABLES],
     log:
         f"{RESULTS}/logs/aggregate.log",
     benchmark:
@@ -22,6 +22,7 @@ rule aggregate:
         tables=lambda wildcards, output: str(Path(output[0]).parent),
         task_folder=TASK_FOLDER,
         code=code_hash("scripts/aggregate.py", *(task.path for task in TASKS)),
+        claims=content_hash("doubt/statistics/*.yaml"),
     shell:
         "python $DOUBT_SCRIPTS/aggregate.py --runs {input.runs} --predictions {input.predictions}"
         " --tables {params.tables} {params.task_folder} 2> {log}"
@@ -31,7 +32,7 @@ rule plot:
     input:
         TABLES,
     output:
-        FIGURE_FILES,
+        [report(path, **figure_labels(path)) if path.endswith(".svg") else path for path in FIGURE_FILES],
     log:
         f"{RESULTS}/logs/plot.log",
     conda:

@@ -7,7 +7,7 @@ from snakemake.exceptions import WorkflowError
 
 sys.path.insert(0, str(Path(workflow.basedir)))
 
-from doubt.code_hash import code_hash
+from doubt.code_hash import code_hash, content_hash
 from doubt.errors import UserError
 from doubt.job_environment import set_job_environment
 from doubt.plan import Plan
@@ -29,12 +29,39 @@ try:
     PLAN = Plan(config, Path(RESULTS) / ".cache")
 except UserError as error:
     raise WorkflowError(str(error))
+for notice in PLAN.notices():
+    logger.info(notice)
 set_job_environment(Path(workflow.basedir) / "scripts", PLAN.config)
 
 TABLES = [
     f"{RESULTS}/tables/{name}"
-    for name in ("blocks.csv", "fpa.csv", "code_length.csv", "paper_table.md", "paper_table.tex")
+    for name in (
+        "blocks.csv",
+        "seed_classes.csv",
+        "seed_code_lengths.csv",
+        "fpa.csv",
+        "code_length.csv",
+        "preferences.csv",
+        "verdicts.csv",
+        "agreement.csv",
+        "claims.csv",
+        "outputs.csv",
+        "costs.csv",
+        "paper_table.md",
+        "paper_table.tex",
+    )
 ]
+
+# Tables that `snakemake --report` shows.
+REPORTED = {
+    f"{name}.csv": {"caption": f"captions/{name}.rst", "category": "Tables", "labels": {"table": label}}
+    for name, label in (
+        ("fpa", "FPA"),
+        ("code_length", "code lengths"),
+        ("preferences", "preferences"),
+        ("claims", "published claims"),
+    )
+}
 TASKS = sorted({task.name: task for task, _, _ in PLAN.task_sizes()}.values(), key=lambda task: task.name)
 FIGURE_FILES = expand(
     f"{RESULTS}/figures/{{task}}/{{figure}}.{{format}}",
@@ -51,6 +78,17 @@ wildcard_constraints:
     learner="[A-Za-z0-9][A-Za-z0-9._=,+-]*",
     seeds=r"\d+-\d+",
     blocks=r"\d+-\d+",
+
+
+def figure_labels(path):
+    """How `snakemake --report` files a figure: by its task, under its name."""
+    *_, task, name = Path(path).with_suffix("").parts
+    return {
+        "caption": f"captions/{name}.rst",
+        "category": "Figures",
+        "subcategory": task,
+        "labels": {"figure": name.replace("_", " ")},
+    }
 
 
 def cell_of(wildcards):

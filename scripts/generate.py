@@ -12,6 +12,7 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from doubt.errors import exit_on_user_error
+from doubt.random_candidate import with_random
 from doubt.tasks import find_task, load_tasks
 from doubt.text import write_dataset
 
@@ -20,13 +21,15 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--task", required=True)
     parser.add_argument("--size", required=True, type=int)
-    parser.add_argument("--dataset", required=True, nargs="+", help="`fpa` or candidates, each in a folder of its name")
+    parser.add_argument(
+        "--dataset", required=True, nargs="+", help="`fpa`, candidates, `random`, each in a folder of its name"
+    )
     parser.add_argument(
         "--output", required=True, type=Path, metavar="DIR", help="folder of the (task, size)'s datasets"
     )
     parser.add_argument("--task-folder", action="append", default=[], metavar="DIR", help="where further tasks are")
     arguments = parser.parse_args()
-    task = find_task(arguments.task, load_tasks(arguments.task_folder))
+    task = with_random(find_task(arguments.task, load_tasks(arguments.task_folder)))
     for dataset in arguments.dataset:
         write_dataset(task, arguments.size, dataset, arguments.output / dataset)
 

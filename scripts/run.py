@@ -16,8 +16,7 @@ import sys
 import time
 from pathlib import Path
 
-ROOT = Path(__file__).resolve().parent.parent
-sys.path.insert(0, str(ROOT))
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 import yaml
 from rich.console import Console
@@ -26,6 +25,7 @@ from doubt.errors import UserError, exit_on_user_error
 from doubt.plan import Plan
 from doubt.progress import Progress, in_words, pending_jobs
 
+ROOT = Path(__file__).resolve().parent.parent
 LOG = Path("results/logs/snakemake.log")
 #: Seconds between two lines of progress where the terminal cannot show one that changes.
 INTERVAL = 30

@@ -39,7 +39,7 @@ def n_trainings(plan: Plan) -> int:
 )
 def test_trainings_per_learner_and_seed(cache: Path, task: str, size: int, expected: int) -> None:
     experiment = {"task": task, "sizes": [size], "learners": ["transformer"], "seeds": 1}
-    assert n_trainings(plan_of(cache, experiments=[experiment])) == expected
+    assert n_trainings(plan_of(cache, experiments=[experiment], engine="fairseq")) == expected
     chunked = plan_of(cache, experiments=[experiment], seeds_per_job=10, blocks_per_job=3)
     assert n_trainings(chunked) == expected
 
@@ -50,6 +50,8 @@ def test_trainings_of_the_presets(cache: Path, preset: str, expected: int) -> No
 
 
 EXPERIMENT = {"task": "add-or-mul", "sizes": [5], "learners": ["transformer"], "seeds": "1-3"}
+#: One job per seed and block is the reference engine's default.
+REFERENCE = {"engine": "fairseq"}
 
 
 def paths(plan: Plan) -> set[str]:
@@ -57,20 +59,20 @@ def paths(plan: Plan) -> set[str]:
 
 
 def test_one_job_per_seed_and_block_by_default(cache: Path) -> None:
-    found = paths(plan_of(cache, experiments=[EXPERIMENT]))
+    found = paths(plan_of(cache, **REFERENCE, experiments=[EXPERIMENT]))
     folder = "add-or-mul/5/transformer"
     assert found == {f"{folder}/seeds-{s}-{s}/blocks-{b}-{b}.jsonl" for s in (1, 2, 3) for b in range(6)}
 
 
 def test_fpa_alone_needs_block_0_alone(cache: Path) -> None:
-    plan = plan_of(cache, experiments=[EXPERIMENT | {"measures": ["fpa"]}])
+    plan = plan_of(cache, **REFERENCE, experiments=[EXPERIMENT | {"measures": ["fpa"]}])
     assert {path.rsplit("/", 1)[1] for path in paths(plan)} == {"blocks-0-0.jsonl"}
     assert n_trainings(plan) == 3
 
 
 def test_more_seeds_leave_full_jobs_as_they_are(cache: Path) -> None:
-    few = plan_of(cache, experiments=[EXPERIMENT | {"seeds": "1-4"}], seeds_per_job=2)
-    more = plan_of(cache, experiments=[EXPERIMENT | {"seeds": "1-7"}], seeds_per_job=2)
+    few = plan_of(cache, **REFERENCE, experiments=[EXPERIMENT | {"seeds": "1-4"}], seeds_per_job=2)
+    more = plan_of(cache, **REFERENCE, experiments=[EXPERIMENT | {"seeds": "1-7"}], seeds_per_job=2)
     assert paths(few) < paths(more)
     cell = few.cell("add-or-mul", 5, "transformer")
     other = more.cell("add-or-mul", 5, "transformer")
@@ -80,13 +82,35 @@ def test_more_seeds_leave_full_jobs_as_they_are(cache: Path) -> None:
 
 def test_what_several_experiments_ask_is_put_together(cache: Path) -> None:
     both = [EXPERIMENT | {"measures": ["fpa"]}, EXPERIMENT | {"seeds": [3, 9], "candidates": ["mem"]}]
-    cell = plan_of(cache, experiments=both).cell("add-or-mul", "5", "transformer")
+    cell = plan_of(cache, **REFERENCE, experiments=both).cell("add-or-mul", "5", "transformer")
     assert cell.seeds == {1: ["fpa"], 2: ["fpa"], 3: ["fpa", "mem"], 9: ["fpa", "mem"]}
 
 
 def test_a_chain_is_one_job(cache: Path) -> None:
-    plan = plan_of(cache, experiments=[EXPERIMENT], protocol="released")
+    plan = plan_of(cache, **REFERENCE, experiments=[EXPERIMENT], protocol="released")
     assert {path.rsplit("/", 1)[1] for path in paths(plan)} == {"blocks-0-5.jsonl"}
     assert n_trainings(plan) == 3 * (3 * 6 + 1)
-    drawn = plan_of(cache, experiments=[EXPERIMENT], rng_streams="released", batch_size=4)
+    drawn = plan_of(cache, **REFERENCE, experiments=[EXPERIMENT], rng_streams="released", batch_size=4)
     assert {path.rsplit("/", 1)[1] for path in paths(drawn)} == {"blocks-0-5.jsonl"}
+
+
+def test_engine_fused_takes_many_trainings_into_a_job(cache: Path) -> None:
+    fused = plan_of(cache, experiments=[EXPERIMENT | {"seeds": "1-100"}])
+    one_by_one = plan_of(cache, **REFERENCE, experiments=[EXPERIMENT | {"seeds": "1-100"}])
+    assert n_trainings(fused) == n_trainings(one_by_one) == 1600
+    assert len(paths(one_by_one)) == 600
+    assert len(paths(fused)) < 60
+
+
+@pytest.mark.parametrize(
+    ("changed", "reason"),
+    [({"batch_size": 4}, "batches drawn by chance"), ({"protocol": "released"}, "rng_streams 'released'")],
+)
+def test_what_has_no_fused_form_is_trained_by_fairseq_with_a_notice(
+    cache: Path, changed: dict[str, Any], reason: str
+) -> None:
+    plan = plan_of(cache, experiments=[EXPERIMENT], **changed)
+    assert plan.engine("transformer") == "fairseq"
+    (notice,) = plan.notices()
+    assert notice.startswith("transformer: trained by engine fairseq, since") and reason in notice
+    assert plan_of(cache, experiments=[EXPERIMENT]).notices() == []

@@ -9,7 +9,8 @@ from typing import Protocol
 import torch
 
 from doubt.engines import reference
-from doubt.errors import UserError
+from doubt.engines.fused import engine as fused
+from doubt.errors import UserError, nearest
 from doubt.training import Result, Training
 
 
@@ -32,6 +33,7 @@ def train_chains_of(engine: str) -> TrainChains:
     Raises:
         UserError: there is none.
     """
-    if engine == "fairseq":
-        return reference.train_chains
-    raise UserError(f"no engine {engine!r}; there is fairseq")
+    engines: dict[str, TrainChains] = {"fairseq": reference.train_chains, "fused": fused.train_chains}
+    if engine not in engines:
+        raise UserError(f"no engine {engine!r}; there are {', '.join(engines)}{nearest(engine, engines)}")
+    return engines[engine]
