@@ -228,3 +228,12 @@ def test_the_papers_grid_in_a_minute(tmp_path: Path) -> None:
     assert time.monotonic() - started < 60
     assert most < 2e6  # in kB
     assert page.stat().st_size < 5e6
+
+
+def test_a_preference_of_a_learner_that_does_not_fit_is_said_to_be_so(tmp_path: Path) -> None:
+    rows = [
+        r for s in range(1, 9) for c, b in (("count", 2.0), ("mem", 30.0)) for r in code(COUNT, 10, c, "lstm", s, b + s)
+    ]
+    folder = results(tmp_path, rows, [decode(seed=s, outputs=follow(COUNT, 10, "unfit")) for s in range(1, 9)])
+    text = build_page(folder / "tables", folder / "figures", TASKS)
+    assert "n = 8, but only 0 of 8 fit T" in text
