@@ -32,7 +32,6 @@ from doubt.engines import reference
 from doubt.engines.fused.batch import shape_of
 from doubt.engines.fused.engine import train_many
 from doubt.engines.fused.lockstep import Lockstep
-from doubt.engines.fused.plan import canonical
 from doubt.learners import resolve
 from doubt.tasks import FPA, load_tasks
 from doubt.text import write_dataset
@@ -120,7 +119,7 @@ def limits(device: torch.device) -> tuple[float, float]:
 
 def work_of_an_update(trainings: Sequence[Training], device: torch.device) -> tuple[float, float]:
     """Bytes and operations of one update of one model: its products and its optimizer step."""
-    shape = canonical(shape_of(trainings[0].examples), device)
+    shape = shape_of(trainings[0].examples)
     lockstep = Lockstep(trainings[:1], shape, device, 0)
     lockstep.update()
     counted = ProductBytes()

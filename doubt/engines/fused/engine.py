@@ -128,7 +128,7 @@ class _Engine:
         for link in self.waiting:
             training = link.training
             sizes = len(training.source_symbols), len(training.target_symbols)
-            alike[(canonical(shape_of(training.examples), self.device), link.steps, *sizes)].append(link)
+            alike[(self._shape(training), link.steps, *sizes)].append(link)
         (shape, *_), group = next(iter(alike.items()))
         together = self._together(group[0].training, shape)
         return group, shape, -(-len(group) // -(-len(group) // together))
@@ -152,6 +152,12 @@ class _Engine:
                 lockstep.adam.first.put(row, link.moments[0], 0)
                 lockstep.adam.second.put(row, link.moments[1], 0)
         return lockstep
+
+    def _shape(self, training: Training) -> Shape:
+        """What a training's batch is padded to: nothing, where it has a lockstep for itself anyway."""
+        shape = shape_of(training.examples)
+        alone = self.device.type == "cpu" and self._together(training, shape) == 1
+        return shape if alone else canonical(shape, self.device)
 
     def _together(self, training: Training, shape: Shape) -> int:
         """How many models like a training's fit into one lockstep."""
@@ -221,7 +227,7 @@ class _Engine:
                 link.finished = [Result(**result) for result in state["finished"][row]]
                 link.steps = state["numbers"]["steps"]
                 begun.append(link)
-            shape = canonical(shape_of(begun[0].training.examples), self.device)
+            shape = self._shape(begun[0].training)
             lockstep = Lockstep([link.training for link in begun], shape, self.device, begun[0].steps)
             mine = {"weights": lockstep.weights, "first": lockstep.adam.first, "second": lockstep.adam.second}
             for name, flat in state["tensors"].items():
