@@ -112,7 +112,8 @@ def _seed_lines(task: Task, size: int, row: Row) -> list[Row]:
     outputs = None if diverged else [words(text) for text in row["outputs"]]
     verdict = classify(task, size, outputs)
     trained = set(task.training_inputs(size))
-    about = {key: row[key] for key in ("task", "size", "learner", "status", "training_id", "updates", *PROTOCOL, *ORIGIN)}
+    kept = ("task", "size", "learner", "status", "training_id", "updates", *PROTOCOL, *ORIGIN)
+    about = {key: row[key] for key in kept}
     lines = []
     for source, output in zip(task.test_inputs(size), outputs or repeat(None), strict=False):
         agrees = [name for name, rule in rules(task).items() if output == rule(source, size)]

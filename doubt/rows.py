@@ -23,7 +23,10 @@ NEEDED = {
     "score": (*COMMON, "dataset", "block", "n_examples", "nats"),
     "decode": (*COMMON, "outputs"),
 }
-PREDICTION = ("updates", "src", "pred", "src_len", "pred_len", "seed", "class", "task", "size", "learner", "in_training", "agrees")
+PREDICTION = (
+    *("updates", "src", "pred", "src_len", "pred_len", "seed", "class"),
+    *("task", "size", "learner", "in_training", "agrees"),
+)
 
 
 def read_runs(paths: Iterable[Path]) -> tuple[list[Row], list[Row]]:

@@ -30,8 +30,8 @@ COST_COLUMNS = [*CELL, *ORIGIN, "host", "n_trainings", "n_diverged", "seconds", 
 #: Columns of words, where nothing is an empty string and not a missing number.
 TEXT = {
     *["pred", "src", "agrees", "seeds", "ci_note", "class", "candidate", "torch", "bimodal", "a", "b", "preferred"],
-    *["level", "verdict", "fpa_preferred", "fpa_level", "fpa_class", "fpa_verdict", "code_rule", "code_level", "code_lead"],
-    *["code_verdict", "agree", "rule", "rho_note", "state", "why"],
+    *["level", "verdict", "fpa_preferred", "fpa_level", "fpa_class", "fpa_verdict", "code_rule", "code_level"],
+    *["code_lead", "code_verdict", "agree", "rule", "rho_note", "state", "why"],
 }
 #: Each table's file (without `.csv`) and columns.
 COLUMNS = {

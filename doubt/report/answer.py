@@ -7,6 +7,7 @@ from typing import Any
 
 import pandas as pd
 
+from doubt.classify import NO_RULE
 from doubt.statistics.preferences import DESCRIPTIVE, NOT_MEASURED, OPEN, TESTED
 from doubt.statistics.verdicts import ONE_CANDIDATE
 
@@ -92,6 +93,10 @@ def _finding(level: str, rule: str, rows: list[dict[str, Any]]) -> Finding:
         detail = [n]
     shares = [float(row["fpa_share"]) for row in rows if row["fpa_class"] == rule and rule]
     detail += [f"FPA {_range(shares, '.2f')}"] if shares and by_code else []
+    fitting = [(row["fpa_n_fit"], row["fpa_n"]) for row in rows if 2 * row["fpa_n_fit"] < row["fpa_n"]]
+    if fitting and rule not in NO_RULE:  # what a learner prefers that has not learned T is a weak finding
+        fit, of = (_range([pair[i] for pair in fitting], ".0f") for i in (0, 1))
+        detail += [f"but only {fit} of {of} fit T"]
     return Finding(", ".join(str(row["size"]) for row in rows), rule, level, SURE[level], ", ".join(detail))
 
 

@@ -70,7 +70,7 @@ def compare(a: NDArray[np.float64], b: NDArray[np.float64], name: str) -> Paired
         p_wilcoxon=_wilcoxon(d),
         p_t=_paired_t(d),
         rank_biserial=_rank_biserial(d),
-        dz=float(d.mean() / d.std(ddof=1)) if n > 1 and not _equal(d) else NAN,
+        dz=_dz(d),
         n_a_shorter=int((d < 0).sum()),
         n_b_shorter=int((d > 0).sum()),
     )
@@ -87,6 +87,12 @@ def sign_flip(d: NDArray[np.float64], name: str) -> float:
         (d,), np.mean, permutation_type="samples", vectorized=True, n_resamples=FLIPS, batch=5000, rng=rng
     )
     return min(1.0, float(test.pvalue))
+
+
+def _dz(d: NDArray[np.float64]) -> float:
+    if len(d) < 2 or _equal(d) or d.std(ddof=1) == 0:
+        return NAN
+    return float(d.mean() / d.std(ddof=1))
 
 
 def _equal(d: NDArray[np.float64]) -> bool:

@@ -15,22 +15,9 @@ from doubt.rows import PROTOCOL, Row, either
 from doubt.statistics.preferences import DESCRIPTIVE, NOT_MEASURED, OPEN, TESTED, settling
 
 VERDICT_COLUMNS = [
-    *[
-        *CELL,
-        "rule",
-        "level",
-        "verdict",
-        "code_n",
-        "code_rule",
-        "code_level",
-        "code_verdict",
-        "code_lead",
-        "code_count",
-        "code_needed",
-        "fpa_n",
-        "fpa_class",
-    ],
-    *["fpa_count", "fpa_share", "fpa_ci_low", "fpa_ci_high", "fpa_level", "fpa_verdict", "agree", *PROTOCOL],
+    *[*CELL, "rule", "level", "verdict", "code_n", "code_rule", "code_level", "code_verdict", "code_lead"],
+    *["code_count", "code_needed", "fpa_n", "fpa_n_fit", "fpa_class", "fpa_count", "fpa_share", "fpa_ci_low"],
+    *["fpa_ci_high", "fpa_level", "fpa_verdict", "agree", *PROTOCOL],
 ]
 ONE_CANDIDATE = "one candidate"
 
@@ -127,8 +114,9 @@ def _described(lengths: pd.DataFrame, rules: list[str], needed: int) -> Row:
 def _by_fpa(pairs: pd.DataFrame, fpa: pd.DataFrame) -> Row:
     """The verdict by FPA: the class of most seeds."""
     if fpa.empty:
-        nothing = {"fpa_n": 0, "fpa_class": "", "fpa_count": 0, "fpa_share": math.nan, "fpa_ci_low": math.nan}
-        return nothing | {"fpa_ci_high": math.nan, "fpa_level": NOT_MEASURED, "fpa_verdict": "not measured"}
+        nothing = {"fpa_n": 0, "fpa_n_fit": 0, "fpa_class": "", "fpa_count": 0, "fpa_share": math.nan}
+        nothing |= {"fpa_ci_low": math.nan, "fpa_ci_high": math.nan}
+        return nothing | {"fpa_level": NOT_MEASURED, "fpa_verdict": "not measured"}
     most = fpa[fpa["n"] == fpa["n"].max()]
     row: Any = most.iloc[0]
     name = str(row["class"]) if len(most) == 1 else ""
@@ -140,6 +128,7 @@ def _by_fpa(pairs: pd.DataFrame, fpa: pd.DataFrame) -> Row:
     said = " and ".join(most["class"]) + (" each" if len(most) > 1 else "")
     return {
         "fpa_n": int(row["n_seeds"]),
+        "fpa_n_fit": int(row["n_fit"]),
         "fpa_class": name,
         "fpa_count": int(row["n"]),
         "fpa_share": float(row["fpa"]),
