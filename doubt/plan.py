@@ -12,6 +12,7 @@ from typing import Any
 from doubt.code_hash import engine_hash
 from doubt.config import Config, Experiment, parse_seeds, read_config
 from doubt.cost import training_seconds
+from doubt.distinguish import check_distinguishable
 from doubt.errors import UserError
 from doubt.grids import check_grid, expand_grids
 from doubt.random_candidate import rules
@@ -173,7 +174,7 @@ class Plan:
             "learner": asdict(learner),
             "protocol": vars(self.protocol),
             "engine": self.engine(cell.learner),
-            "engine_hash": self._engine_hash(self.engine(cell.learner), learner.user_dir),
+            "engine_hash": self.engine_hash_of(cell),
             "n_training": len(task.training_inputs(cell.size)),
             "block_size": task.block_size,
             "seeds": self.requests(cell, chunk),
@@ -181,17 +182,15 @@ class Plan:
         }
 
     def expected(self) -> list[dict[str, Any]]:
-        """What is to be run, cell by cell, in the form in which the report asks for it."""
-        return [
-            {
-                "task": cell.task,
-                "size": cell.size,
-                "learner": cell.learner,
-                "seeds": list(cell.seeds),
-                "datasets": cell.datasets,
-            }
-            for cell in self.cells.values()
-        ]
+        """What is to be run, in the form in which the report asks for it: seeds of a cell with the same datasets."""
+        entries = []
+        for cell in self.cells.values():
+            seeds_of: dict[tuple[str, ...], list[int]] = {}
+            for seed, datasets in cell.seeds.items():
+                seeds_of.setdefault(tuple(datasets), []).append(seed)
+            about = {"task": cell.task, "size": cell.size, "learner": cell.learner}
+            entries += [about | {"seeds": seeds, "datasets": list(datasets)} for datasets, seeds in seeds_of.items()]
+        return entries
 
     def requests(self, cell: CellPlan, chunk: Chunk) -> dict[int, list[str]]:
         """The datasets that a job needs, for each of its seeds that needs any; `fpa` is of use with block 0 alone."""
@@ -234,6 +233,10 @@ class Plan:
         task = self.tasks[cell.task]
         return training_seconds(task, cell.size, learner.arguments, learner.updates, self.engine(cell.learner))
 
+    def engine_hash_of(self, cell: CellPlan) -> str:
+        """Hash of the code that trains a cell, under which the ledger files its results."""
+        return self._engine_hash(self.engine(cell.learner), self.learners[cell.learner].user_dir)
+
     def _engine_hash(self, engine: str, user_dir: str | None) -> str:
         if (engine, user_dir) not in self._engine_hashes:
             self._engine_hashes[engine, user_dir] = engine_hash(engine, user_dir)
@@ -248,6 +251,7 @@ def _cells(
     for experiment in config.experiments:
         task = tasks[experiment.task]
         for size, learner in itertools.product(experiment.sizes or task.sizes, experiment.learners):
+            check_distinguishable(task, size)
             check_grid(grids.get(learner, {}), learner, task, size)
             cell = cells.setdefault((task.name, size, learner), CellPlan(task.name, size, learner))
             for seed in _seeds(experiment, grids.get(learner, {})):

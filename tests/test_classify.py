@@ -12,7 +12,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from doubt.classify import check_distinguishable, classes, classify, n_ambiguous, predictions
+from doubt.classify import classes, classify, predictions
+from doubt.distinguish import check_distinguishable, n_ambiguous
 from doubt.errors import UserError
 from doubt.random_candidate import rules, with_random
 from doubt.tasks import Symbols, Task, load_tasks, words

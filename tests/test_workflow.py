@@ -5,8 +5,11 @@ from __future__ import annotations
 import csv
 import json
 import os
+import signal
 import subprocess
 import sys
+import time
+import zipfile
 from pathlib import Path
 from typing import Any
 
@@ -111,8 +114,16 @@ def test_a_task_and_a_learner_of_ones_own_and_one_that_diverges(tmp_path: Path) 
     assert all(int(r["n_diverged"]) == 2 for r in table(tmp_path, "code_length") if r["learner"] == "broken")
     for figure in ("rule_shares", "code_lengths", "code_curves"):
         assert (tmp_path / f"results/figures/reverse/{figure}.png").stat().st_size > 1000
+    page = (tmp_path / "results/report/index.html").read_text()
+    assert "reverse" in page and "guesser" in page and "broken" in page
     again = snakemake(tmp_path, **config)
     assert "Nothing to be done" in again.stdout + again.stderr
+    rendered = snakemake(tmp_path, "--report", "report.zip", **config)
+    assert rendered.returncode == 0, rendered.stderr
+    with zipfile.ZipFile(tmp_path / "report.zip") as archive:
+        names = "\n".join(archive.namelist())
+        everything = "\n".join(archive.read(n).decode(errors="replace") for n in archive.namelist() if "html" in n)
+    assert "rule_shares" in names + everything and "published claims" in names + everything
 
 
 @pytest.mark.parametrize("preset", ["smoke", "small"])
@@ -120,6 +131,46 @@ def test_presets_dry_run(tmp_path: Path, preset: str) -> None:
     done = snakemake(tmp_path, "--dry-run", **yaml.safe_load((ROOT / f"presets/{preset}.yaml").read_text()))
     assert done.returncode == 0, done.stderr
     assert "train" in done.stdout
+
+
+def test_random_labels_are_a_candidate_that_any_task_can_be_given(tmp_path: Path) -> None:
+    """The ceiling on the scale of code lengths: asked for by name, scored, and no rule that a seed could follow."""
+    experiment = {"task": "add-or-mul", "sizes": [5], "learners": ["transformer"], "seeds": 1}
+    done = snakemake(tmp_path, "tables", experiments=[experiment | {"candidates": ["mem", "random"]}], updates=2)
+    assert done.returncode == 0, done.stderr
+    assert {row["dataset"] for row in table(tmp_path, "blocks")} == {"mem", "random"}
+    assert {row["class"] for row in table(tmp_path, "fpa")} == {"add", "mul", "mem", "other", "unfit", "diverged"}
+    assert (tmp_path / "results/data/add-or-mul/5/random/train.src").exists()
+
+
+def test_ctrl_c_keeps_what_is_done_and_the_next_run_goes_on(tmp_path: Path) -> None:
+    experiment = {"task": "hierar-or-linear", "learners": ["transformer"], "seeds": "1-2"}
+    config = {"experiments": [experiment], "updates": 150, "engine": "fairseq", "blocks_per_job": 4, "device": "cpu"}
+    (tmp_path / "changed.yaml").write_text(yaml.safe_dump(config))
+    command = [sys.executable, str(ROOT / "scripts/run.py"), "--cores", "1", "--configfile", "changed.yaml"]
+    run = subprocess.Popen(command, cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    deadline = time.monotonic() + 120
+    while records(tmp_path) < 3 and time.monotonic() < deadline:
+        time.sleep(0.2)
+    run.send_signal(signal.SIGINT)
+    _, complaint = run.communicate(timeout=60)
+    before = records(tmp_path)
+    assert run.returncode == 1 and "finished trainings are kept, run again to go on" in complaint
+    assert 3 <= before < 14
+    again = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True)
+    assert again.returncode == 0, again.stdout + again.stderr
+    lines = [line for path in ledger(tmp_path) for line in path.read_text().splitlines()]
+    keys = [json.loads(line)["key"] for line in lines]
+    assert len(keys) == len(set(keys)) and len(table(tmp_path, "blocks")) == 2 * 2 * 4
+
+
+def ledger(folder: Path) -> list[Path]:
+    return list((folder / "results/ledger").glob("*/*/*.jsonl"))
+
+
+def records(folder: Path) -> int:
+    """Finished trainings in the ledger."""
+    return sum(path.read_bytes().count(b"\n") for path in ledger(folder))
 
 
 def test_a_wrong_configuration_is_refused_before_anything_runs(tmp_path: Path) -> None:

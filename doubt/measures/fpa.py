@@ -8,7 +8,8 @@ from typing import cast
 
 import pandas as pd
 
-from doubt.classify import DIVERGED, UNFIT, classes, n_ambiguous
+from doubt.classify import DIVERGED, UNFIT, classes
+from doubt.distinguish import n_ambiguous
 from doubt.errors import UserError
 from doubt.measures.intervals import Interval, wilson
 from doubt.rows import ORIGIN, PROTOCOL, Row, either
