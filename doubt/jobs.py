@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import sys
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -54,6 +55,12 @@ class Job:
         content["seeds"] = {int(seed): datasets for seed, datasets in content["seeds"].items()}
         content["blocks"] = tuple(content["blocks"])
         return cls(**content)
+
+    @property
+    def label(self) -> str:
+        """The job's name, for a folder of its own."""
+        seeds = f"seeds-{min(self.seeds)}-{max(self.seeds)}"
+        return f"{self.task}-{self.size}-{self.name}-{seeds}-blocks-{self.blocks[0]}-{self.blocks[1]}"
 
     @property
     def requests(self) -> list[tuple[str, int]]:
@@ -134,8 +141,10 @@ def _results(job: Job, missing: Sequence[Chain], places: Places, device: torch.d
             model = load_checkpoint(checkpoints / f"{training.key}.pt").model(device)
             yield reference.evaluate_kept(training, model, device)
         to_train = [chain for chain in missing if chain not in kept]
-    states = places.states / job.engine_hash if places.states is not None else None
+    states = places.states / job.engine_hash / job.label if places.states is not None else None
     yield from train_chains_of(job.engine)(to_train, device, state_folder=states, keep=keep)
+    if states is not None:
+        shutil.rmtree(states, ignore_errors=True)
 
 
 def _rows(job: Job, cell: Cell, results: Mapping[str, Result | None]) -> Iterator[dict[str, Any]]:

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import platform
 import sys
 from pathlib import Path
 
@@ -35,6 +36,7 @@ def main() -> None:
     arguments = parser.parse_args()
     os.environ.setdefault("OMP_NUM_THREADS", str(arguments.threads))
     with gpu_slot(arguments.device, arguments.slots_per_gpu):
+        print(f"on {platform.node()}; CUDA_VISIBLE_DEVICES: {os.environ.get('CUDA_VISIBLE_DEVICES')}", file=sys.stderr)
         from doubt.devices import choose_device  # now: on import torch reads how many threads and which GPUs it has
         from doubt.jobs import Job, Places, run_job
 

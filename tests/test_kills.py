@@ -12,8 +12,8 @@ import yaml
 
 from tests.workspace import EXPERIMENT, ROOT, ROWS, SMALL, Workspace, kill
 
-#: About ten seconds of training: 14 trainings of 150 updates.
-WORKLOAD = SMALL | {"updates": 150, "experiments": [EXPERIMENT]}
+#: About ten seconds of training: 14 trainings of 100 updates.
+WORKLOAD = SMALL | {"updates": 100, "experiments": [EXPERIMENT]}
 
 
 def run_and_kill(workspace: Workspace, seconds: float, number: int, *words: str) -> None:

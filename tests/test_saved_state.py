@@ -166,7 +166,7 @@ def test_sigterm_saves_the_state_and_the_next_run_goes_on(
     process.stderr.close()
     (sign,) = (tmp_path / "running").glob("*.json")
     assert json.loads(sign.read_text())["state"] == "stopped"
-    (state,) = (tmp_path / "states/code").iterdir()
+    (state,) = (tmp_path / "states/code").glob("*/*.pt")
     done = json.loads(torch.load(state, weights_only=True)["numbers"])["update"]
     assert 0 < done < n_updates
     subprocess.run(command, check=True, env=os.environ | {"OMP_NUM_THREADS": "1"})

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import re
@@ -19,7 +20,14 @@ ROOT = Path(__file__).resolve().parent.parent
 CODE = ("doubt", "scripts", "rules", "tasks", "presets", "profiles", "envs", "Snakefile", "config.yaml")
 #: One cheap learner on the smallest task: 7 trainings per seed.
 EXPERIMENT = {"task": "hierar-or-linear", "sizes": [4], "learners": ["transformer"], "seeds": "1-2"}
-SMALL = {"device": "cpu", "updates": 2, "seeds_per_job": 1, "blocks_per_job": 100, "experiments": [EXPERIMENT]}
+SMALL = {
+    "engine": "fairseq",
+    "device": "cpu",
+    "updates": 2,
+    "seeds_per_job": 1,
+    "blocks_per_job": 100,
+    "experiments": [EXPERIMENT],
+}
 #: All trainings of a cell; what follows them (tables, figures) takes longer than they do.
 ROWS = "results/runs/hierar-or-linear/4/transformer.jsonl"
 
@@ -53,26 +61,30 @@ class Workspace:
             snakemake += ["--cores", "2"]
         if not any(word.startswith("--workflow-profile") for word in words):
             snakemake += ["--workflow-profile", "none", "--rerun-incomplete"]
-        return [*snakemake, "--configfile", "our.yaml"]
+        return [*snakemake, "--configfile", "our.yaml", "--nocolor"]
 
     def run(self, *words: str, succeeds: bool = True, **environment: str) -> Counter[str]:
         """Run Snakemake; returns how many jobs of each rule it ran."""
-        done = self.start(*words, **environment)
-        output = done.communicate()[0]
-        assert (done.returncode == 0) == succeeds, output
-        return Counter(re.findall(r"^(?:local)?rule (\w+):$", output, flags=re.MULTILINE))
+        process = self.start(*words, **environment)
+        process.wait()
+        assert (process.returncode == 0) == succeeds, self.output()
+        return Counter(re.findall(r"^(?:local)?rule (\w+):$", self.output(), flags=re.MULTILINE))
 
-    def start(self, *words: str, **environment: str) -> subprocess.Popen[str]:
+    def start(self, *words: str, **environment: str) -> subprocess.Popen[bytes]:
         """Start Snakemake in a session of its own, whose processes `kill` ends."""
-        return subprocess.Popen(
-            self.command(*words),
-            cwd=self.here,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-            start_new_session=True,
-            env=os.environ | {"OMP_NUM_THREADS": "1"} | environment,
-        )
+        with (self.folder / "output.txt").open("wb") as output:
+            return subprocess.Popen(
+                self.command(*words),
+                cwd=self.here,
+                stdout=output,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
+                env=os.environ | {"OMP_NUM_THREADS": "1"} | environment,
+            )
+
+    def output(self) -> str:
+        """What the last Snakemake has printed."""
+        return (self.folder / "output.txt").read_text()
 
     def records(self) -> list[dict[str, Any]]:
         """All whole lines of the ledger: one for each training executed."""
@@ -95,9 +107,12 @@ class Workspace:
         return [{key: value for key, value in row.items() if key not in ("seconds", "host")} for row in rows]
 
 
-def kill(process: subprocess.Popen[str], number: int = signal.SIGKILL) -> None:
+def kill(process: subprocess.Popen[bytes], number: int = signal.SIGKILL) -> None:
     """Signal a whole session that `start` began, jobs included, and wait for its end."""
-    os.killpg(process.pid, number)
-    process.wait()
-    if process.stdout is not None:
-        process.stdout.close()
+    with contextlib.suppress(ProcessLookupError):
+        os.killpg(process.pid, number)
+    try:
+        process.wait(60)
+    except subprocess.TimeoutExpired:
+        os.killpg(process.pid, signal.SIGKILL)
+        process.wait()

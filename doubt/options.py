@@ -1,0 +1,51 @@
+"""The configuration as a command line names it, for the programs that look at a plan without running it."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from doubt.code_hash import ROOT
+from doubt.errors import UserError
+from doubt.plan import Plan
+
+
+def add_config_options(parser: argparse.ArgumentParser) -> None:
+    """Options of the same names and effect as Snakemake's, and where the results lie."""
+    parser.add_argument("--configfile", nargs="+", default=[], metavar="FILE", help="presets, each over the one before")
+    parser.add_argument("--config", nargs="+", default=[], metavar="KEY=VALUE", help="single keys, over all presets")
+    parser.add_argument("--results", type=Path, default=Path("results"), metavar="DIR", help="default: results")
+
+
+def plan_of(configfiles: Sequence[str], pairs: Iterable[str], results: Path) -> Plan:
+    """The plan that Snakemake would make.
+
+    Raises:
+        UserError: a file cannot be read, or the configuration is wrong.
+    """
+    content: dict[str, Any] = {}
+    for path in [ROOT / "config.yaml", *map(Path, configfiles)]:
+        try:
+            read = yaml.safe_load(path.read_text(encoding="utf-8"))
+        except OSError as error:
+            raise UserError(f"the configuration {path} cannot be read: {error.strerror}") from None
+        except yaml.YAMLError as error:
+            raise UserError(f"the configuration {path} is no YAML: {error}") from None
+        content = merged(content, read or {})
+    for pair in pairs:
+        key, _, value = pair.partition("=")
+        content = merged(content, {key: yaml.safe_load(value)})
+    return Plan(content, results / ".cache")
+
+
+def merged(old: dict[str, Any], new: dict[str, Any]) -> dict[str, Any]:
+    """One configuration over another, as Snakemake does it: mappings key by key, all else replaced."""
+    both = dict(old)
+    for key, value in new.items():
+        inner = both.get(key)
+        both[key] = merged(inner, value) if isinstance(inner, dict) and isinstance(value, dict) else value
+    return both

@@ -1,0 +1,119 @@
+"""Where a configuration stands: which of its trainings the ledger has, and why the others are to be done."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from doubt.in_memory import dataset_in_memory
+from doubt.ledger import Ledger, read_label, read_records
+from doubt.measurement import Cell, chains
+from doubt.plan import CellPlan, Plan
+from doubt.training import Result, Training
+
+NEW = "not trained so far"
+CODE = "the code that trains has changed since they were trained"
+MORE = "more is asked of them (a candidate or measure is new), and their weights were not kept"
+KEPT = "more is asked of them (a candidate or measure is new); the weights kept are scored, nothing is trained"
+DATA = "their data have changed"
+
+#: (task, size, learner, seed, block): how a person names a training.
+Name = tuple[str, int, str, int, int]
+
+
+@dataclass
+class Standing:
+    """One cell: the results that are there, by seed and block, and the trainings that are missing."""
+
+    cell: CellPlan
+    done: list[tuple[int, int, Result]] = field(default_factory=list)
+    missing: list[Training] = field(default_factory=list)
+
+    @property
+    def total(self) -> int:
+        return len(self.done) + len(self.missing)
+
+
+def standings(plan: Plan, ledger: Path) -> Iterator[Standing]:
+    """Every cell of a plan, compared with the ledger."""
+    ledgers: dict[str, Ledger] = {}
+    for cell in plan.cells.values():
+        code = plan.engine_hash_of(cell)
+        standing = Standing(cell)
+        for training in wanted(plan, cell):
+            result = ledgers.setdefault(code, Ledger(ledger, code)).find(training)
+            if result is None:
+                standing.missing.append(training)
+            else:
+                standing.done.append((training.seed, training.block, result))
+        yield standing
+
+
+def wanted(plan: Plan, cell: CellPlan) -> list[Training]:
+    """All trainings that a cell needs, each once, as its jobs would make them."""
+    task = plan.tasks[cell.task]
+    datasets = {name: _dataset(plan, cell.task, cell.size, name) for name in cell.datasets}
+    n_training = len(task.training_inputs(cell.size))
+    measured = Cell(datasets, n_training, task.block_size, plan.learners[cell.learner], plan.protocol)
+    requests = [(dataset, seed) for seed, names in cell.seeds.items() for dataset in names]
+    return [training for chain in chains(measured, requests, range(task.n_blocks(cell.size))) for training in chain]
+
+
+class Reasons:
+    """Why trainings are missing: by what the ledger knows of the same trainings under other code, data or learners."""
+
+    def __init__(self, ledger: Path, checkpoints: Path) -> None:
+        self._checkpoints = checkpoints
+        self._codes: dict[str, set[str]] = {}
+        self._shelves: dict[Name, tuple[Path, dict[str, Any]]] = {}
+        for shelf in sorted(ledger.glob("*/*/")):
+            for record in read_records(shelf):
+                self._codes.setdefault(record.result.key, set()).add(shelf.parent.name)
+                note = record.note
+                name = (note["task"], note["size"], note["learner"], note["seed"], note["block"])
+                self._shelves[name] = shelf, note
+
+    def of(self, plan: Plan, standing: Standing) -> Counter[str]:
+        """How many of a cell's missing trainings are missing for which reason, in words."""
+        code = plan.engine_hash_of(standing.cell)
+        return Counter(self._reason(plan, standing.cell, code, training) for training in standing.missing)
+
+    def _reason(self, plan: Plan, cell: CellPlan, code: str, training: Training) -> str:
+        codes = self._codes.get(training.key, set())
+        if code in codes:
+            return KEPT if (self._checkpoints / f"{training.key}.pt").exists() else MORE
+        if codes:
+            return CODE
+        name = (cell.task, cell.size, cell.learner, training.seed, training.block)
+        if name not in self._shelves:
+            return NEW
+        shelf, note = self._shelves[name]
+        before, now = _label(shelf).get("learner", {}), training.learner
+        changes = _changes(before.get("arguments", {}), now.arguments)
+        changes += _changes({k: before.get(k) for k in ("updates", "batch_size")}, vars(now))
+        changes += _changes({k: note.get(k) for k in ("adam_state", "rng_streams")}, vars(training.protocol))
+        return f"changed: {', '.join(changes)}" if changes else DATA
+
+
+def _changes(before: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
+    return [f"{key} from {value} to {now[key]}" for key, value in before.items() if key in now and now[key] != value]
+
+
+@cache
+def _label(shelf: Path) -> dict[str, Any]:
+    return read_label(shelf)
+
+
+_DATASETS: dict[tuple[int, str, int, str], Any] = {}
+
+
+def _dataset(plan: Plan, task: str, size: int, name: str) -> Any:
+    """A dataset of a plan, made once."""
+    key = (id(plan), task, size, name)
+    if key not in _DATASETS:
+        _DATASETS[key] = dataset_in_memory(plan.tasks[task], size, name)
+    return _DATASETS[key]
