@@ -7,7 +7,7 @@ export MKL_NUM_THREADS := 1
 
 TEST := $(PYTHON) -m pytest -n 2 --dist loadgroup --durations 15
 
-.PHONY: help env run test test-long lint format clean FORCE
+.PHONY: help env run test test-long parity lint format clean FORCE
 
 help: ## show this help
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' Makefile | expand -t 20
@@ -28,6 +28,9 @@ test: env ## run the tests
 
 test-long: env ## run all tests, also those that take longer
 	@$(TEST)
+
+parity: env ## compare engine fused with fairseq in distribution; takes hours, goes on where it was stopped
+	@$(PYTHON) scripts/parity.py --folder results/parity
 
 lint: env ## check style, types and rules (part of the tests)
 	@$(PYTHON) -m pytest -q tests/test_code_quality.py

@@ -129,8 +129,6 @@ def parse_seeds(value: object) -> list[int]:
 
 def _faults(experiment: Experiment, config: Config, tasks: Mapping[str, Task]) -> list[str]:
     """What an experiment names that does not exist."""
-    for name in {e.task for e in config.experiments if RANDOM in (e.candidates or [])} & set(tasks):
-        tasks[name] = with_random(tasks[name])
     faults = []
     try:
         task = find_task(experiment.task, tasks)
