@@ -7,7 +7,7 @@ export MKL_NUM_THREADS := 1
 
 TEST := $(PYTHON) -m pytest -n 2 --dist loadgroup --durations 15
 
-.PHONY: help env run test test-long parity lint format clean FORCE
+.PHONY: help env run status plan estimate archive test test-long parity lint format clean FORCE
 
 help: ## show this help
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' Makefile | expand -t 20
@@ -22,6 +22,21 @@ env: .venv/.installed ## set up the environment in .venv, or bring it up to date
 
 run: env ## run the default experiment of config.yaml, end to end
 	@$(PYTHON) scripts/run.py
+
+# PRESET=presets/paper.yaml says of which configuration; without it, config.yaml's.
+CONFIGURED := $(if $(PRESET),--configfile $(PRESET))
+
+status: env ## say where a run stands: trainings done, running, failed, missing; PRESET=FILE
+	@$(PYTHON) scripts/status.py $(CONFIGURED)
+
+plan: env ## say which trainings a run would do, and why; PRESET=FILE
+	@$(PYTHON) scripts/status.py --why $(CONFIGURED)
+
+estimate: env ## say what a run costs before it is run; PRESET=FILE
+	@$(PYTHON) scripts/estimate.py $(CONFIGURED)
+
+archive: env ## pack what was measured into one file, to rebuild from it elsewhere; PRESET=FILE
+	@$(PYTHON) scripts/archive.py pack $(CONFIGURED)
 
 test: env ## run the tests
 	@$(TEST) -m "not long"

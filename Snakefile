@@ -68,3 +68,7 @@ include: "rules/train.smk"
 include: "rules/decode.smk"
 include: "rules/aggregate.smk"
 include: "rules/report.smk"
+
+
+if is_dry_run():
+    say_what_is_stale()

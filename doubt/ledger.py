@@ -100,8 +100,8 @@ class Ledger:
 
 def shelf_of(training: Training) -> str:
     """The shelf of a training, by content: its learner, dictionaries and T."""
-    content = [asdict(training.learner) | {"user_dir": None}, training.source_symbols, training.target_symbols]
-    return digest([content, [asdict(example) for example in training.blocks[0]]])[:16]
+    content = [vars(training.learner) | {"user_dir": None}, training.source_symbols, training.target_symbols]
+    return digest([content, [vars(example) for example in training.blocks[0]]])[:16]
 
 
 def read_shelf(folder: Path) -> dict[str, Result]:

@@ -51,7 +51,6 @@ class Cell:
         """The training on blocks 0..`block` of a dataset, asked for the next block's score; on `fpa`, for decoding."""
         data = self.datasets[dataset]
         blocks = self.blocks(dataset, seed)
-        context = (len(data.examples) - self.n_training, digest([[e.source, e.target] for e in data.examples]))
         return Training(
             self.learner,
             self.protocol,
@@ -59,10 +58,14 @@ class Cell:
             symbols_of(data.source_dictionary),
             symbols_of(data.target_dictionary),
             tuple(blocks[: block + 1]),
-            context if self.chained else None,
+            self._context(data) if self.chained else None,
             (Score(blocks[block + 1]),) if block + 1 < len(blocks) else (),
             (Decode(data.test_sources, self.protocol.min_len),) if dataset == FPA else (),
         )
+
+    def _context(self, data: Dataset) -> tuple[int, str]:
+        """What decides the results of a chain beside the examples sent so far."""
+        return len(data.examples) - self.n_training, digest([[e.source, e.target] for e in data.examples])
 
     def sequence(self, dataset: str, seed: int) -> list[Training]:
         """All trainings of a dataset: T, then T and ever more blocks; where there is no hold-out, T alone."""

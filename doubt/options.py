@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import sys
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
@@ -27,19 +28,28 @@ def plan_of(configfiles: Sequence[str], pairs: Iterable[str], results: Path) -> 
     Raises:
         UserError: a file cannot be read, or the configuration is wrong.
     """
+    return Plan(content_of(configfiles, pairs), results / ".cache")
+
+
+def content_of(configfiles: Sequence[str], pairs: Iterable[str]) -> dict[str, Any]:
+    """The configuration: config.yaml, over it presets (`-`: standard input), over them single keys.
+
+    Raises:
+        UserError: a file cannot be read, or is no YAML.
+    """
     content: dict[str, Any] = {}
-    for path in [ROOT / "config.yaml", *map(Path, configfiles)]:
+    for path in [str(ROOT / "config.yaml"), *configfiles]:
         try:
-            read = yaml.safe_load(path.read_text(encoding="utf-8"))
+            text = sys.stdin.read() if path == "-" else Path(path).read_text(encoding="utf-8")
+            content = merged(content, yaml.safe_load(text) or {})
         except OSError as error:
             raise UserError(f"the configuration {path} cannot be read: {error.strerror}") from None
         except yaml.YAMLError as error:
             raise UserError(f"the configuration {path} is no YAML: {error}") from None
-        content = merged(content, read or {})
     for pair in pairs:
         key, _, value = pair.partition("=")
         content = merged(content, {key: yaml.safe_load(value)})
-    return Plan(content, results / ".cache")
+    return content
 
 
 def merged(old: dict[str, Any], new: dict[str, Any]) -> dict[str, Any]:

@@ -41,6 +41,7 @@ class Progress:
         self._jobs = jobs
         self._ledger = ledger
         self._started = time.time()
+        self._counted: dict[Path, tuple[int, int]] = {}
         self._recorded = self._records()
 
     @property
@@ -77,8 +78,15 @@ class Progress:
             return False
 
     def _records(self) -> int:
-        """Lines in the ledger."""
-        return sum(path.read_bytes().count(b"\n") for path in self._ledger.glob("*/*/*.jsonl"))
+        """Lines in the ledger; of each file only what is new since the last look is read."""
+        for path in self._ledger.glob("*/*/*.jsonl"):
+            size, lines = self._counted.get(path, (0, 0))
+            if path.stat().st_size > size:
+                with path.open("rb") as file:
+                    file.seek(size)
+                    new = file.read()
+                self._counted[path] = size + len(new), lines + new.count(b"\n")
+        return sum(lines for _, lines in self._counted.values())
 
 
 def in_words(seconds: float) -> str:

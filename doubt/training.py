@@ -119,7 +119,7 @@ class Training:
     @cached_property
     def key(self) -> str:
         """The identity of the training; what is asked of it afterwards has no part in it."""
-        learner = asdict(self.learner)
+        learner = dict(vars(self.learner))
         learner.pop("user_dir")  # a path; the plug-in's code is part of the code's hash
         content: dict[str, Any] = {
             "learner": learner,

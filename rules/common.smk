@@ -1,5 +1,7 @@
 # Functions and constants that the rules share; no rule here.
 import json
+import re
+import subprocess
 import sys
 from pathlib import Path
 
@@ -89,6 +91,20 @@ def figure_labels(path):
         "subcategory": task,
         "labels": {"figure": name.replace("_", " ")},
     }
+
+
+def is_dry_run():
+    """Whether Snakemake was asked to say what it would do; it tells a Snakefile nothing of that but its command line."""
+    return any(re.fullmatch(r"-[a-zA-Z]*n[a-zA-Z]*|--dry-?run", word) for word in sys.argv[1:])
+
+
+def say_what_is_stale():
+    """Say which trainings are to be done and why, in words; in a process of its own, since it imports torch."""
+    command = [sys.executable, str(Path(workflow.basedir) / "scripts/status.py"), "--why", "--configfile", "-"]
+    done = subprocess.run(command, input=json.dumps(config), capture_output=True, text=True)
+    logger.info(
+        done.stdout if done.returncode == 0 else f"Which trainings are to be done cannot be told: {done.stderr}"
+    )
 
 
 def cell_of(wildcards):

@@ -1,0 +1,115 @@
+"""One file with all that was measured, from which another machine rebuilds tables and figures without training.
+
+A compressed tar: `manifest.json` first (format, checksums, under which code the trainings were done), then
+`config.yaml`, the ledger of that code, the tables and their provenance.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import json
+import platform
+import tarfile
+import time
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from doubt.errors import UserError
+from doubt.files import write_atomically
+from doubt.plan import Plan
+
+FORMAT = "doubt-archive-1"
+#: Where the archive's configuration and tables go: not in the way of those that are rebuilt.
+UNPACKED = "archived"
+
+
+def pack(content: dict[str, Any], plan: Plan, results: Path, archive: Path) -> int:
+    """Write an archive of a configuration's results; returns how many files of the ledger it holds.
+
+    Raises:
+        UserError: there is nothing to pack, or the archive cannot be written.
+    """
+    codes = sorted({plan.engine_hash_of(cell) for cell in plan.cells.values()})
+    ledger = [path for code in codes for path in sorted((results / "ledger" / code).glob("*/*.json*"))]
+    if not ledger:
+        raise UserError(f"{results / 'ledger'} has no trainings of this configuration's code; run the workflow first")
+    others = sorted(path for name in ("tables", "report") for path in (results / name).glob("*") if path.is_file())
+    members = {path.relative_to(results).as_posix(): path.read_bytes() for path in [*ledger, *others]}
+    members["config.yaml"] = yaml.safe_dump(content).encode()
+    sums = {name: hashlib.sha256(data).hexdigest() for name, data in members.items()}
+    made = int(time.time())
+    manifest = {"format": FORMAT, "codes": codes, "made": made, "host": platform.node(), "sha256": sums}
+    temporary = archive.with_name(f".{archive.name}.unfinished")
+    try:
+        archive.parent.mkdir(parents=True, exist_ok=True)
+        with tarfile.open(temporary, "w:gz") as tar:
+            for name, data in {"manifest.json": json.dumps(manifest, indent=1).encode(), **members}.items():
+                about = tarfile.TarInfo(name)
+                about.size, about.mtime = len(data), made
+                tar.addfile(about, io.BytesIO(data))
+        temporary.replace(archive)
+    except OSError as error:
+        temporary.unlink(missing_ok=True)
+        raise UserError(f"the archive {archive} cannot be written: {error.strerror}") from error
+    return len(ledger)
+
+
+def unpack(archive: Path, results: Path) -> Path:
+    """Add an archive's trainings to a ledger; returns the configuration that they belong to.
+
+    Raises:
+        UserError: it is damaged, no archive of ours, or its trainings were done by other code; nothing is written then.
+    """
+    members = _read(archive)
+    manifest = json.loads(members.pop("manifest.json"))
+    plan = Plan(yaml.safe_load(members["config.yaml"]), results / ".cache")
+    unknown = set(manifest["codes"]) - {plan.engine_hash_of(cell) for cell in plan.cells.values()}
+    if unknown:
+        raise UserError(
+            f"{archive} is foreign: its trainings were done by other code ({', '.join(sorted(unknown))}) than this, "
+            "which would train everything anew; use the version of the repository that it was made with"
+        )
+    targets = {
+        results / name if name.startswith("ledger/") else results / UNPACKED / name: data
+        for name, data in members.items()
+    }
+    for path, data in targets.items():
+        if path.suffix == ".jsonl" and path.exists() and path.read_bytes() != data:
+            raise UserError(f"{path} is already there and differs from the one in {archive}; move one away")
+    for path, data in targets.items():
+        write_atomically(path, data.decode())
+    return results / UNPACKED / "config.yaml"
+
+
+def _read(archive: Path) -> dict[str, bytes]:
+    """All members of an archive, each as the manifest's checksum has it."""
+    members = {}
+    try:
+        with tarfile.open(archive, "r:gz") as tar:
+            for about in tar:
+                file = tar.extractfile(about)
+                if file is None or about.name.startswith("/") or ".." in Path(about.name).parts:
+                    raise UserError(f"{archive} is no archive of doubt: it holds {about.name!r}")
+                members[about.name] = file.read()
+        manifest = json.loads(members["manifest.json"])
+        recognised = manifest["format"] == FORMAT
+    except FileNotFoundError:
+        raise UserError(f"there is no archive {archive}") from None
+    except (OSError, EOFError, tarfile.TarError, KeyError, ValueError, TypeError) as error:
+        raise UserError(
+            f"{archive} is damaged, or no archive of doubt ({type(error).__name__}); get it again"
+        ) from None
+    if not recognised:
+        raise UserError(f"{archive} is of another format than {FORMAT}; use the version that it was made with")
+    sums = {name: hashlib.sha256(data).hexdigest() for name, data in members.items() if name != "manifest.json"}
+    wrong = sorted(
+        name for name in sums.keys() | manifest["sha256"].keys() if sums.get(name) != manifest["sha256"].get(name)
+    )
+    if wrong:
+        raise UserError(
+            f"{archive} is damaged: {wrong[0]} is not what it was when it was packed; get the archive again"
+        )
+    return members

@@ -1,0 +1,44 @@
+"""Pack what was measured into one file, or take such a file up elsewhere.
+
+    python scripts/archive.py pack [--configfile presets/small.yaml] [--output results/doubt-archive.tar.gz]
+    python scripts/archive.py unpack doubt-archive.tar.gz
+
+After unpacking, the workflow rebuilds every table and figure without training. `make archive` packs.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
+
+from doubt.archive import pack, unpack
+from doubt.errors import exit_on_user_error
+from doubt.options import add_config_options, content_of
+from doubt.plan import Plan
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    commands = parser.add_subparsers(dest="command", required=True)
+    packing = commands.add_parser("pack", help="write an archive of a configuration's results")
+    add_config_options(packing)
+    packing.add_argument("--output", type=Path, metavar="FILE", help="default: doubt-archive.tar.gz in the results")
+    unpacking = commands.add_parser("unpack", help="add an archive's trainings to the ledger here")
+    unpacking.add_argument("archive", type=Path)
+    unpacking.add_argument("--results", type=Path, default=Path("results"), metavar="DIR", help="default: results")
+    arguments = parser.parse_args()
+    if arguments.command == "pack":
+        content = content_of(arguments.configfile, arguments.config)
+        archive = arguments.output or arguments.results / "doubt-archive.tar.gz"
+        n_files = pack(content, Plan(content, arguments.results / ".cache"), arguments.results, archive)
+        print(f"{archive}: {archive.stat().st_size / 1e6:.1f} MB, with {n_files} files of the ledger")
+    else:
+        config = unpack(arguments.archive, arguments.results)
+        print(f"Its trainings are in the ledger. Rebuild everything with\n  snakemake --cores 2 --configfile {config}")
+
+
+if __name__ == "__main__":
+    exit_on_user_error(main)

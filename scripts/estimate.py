@@ -1,0 +1,30 @@
+"""Say what a configuration costs, in CPU- or GPU-hours, before anything is spent, and what that rests on.
+
+    python scripts/estimate.py --configfile presets/paper.yaml
+
+Rates are those measured in results/ledger, whatever the updates were. `make estimate PRESET=...` does the same.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
+
+from doubt.errors import exit_on_user_error
+from doubt.estimate import estimates, in_lines
+from doubt.options import add_config_options, plan_of
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    add_config_options(parser)
+    arguments = parser.parse_args()
+    plan = plan_of(arguments.configfile, arguments.config, arguments.results)
+    print("\n".join(in_lines(estimates(plan, arguments.results / "ledger"))))
+
+
+if __name__ == "__main__":
+    exit_on_user_error(main)
