@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import time
 from collections.abc import Iterable
@@ -35,14 +36,23 @@ def pending_jobs(plan: Plan, outputs: Iterable[str]) -> list[PendingJob]:
 
 
 class Progress:
-    """Follows pending jobs by the files that they leave; knows nothing of Snakemake."""
+    """Follows pending jobs by what they leave, rows and ledger records; knows nothing of Snakemake.
 
-    def __init__(self, jobs: list[PendingJob], ledger: Path) -> None:
+    Args:
+        plan: what is being run.
+        jobs: the training jobs that the run has to do.
+        ledger: where their trainings are recorded as they finish.
+    """
+
+    def __init__(self, plan: Plan, jobs: list[PendingJob], ledger: Path) -> None:
+        self._plan = plan
         self._jobs = jobs
         self._ledger = ledger
         self._started = time.time()
-        self._counted: dict[Path, tuple[int, int]] = {}
-        self._recorded = self._records()
+        self._read_up_to: dict[Path, int] = {}
+        self._trainings, self._seconds = 0, 0.0
+        self._read_ledger()
+        self._before = self._trainings, self._seconds
 
     @property
     def total(self) -> int:
@@ -51,19 +61,20 @@ class Progress:
 
     def done(self) -> int:
         """Trainings done since the start, those of unfinished jobs included."""
+        self._read_ledger()
         finished = sum(job.trainings for job in self._jobs if self._is_done(job))
-        return min(max(finished, self._records() - self._recorded), self.total)
+        return min(max(finished, self._trainings - self._before[0]), self.total)
 
     def seconds_left(self) -> float | None:
-        """Estimate of the time that remains; None as long as nothing is done.
+        """Estimate of the time that remains; None until 3 % of the work is done.
 
         The rate of work so far, in expected seconds per second, goes for the rest.
         """
+        self._read_ledger()
         expected = sum(job.seconds for job in self._jobs)
-        done = sum(job.seconds for job in self._jobs if self._is_done(job))
-        if done == 0 and self.done():
-            done = expected * self.done() / self.total
-        return None if done == 0 else (time.time() - self._started) / done * (expected - done)
+        finished = sum(job.seconds for job in self._jobs if self._is_done(job))
+        done = min(max(finished, self._seconds - self._before[1]), expected)
+        return None if done < 0.03 * expected else (time.time() - self._started) / done * (expected - done)
 
     def sentence(self) -> str:
         """Trainings done and time left, in words."""
@@ -77,16 +88,25 @@ class Progress:
         except FileNotFoundError:
             return False
 
-    def _records(self) -> int:
-        """Lines in the ledger; of each file only what is new since the last look is read."""
+    def _read_ledger(self) -> None:
+        """Count the ledger's records and their expected seconds; of each file only what is new since the last look."""
         for path in self._ledger.glob("*/*/*.jsonl"):
-            size, lines = self._counted.get(path, (0, 0))
-            if path.stat().st_size > size:
-                with path.open("rb") as file:
-                    file.seek(size)
-                    new = file.read()
-                self._counted[path] = size + len(new), lines + new.count(b"\n")
-        return sum(lines for _, lines in self._counted.values())
+            with path.open("rb") as file:
+                file.seek(self._read_up_to.get(path, 0))
+                new = file.read()
+            whole = new[: new.rfind(b"\n") + 1]
+            self._read_up_to[path] = self._read_up_to.get(path, 0) + len(whole)
+            for line in whole.splitlines():
+                self._trainings += 1
+                self._seconds += self._expected(line)
+
+    def _expected(self, line: bytes) -> float:
+        """Expected seconds of the training that a record is of; 0 where the plan has no such cell."""
+        try:
+            note = json.loads(line)["note"]
+            return self._plan.training_seconds(self._plan.cell(note["task"], note["size"], note["learner"]))
+        except (ValueError, KeyError, TypeError):
+            return 0.0
 
 
 def in_words(seconds: float) -> str:

@@ -39,7 +39,8 @@ def main() -> None:
     started = time.monotonic()
     pending = outputs_to_write(command)
     if pending:
-        follow(command, Progress(pending_jobs(the_plan(options), pending), Path("results/ledger")))
+        plan = the_plan(options)
+        follow(command, Progress(plan, pending_jobs(plan, pending), Path("results/ledger")))
     summarise()
     if pending:
         print(f"Done in {in_words(time.monotonic() - started)}.")
