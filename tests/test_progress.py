@@ -12,20 +12,8 @@ import pytest
 from doubt.plan import Plan
 from doubt.progress import Progress, in_words, pending_jobs
 
-LEARNERS = {
-    "quick": {
-        "arch": "uniform_guesser",
-        "user_dir": "tests/plugins/uniform_learner",
-        "optimizer": "adam",
-        "updates": 1,
-    },
-    "slow": {
-        "arch": "uniform_guesser",
-        "user_dir": "tests/plugins/uniform_learner",
-        "optimizer": "adam",
-        "updates": 99,
-    },
-}
+GUESSER = {"arch": "uniform_guesser", "user_dir": "tests/plugins/uniform_learner", "optimizer": "adam"}
+LEARNERS = {"quick": GUESSER | {"updates": 1}, "slow": GUESSER | {"updates": 99}}
 
 
 @pytest.fixture
