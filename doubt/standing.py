@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from doubt.in_memory import dataset_in_memory
-from doubt.ledger import Ledger, read_label, read_records
+from doubt.ledger import Ledger, read_label, read_records, shelf_of
 from doubt.measurement import Cell, chains
 from doubt.plan import CellPlan, Plan
 from doubt.training import Result, Training
@@ -19,7 +19,8 @@ NEW = "not trained so far"
 CODE = "the code that trains has changed since they were trained"
 MORE = "more is asked of them (a candidate or measure is new), and their weights were not kept"
 KEPT = "more is asked of them (a candidate or measure is new); the weights kept are scored, nothing is trained"
-DATA = "their data have changed"
+HOLD_OUT = "not trained so far on these examples (a new candidate, or its rule has changed)"
+DATA = "T or the dictionaries have changed"
 
 #: (task, size, learner, seed, block): how a person names a training.
 Name = tuple[str, int, str, int, int]
@@ -69,13 +70,13 @@ class Reasons:
     def __init__(self, ledger: Path, checkpoints: Path) -> None:
         self._checkpoints = checkpoints
         self._codes: dict[str, set[str]] = {}
-        self._shelves: dict[Name, tuple[Path, dict[str, Any]]] = {}
+        self._shelves: dict[Name, dict[Path, dict[str, Any]]] = {}
         for shelf in sorted(ledger.glob("*/*/")):
             for record in read_records(shelf):
                 self._codes.setdefault(record.result.key, set()).add(shelf.parent.name)
                 note = record.note
                 name = (note["task"], note["size"], note["learner"], note["seed"], note["block"])
-                self._shelves[name] = shelf, note
+                self._shelves.setdefault(name, {})[shelf] = note
 
     def of(self, plan: Plan, standing: Standing) -> Counter[str]:
         """How many of a cell's missing trainings are missing for which reason, in words."""
@@ -91,12 +92,15 @@ class Reasons:
         name = (cell.task, cell.size, cell.learner, training.seed, training.block)
         if name not in self._shelves:
             return NEW
-        shelf, note = self._shelves[name]
+        shelves = self._shelves[name]
+        same = [shelf for shelf in shelves if shelf.name == shelf_of(training)]
+        shelf = same[0] if same else next(reversed(shelves))
+        note = shelves[shelf]
         before, now = _label(shelf).get("learner", {}), training.learner
         changes = _changes(before.get("arguments", {}), now.arguments)
         changes += _changes({k: before.get(k) for k in ("updates", "batch_size")}, vars(now))
         changes += _changes({k: note.get(k) for k in ("adam_state", "rng_streams")}, vars(training.protocol))
-        return f"changed: {', '.join(changes)}" if changes else DATA
+        return f"changed: {', '.join(changes)}" if changes else HOLD_OUT if same else DATA
 
 
 def _changes(before: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:

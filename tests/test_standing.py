@@ -1,0 +1,206 @@
+"""`make status`, `make plan`, `make estimate` and `make archive`, on a ledger with real trainings."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import tarfile
+import time
+from pathlib import Path
+
+import pytest
+import yaml
+
+from doubt.binary import load_dataset
+from doubt.errors import UserError
+from doubt.heartbeat import heartbeat, signs
+from doubt.in_memory import dataset_in_memory
+from doubt.options import content_of, plan_of
+from doubt.tasks import load_tasks
+from tests.workspace import EXPERIMENT, ROWS, SMALL, Workspace
+
+pytestmark = pytest.mark.xdist_group("standing")
+CELL = "hierar-or-linear/4/transformer"
+ONE_SEED = SMALL | {"experiments": [EXPERIMENT | {"seeds": 1}]}
+
+
+def ask(workspace: Workspace, script: str, *words: str, succeeds: bool = True) -> str:
+    """What one of a workspace's scripts says of its configuration."""
+    command = [sys.executable, str(workspace.code / "scripts" / script), *words]
+    done = subprocess.run(command, cwd=workspace.here, capture_output=True, text=True, check=False)
+    assert (done.returncode == 0) == succeeds, done.stderr
+    return done.stdout if succeeds else done.stderr
+
+
+def why(workspace: Workspace) -> str:
+    return ask(workspace, "status.py", "--why", "--configfile", "our.yaml")
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory: pytest.TempPathFactory) -> Workspace:
+    """One seed of one cell: 7 trainings."""
+    workspace = Workspace(tmp_path_factory.mktemp("finished") / "it", ONE_SEED)
+    assert why(workspace) == "7 trainings to do: none has been done so far.\n"
+    workspace.run("tables")
+    return workspace
+
+
+@pytest.fixture
+def ours(finished: Workspace, tmp_path: Path) -> Workspace:
+    return finished.copy(tmp_path / "ours")
+
+
+def test_datasets_in_memory_are_those_on_disk(results: Path) -> None:
+    for task in load_tasks().values():
+        for size in task.sizes:
+            for name in task.datasets:
+                ours, theirs = (
+                    dataset_in_memory(task, size, name),
+                    load_dataset(results / f"data-bin/{task.name}/{size}/{name}"),
+                )
+                assert ours.source_dictionary.symbols == theirs.source_dictionary.symbols
+                assert ours.target_dictionary.symbols == theirs.target_dictionary.symbols
+                assert (ours.examples, ours.test_sources) == (theirs.examples, theirs.test_sources)
+
+
+def test_why(ours: Workspace) -> None:
+    """Each reason in words; and in Snakemake's dry run too."""
+    assert why(ours) == "No training to do: all 7 are in the ledger.\n"
+    ours.configure(SMALL)
+    assert f"{CELL}: 7 of 14: not trained so far" in why(ours)
+    ours.configure(ONE_SEED | {"updates": 3})
+    assert f"7 of 7 trainings to do, 0 are in the ledger. Why:\n  {CELL}: 7 of 7: changed: updates from 2 to 3" in why(
+        ours
+    )
+    ours.configure(ONE_SEED | {"learners": {"transformer": {"dropout": 0.4}}, "rng_streams": "released"})
+    assert "changed: dropout from 0.5 to 0.4, rng_streams from independent to released" in why(ours)
+    reference = ours.code / "doubt/engines/reference.py"
+    reference.write_text(reference.read_text().replace("CHECK_EVERY = 100", "CHECK_EVERY = 101"))
+    ours.configure(ONE_SEED)
+    sentence = f"{CELL}: 7 of 7: the code that trains has changed since they were trained"
+    assert sentence in why(ours)
+    ours.run("--dry-run")
+    assert sentence in ours.output()
+
+
+def test_why_of_a_new_candidate(tmp_path: Path) -> None:
+    workspace = Workspace(
+        tmp_path / "it", SMALL | {"experiments": [EXPERIMENT | {"seeds": 1, "candidates": ["hierar"]}]}
+    )
+    workspace.run(ROWS)
+    workspace.configure(ONE_SEED)
+    text = why(workspace)
+    assert f"{CELL}: 3 of 7: not trained so far on these examples (a new candidate" in text
+    assert f"{CELL}: 1 of 7: more is asked of them (a candidate or measure is new), and their weights" in text
+
+
+def test_status(ours: Workspace) -> None:
+    ours.configure(SMALL | {"experiments": [EXPERIMENT | {"seeds": "1-4"}]})
+    job = {"task": "hierar-or-linear", "size": 4, "learner": "transformer", "blocks": [0, 3]}
+    running = ours.here / "results/running"
+    for seed in (2, 3):
+        with pytest.raises(RuntimeError), heartbeat(running, job | {"seeds": [seed, seed]}):
+            raise RuntimeError("no luck")
+    with heartbeat(running, job | {"seeds": [2, 2]}):
+        text = ask(ours, "status.py", "--configfile", "our.yaml")
+    numbers = next(line for line in text.splitlines() if line.startswith(CELL)).split()[1:]
+    assert numbers == ["28", "7", "0", "7", "7", "7"], "trainings, done, diverged, running, failed, missing"
+    assert "1 job running; 7 trainings in the last " in text and " left." in text
+    assert "seeds 3, blocks 0-3 on " in text and "failed: RuntimeError: no luck" in text
+
+
+def test_a_job_without_a_sign_of_life_is_dead(tmp_path: Path) -> None:
+    job = {"task": "add-or-mul", "size": 5, "learner": "cnn", "seeds": [1, 1], "blocks": [0, 0]}
+    with heartbeat(tmp_path, job):
+        assert [sign.state for sign in signs(tmp_path)] == ["running"]
+        (path,) = tmp_path.iterdir()
+        os.utime(path, (time.time() - 1000, time.time() - 1000))
+        assert [sign.state for sign in signs(tmp_path)] == ["dead"]
+    assert signs(tmp_path) == []
+
+
+def test_estimate(ours: Workspace) -> None:
+    learners = ["transformer", "cnn"]
+    experiments = [EXPERIMENT | {"learners": learners}, {"task": "add-or-mul", "learners": learners, "seeds": 1}]
+    ours.configure(SMALL | {"updates": 20, "experiments": experiments})
+    lines = ask(ours, "estimate.py", "--configfile", "our.yaml").splitlines()
+    by_cell = {line.split()[0]: line for line in lines if "/" in line.split(" ")[0]}
+    assert "7 trainings of this cell" in by_cell[CELL]
+    assert "7 trainings of this learner elsewhere" in by_cell["add-or-mul/5/transformer"]
+    assert "nothing measured" in by_cell["add-or-mul/5/cnn"]
+    seconds = [record["seconds"] for record in ours.records()]
+    assert float(by_cell[CELL].split()[2]) == pytest.approx(10 * sum(seconds) / len(seconds), abs=0.006)
+    assert any(line.startswith("156 trainings: ") and line.endswith("CPU-hours.") for line in lines)
+
+
+def test_an_archive_rebuilds_the_tables_elsewhere_without_training(ours: Workspace, tmp_path: Path) -> None:
+    ask(ours, "archive.py", "pack", "--configfile", "our.yaml")
+    archive = ours.here / "results/doubt-archive.tar.gz"
+    other = Workspace(tmp_path / "other", ONE_SEED)
+    assert "snakemake --cores 2 --configfile results/archived/config.yaml" in ask(
+        other, "archive.py", "unpack", str(archive)
+    )
+    ask(other, "archive.py", "unpack", str(archive))  # twice does no harm
+    (other.here / "our.yaml").write_bytes((other.here / "results/archived/config.yaml").read_bytes())
+    n_records = len(other.records())
+    ran = other.run("results/tables/blocks.csv")
+    assert ran["train"] == 1 and len(other.records()) == n_records == 7
+    for table in ("blocks.csv", "fpa.csv", "code_length.csv"):
+        expected = (ours.here / "results/tables" / table).read_bytes()
+        assert (other.here / "results/tables" / table).read_bytes() == expected
+        assert (other.here / "results/archived/tables" / table).read_bytes() == expected
+
+
+def test_damaged_and_foreign_archives_are_refused(ours: Workspace, tmp_path: Path) -> None:
+    ask(ours, "archive.py", "pack", "--configfile", "our.yaml")
+    archive = ours.here / "results/doubt-archive.tar.gz"
+    whole = archive.read_bytes()
+    other = Workspace(tmp_path / "other", ONE_SEED)
+
+    def refusal() -> str:
+        text = ask(other, "archive.py", "unpack", str(archive), succeeds=False)
+        assert text.startswith("error: ") and not (other.here / "results/ledger").exists()
+        return text
+
+    archive.write_bytes(whole[: len(whole) // 2])
+    assert "is damaged" in refusal()
+    archive.write_bytes(b"hello")
+    assert "is damaged, or no archive of doubt" in refusal()
+    archive.write_bytes(whole)
+    unpacked = tmp_path / "unpacked"
+    with tarfile.open(archive) as tar:
+        tar.extractall(unpacked, filter="data")
+        names = tar.getnames()
+    (record,) = unpacked.glob("ledger/*/*/*.jsonl")
+    record.write_text(record.read_text().replace('"status":"ok"', '"status":"OK"', 1))
+    with tarfile.open(archive, "w:gz") as tar:
+        for name in names:
+            tar.add(unpacked / name, name)
+    assert "is not what it was when it was packed" in refusal()
+    with tarfile.open(archive, "w:gz") as tar:
+        tar.add(record, "../escape.jsonl")
+    assert "is no archive of doubt" in refusal()
+    manifest = json.loads((unpacked / "manifest.json").read_text())
+    (unpacked / "manifest.json").write_text(json.dumps(manifest | {"format": "another"}))
+    with tarfile.open(archive, "w:gz") as tar:
+        tar.add(unpacked / "manifest.json", "manifest.json")
+    assert "is of another format" in refusal()
+    archive.write_bytes(whole)
+    reference = other.code / "doubt/engines/reference.py"
+    reference.write_text(reference.read_text().replace("CHECK_EVERY = 100", "CHECK_EVERY = 101"))
+    assert "is foreign: its trainings were done by other code" in refusal()
+
+
+def test_options_are_merged_as_snakemake_does(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "one.yaml").write_text(yaml.safe_dump({"updates": 5, "learners": {"cnn": {"dropout": 0.1}}}))
+    content = content_of(["one.yaml"], ["updates=6", "device=cpu"])
+    assert (content["updates"], content["device"]) == (6, "cpu")
+    assert content["learners"]["cnn"]["dropout"] == 0.1 and content["learners"]["cnn"]["arch"] == "fconv"
+    with pytest.raises(UserError, match="cannot be read"):
+        plan_of(["missing.yaml"], [], tmp_path)
+    (tmp_path / "one.yaml").write_text("{")
+    with pytest.raises(UserError, match="is no YAML"):
+        plan_of(["one.yaml"], [], tmp_path)
