@@ -8,6 +8,7 @@ Every option is Snakemake's. What Snakemake prints goes to results/logs/snakemak
 
 from __future__ import annotations
 
+import argparse
 import csv
 import os
 import signal
@@ -18,10 +19,10 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-import yaml
 from rich.console import Console
 
 from doubt.errors import UserError, exit_on_user_error
+from doubt.options import add_config_options, plan_of
 from doubt.plan import Plan
 from doubt.progress import Progress, in_words, pending_jobs
 
@@ -59,14 +60,10 @@ def outputs_to_write(command: list[str]) -> list[str]:
 
 def the_plan(options: list[str]) -> Plan:
     """The plan that Snakemake makes of these options."""
-    content = yaml.safe_load((ROOT / "config.yaml").read_text(encoding="utf-8"))
-    for place, option in enumerate(options):
-        if option == "--configfile":
-            content |= yaml.safe_load(Path(options[place + 1]).read_text(encoding="utf-8"))
-        elif option == "--config":
-            pairs = [pair.split("=", 1) for pair in options[place + 1 :] if "=" in pair]
-            content |= {key: yaml.safe_load(value) for key, value in pairs}
-    return Plan(content, Path("results/.cache"))
+    parser = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
+    add_config_options(parser)
+    known, _ = parser.parse_known_args(options)
+    return plan_of(known.configfile, known.config, known.results)
 
 
 def follow(command: list[str], progress: Progress) -> None:
