@@ -11,7 +11,7 @@ from typing import Any
 
 from doubt.code_hash import engine_hash
 from doubt.config import Config, Experiment, parse_seeds, read_config
-from doubt.cost import training_seconds
+from doubt.cost import memory_mb, training_seconds
 from doubt.distinguish import check_distinguishable
 from doubt.errors import UserError
 from doubt.grids import check_grid, expand_grids
@@ -226,6 +226,11 @@ class Plan:
     def seconds(self, cell: CellPlan, chunk: Chunk) -> float:
         """Expected seconds of a job."""
         return self.training_seconds(cell) * self.n_trainings(cell, chunk)
+
+    def memory_mb(self, cell: CellPlan, chunk: Chunk) -> int:
+        """Memory that a job asks for, in MB."""
+        on_gpu = self.config.device != "cpu"
+        return memory_mb(self.engine(cell.learner), on_gpu, self.n_trainings(cell, chunk))
 
     def training_seconds(self, cell: CellPlan) -> float:
         """Expected seconds of one training of a cell."""

@@ -142,8 +142,8 @@ def gpus(wildcards):
 
 
 def memory(wildcards, attempt):
-    """Memory of a training job in MB: torch itself takes about 500, the learners little more."""
-    return 2000 * attempt
+    """Memory of a training job in MB, and more after each failure."""
+    return attempt * PLAN.memory_mb(cell_of(wildcards), chunk_of(wildcards))
 
 
 def minutes(wildcards, attempt):

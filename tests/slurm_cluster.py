@@ -42,7 +42,7 @@ SlurmdParameters=config_overrides
 ReturnToService=2
 KillWait=10
 GresTypes=gpu
-NodeName={host} NodeAddr=127.0.0.1 CPUs=4 RealMemory={memory} Gres=gpu:2 State=UNKNOWN
+NodeName={host} NodeAddr=127.0.0.1 CPUs=4 RealMemory=64000 Gres=gpu:2 State=UNKNOWN
 PartitionName=main Nodes={host} Default=YES MaxTime=INFINITE State=UP
 """
 
@@ -72,11 +72,8 @@ class Cluster:
         self._let_jobs_find_it()
         (self.folder / "munge.key").write_bytes(os.urandom(128))
         (self.folder / "munge.key").chmod(0o400)
-        memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") * 8 // 10 // 2**20
         ctld_port, slurmd_port = _free_ports(2)
-        text = CONFIG.format(
-            host=platform.node(), folder=self.folder, memory=memory, ctld_port=ctld_port, slurmd_port=slurmd_port
-        )
+        text = CONFIG.format(host=platform.node(), folder=self.folder, ctld_port=ctld_port, slurmd_port=slurmd_port)
         (self.folder / "slurm.conf").write_text(text)
         (self.folder / "gres.conf").write_text(f"AutoDetect=off\nName=gpu File={self.folder}/gpu[0-1]\n")
         files = {"socket": "munge.socket", "key-file": "munge.key", "pid-file": "munge.pid"}

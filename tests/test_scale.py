@@ -96,3 +96,27 @@ def test_snakemake_itself_imports_nothing_large(tmp_path: Path) -> None:
     assert done.returncode == 0 and time.monotonic() - started < 60
     imported = {line.rsplit("|", 1)[-1].strip() for line in done.stderr.splitlines() if line.startswith("import time")}
     assert "doubt.plan" in imported and not imported & {"torch", "fairseq"}
+
+
+def test_jobs_of_a_wanted_duration(tmp_path: Path) -> None:
+    """Jobs take about as long as wanted, hold each training once, and do not depend on how many seeds there are."""
+    config = PAPER | {"seeds_per_job": None, "blocks_per_job": None, "job_minutes": 60, "engine": "fairseq"}
+
+    def plan_of(**changed: Any) -> Plan:
+        return Plan(yaml.safe_load((ROOT / "config.yaml").read_text()) | config | changed, tmp_path)
+
+    plan = plan_of()
+    jobs = [(cell, chunk) for cell in plan.cells.values() for chunk in plan.chunks(cell)]
+    assert sum(plan.n_trainings(cell, chunk) for cell, chunk in jobs) == 128_000
+    minutes = sorted(plan.seconds(cell, chunk) / 60 for cell, chunk in jobs)
+    assert minutes[-1] < 61 and minutes[len(minutes) // 4] > 25
+    few = [experiment | {"seeds": "1-40"} for experiment in PAPER["experiments"]]
+    fewer = plan_of(experiments=few)
+    for cell in fewer.cells.values():
+        full = [chunk.path for chunk in fewer.chunks(cell) if chunk.seeds[1] <= 40]
+        assert set(full) <= {chunk.path for chunk in plan.chunks(plan.cells[cell.task, cell.size, cell.learner])}
+    one = plan_of(seeds_per_job=1, blocks_per_job=1)
+    assert sum(len(one.chunks(cell)) for cell in one.cells.values()) == 56_000
+    chained = plan_of(protocol="released")
+    for cell in chained.cells.values():
+        assert all(chunk.blocks[0] == 0 for chunk in chained.chunks(cell))
