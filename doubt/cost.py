@@ -31,7 +31,7 @@ def training_seconds(task: Task, size: int, arguments: dict[str, Any], updates: 
 def memory_mb(engine: str, on_gpu: bool, n_trainings: int) -> int:
     """Memory that a job asks for, in MB; with a GPU that of its machine, which CUDA and saved states need.
 
-    On the CPU jobs of the smoke preset peak at 260 to 730 MB: models are trained one after another, or few at a time. On
+    On the CPU jobs of the smoke preset peak at 260 to 730 MB: models are trained one after another, or few at once. On
     a GPU `fused` trains up to a thousand at once, and saves the weights of all, 16 MB for the largest of the paper's.
     """
     if not on_gpu:

