@@ -24,7 +24,7 @@ rule aggregate:
         code=code_hash("scripts/aggregate.py", *(task.path for task in TASKS)),
         claims=content_hash("doubt/statistics/*.yaml"),
     shell:
-        "python $DOUBT_SCRIPTS/aggregate.py --runs {input.runs} --predictions {input.predictions}"
+        'python "$DOUBT_SCRIPTS/aggregate.py" --runs {input.runs} --predictions {input.predictions}'
         " --tables {params.tables} {params.task_folder} 2> {log}"
 
 
@@ -46,5 +46,5 @@ rule plot:
         tasks=" ".join(task.name for task in TASKS),
         code=code_hash("scripts/figures.py"),
     shell:
-        "python $DOUBT_SCRIPTS/figures.py --tables {params.tables} --figures {params.figures}"
+        'python "$DOUBT_SCRIPTS/figures.py" --tables {params.tables} --figures {params.figures}'
         " --tasks {params.tasks} 2> {log}"

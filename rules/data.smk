@@ -24,7 +24,7 @@ for TASK in TASKS:
             task_folder=TASK_FOLDER,
             code=code_hash("scripts/generate.py", TASK.path),
         shell:
-            "python $DOUBT_SCRIPTS/generate.py --task {params.task} --size {wildcards.size} --dataset {params.datasets}"
+            'python "$DOUBT_SCRIPTS/generate.py" --task {params.task} --size {wildcards.size} --dataset {params.datasets}'
             " --output {params.folder} {params.task_folder} 2> {log}"
 
     rule:
@@ -55,5 +55,5 @@ for TASK in TASKS:
             folder=lambda wildcards, output: str(Path(output[0]).parents[1]),
             code=code_hash("scripts/binarize.py"),
         shell:
-            "python $DOUBT_SCRIPTS/binarize.py --text {params.text} --dataset {params.datasets} --output {params.folder}"
+            'python "$DOUBT_SCRIPTS/binarize.py" --text {params.text} --dataset {params.datasets} --output {params.folder}'
             " 2> {log}"

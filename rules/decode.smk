@@ -15,5 +15,5 @@ rule decode:
         task_folder=TASK_FOLDER,
         code=lambda wildcards: code_hash("scripts/predictions.py", PLAN.tasks[wildcards.task].path),
     shell:
-        "python $DOUBT_SCRIPTS/predictions.py --task {wildcards.task} --size {wildcards.size} --runs {input}"
+        'python "$DOUBT_SCRIPTS/predictions.py" --task {wildcards.task} --size {wildcards.size} --runs {input}'
         " --output {output} {params.task_folder} 2> {log}"

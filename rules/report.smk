@@ -19,7 +19,7 @@ rule provenance:
         expected=json.dumps(PLAN.expected()),
         code=code_hash("scripts/provenance.py"),
     shell:
-        "python $DOUBT_SCRIPTS/provenance.py --config {params.config:q} --expected {params.expected:q}"
+        'python "$DOUBT_SCRIPTS/provenance.py" --config {params.config:q} --expected {params.expected:q}'
         " --output {params.folder} 2> {log}"
 
 
@@ -51,5 +51,5 @@ rule page:
         code=code_hash("scripts/report.py", *(task.path for task in TASKS)),
         templates=content_hash("doubt/report/templates/*", "doubt/report/assets/*"),
     shell:
-        "python $DOUBT_SCRIPTS/report.py --tables {params.tables} --figures {params.figures} --output {output}"
+        'python "$DOUBT_SCRIPTS/report.py" --tables {params.tables} --figures {params.figures} --output {output}'
         " --provenance {input.made[0]} --config {input.made[1]} --expected {input.made[2]} {params.task_folder} 2> {log}"

@@ -24,7 +24,7 @@ rule train:
         checkpoints=f"{RESULTS}/checkpoints",
         code=code_hash("scripts/trainings.py"),
     shell:
-        "python $DOUBT_SCRIPTS/trainings.py --job {params.job:q} --data-bin {params.data_bin} --ledger {params.ledger}"
+        'python "$DOUBT_SCRIPTS/trainings.py" --job {params.job:q} --data-bin {params.data_bin} --ledger {params.ledger}'
         " --output {output} --device $DOUBT_DEVICE --threads {threads} --keep $DOUBT_KEEP"
         " --checkpoints {params.checkpoints} --states {params.states} --running {params.running}"
         " --slots-per-gpu $DOUBT_SLOTS_PER_GPU 2> {log}"
@@ -48,4 +48,4 @@ rule collect:
         folder=lambda wildcards, output: output[0].removesuffix(".jsonl"),
         code=code_hash("scripts/collect.py"),
     shell:
-        "python $DOUBT_SCRIPTS/collect.py --folder {params.folder} --jobs {params.jobs:q} --output {output} 2> {log}"
+        'python "$DOUBT_SCRIPTS/collect.py" --folder {params.folder} --jobs {params.jobs:q} --output {output} 2> {log}'

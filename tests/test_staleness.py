@@ -68,7 +68,7 @@ def test_results_without_snakemakes_notes_are_assembled_anew_without_training(mo
 def test_a_plot_module_edited(moved: Workspace) -> None:
     edit(moved.code / "scripts/figures.py", "\n\nif __name__", "\n\nCHANGED = True\n\nif __name__")
     ran, n_trained = executed(moved, moved.run)
-    assert ran == {"plot": 1, "all": 1} and n_trained == 0
+    assert ran == {"plot": 1, "page": 1, "all": 1} and n_trained == 0
 
 
 def test_a_comment_in_the_training_code(moved: Workspace) -> None:
