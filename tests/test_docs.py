@@ -31,7 +31,8 @@ def test_links_lead_somewhere(page: Path) -> None:
 @pytest.mark.parametrize("page", PAGES, ids=lambda path: path.name)
 def test_commands_name_what_there_is(page: Path) -> None:
     text = page.read_text(encoding="utf-8")
-    for path in re.findall(r"(?<![\w/-])(?:scripts|presets|benchmarks|envs|profiles|tests|rules|tasks|doubt)/[\w/.-]*\w", text):
+    folders = "scripts|presets|benchmarks|envs|profiles|tests|rules|tasks|doubt"
+    for path in re.findall(rf"(?<![\w/-])(?:{folders})/[\w/.-]*\w", text):
         assert (ROOT / path).exists(), path
     targets = re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(encoding="utf-8"), re.MULTILINE)
     for target in re.findall(r"(?:^ {4}|`)make ([a-z-]+)", text, re.MULTILINE):
