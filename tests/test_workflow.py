@@ -148,7 +148,14 @@ def test_ctrl_c_keeps_what_is_done_and_the_next_run_goes_on(tmp_path: Path) -> N
     config = {"experiments": [experiment], "updates": 150, "engine": "fairseq", "blocks_per_job": 4, "device": "cpu"}
     (tmp_path / "changed.yaml").write_text(yaml.safe_dump(config))
     command = [sys.executable, str(ROOT / "scripts/run.py"), "--cores", "1", "--configfile", "changed.yaml"]
-    run = subprocess.Popen(command, cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    run = subprocess.Popen(
+        command,
+        cwd=tmp_path,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # as in a terminal, also below `make test &`
+    )
     deadline = time.monotonic() + 120
     while records(tmp_path) < 3 and time.monotonic() < deadline:
         time.sleep(0.2)
