@@ -8,6 +8,7 @@ import shutil
 import socket
 import stat
 import subprocess
+import sys
 import time
 from pathlib import Path
 
@@ -52,6 +53,8 @@ def reason_not_to() -> str | None:
     missing = [name for name in PROGRAMS if shutil.which(name, path=_path()) is None]
     if missing:
         return f"SLURM is not installed ({', '.join(missing)} missing): {INSTALL}"
+    if " " in sys.executable:
+        return "the path of this Python has a blank, which the job scripts that Snakemake writes for SLURM do not quote"
     return None if os.geteuid() == 0 else "SLURM's daemons need root; run the tests as root in a container"
 
 
