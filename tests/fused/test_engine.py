@@ -160,6 +160,35 @@ def test_killed_and_resumed_is_equal_bit_for_bit(name: str, tmp_path: Path, monk
     assert all(same((before | after)[key], whole[key]) for key in whole)
 
 
+def test_a_damaged_state_is_begun_anew(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    learner = sides.learner("transformer", updates=20)
+    one = training(learner, 1, 0)
+    (whole,) = train_many([one], CPU)
+    killed([[one]], tmp_path, 5, monkeypatch)
+    (state,) = tmp_path.iterdir()
+    state.write_bytes(state.read_bytes()[:1000])
+    (after,) = train_many([one], CPU, state_folder=tmp_path)
+    assert same(after, whole)
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_full_disk_does_not_stop_the_training(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    learner = sides.learner("transformer", updates=20)
+    one = training(learner, 1, 0)
+    (whole,) = train_many([one], CPU)
+
+    def full(*_: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("doubt.engines.fused.state.SAVE_EVERY", 0)
+    monkeypatch.setattr(torch, "save", full)
+    (after,) = train_many([one], CPU, state_folder=tmp_path)
+    assert same(after, whole)
+    assert "cannot be saved" in capsys.readouterr().err
+
+
 def test_a_killed_chain_resumes_within_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     learner = sides.learner("transformer", updates=20)
     protocol = Protocol(adam_state="carried")

@@ -46,7 +46,7 @@ class Saver:
         tensors: dict[str, Parameters],
         numbers: dict[str, Any],
     ) -> None:
-        """Write a state, whole or not at all.
+        """Write a state, whole or not at all; that it cannot be written is said so and does not stop the training.
 
         Args:
             finished: for each training the results of its chain's earlier blocks.
@@ -65,8 +65,13 @@ class Saver:
         }
         path = self.folder / f"{digest(keys)}.pt"
         unfinished = path.with_suffix(f".{os.getpid()}")
-        torch.save(state, unfinished)
-        unfinished.replace(path)
+        try:
+            torch.save(state, unfinished)
+            unfinished.replace(path)
+        except (OSError, RuntimeError) as error:  # torch says RuntimeError when the disk is full
+            print(f"warning: the state {path} cannot be saved: {error}; training goes on", file=sys.stderr)
+            unfinished.unlink(missing_ok=True)
+            return
         for old in self._taken - {path}:
             old.unlink(missing_ok=True)
         self._taken.clear()
@@ -80,9 +85,15 @@ class Saver:
         self._taken.clear()
 
     def saved(self) -> Iterator[tuple[Path, dict[str, Any]]]:
-        """The states in the folder; call `take` for each that is gone on with."""
+        """The states in the folder; call `take` for each that is gone on with. Damaged ones are removed."""
         for path in sorted(self.folder.glob("*.pt")) if self.folder is not None else []:
-            yield path, torch.load(path, map_location="cpu", weights_only=True)
+            try:
+                state = torch.load(path, map_location="cpu", weights_only=True)
+            except Exception as error:  # torch raises whatever a damaged file makes it stumble over
+                print(f"warning: the state {path} is damaged ({error}); its trainings begin anew", file=sys.stderr)
+                path.unlink(missing_ok=True)
+                continue
+            yield path, state
 
     def take(self, path: Path) -> None:
         """A state is gone on with: it ends when it is saved anew, or when its results are out."""
