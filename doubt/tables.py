@@ -8,6 +8,7 @@ from pathlib import Path
 import pandas as pd
 
 from doubt.errors import UserError
+from doubt.files import write_atomically
 from doubt.measures.code_length import (
     BLOCK_COLUMNS,
     CODE_LENGTH_COLUMNS,
@@ -128,20 +129,7 @@ def costs_table(rows: Iterable[Row]) -> pd.DataFrame:
 def write_tables(tables: Mapping[str, pd.DataFrame], folder: Path) -> None:
     """Write each table as CSV, numbers with all their digits."""
     for name, table in tables.items():
-        write_text(folder / f"{name}.csv", table.to_csv(index=False, lineterminator="\n"))
-
-
-def write_text(path: Path, text: str) -> None:
-    """Write a file, its folder too.
-
-    Raises:
-        UserError: it cannot be written.
-    """
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(text, encoding="utf-8")
-    except OSError as error:
-        raise UserError(f"cannot write {path}: {error.strerror}; check rights and space") from error
+        write_atomically(folder / f"{name}.csv", table.to_csv(index=False, lineterminator="\n"))
 
 
 def read_table(folder: Path, name: str, columns: list[str] | None = None) -> pd.DataFrame:

@@ -15,10 +15,11 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from doubt.errors import exit_on_user_error
+from doubt.files import write_atomically
 from doubt.paper_table import latex, markdown, paper_tables, significance_marks
 from doubt.random_candidate import with_random
 from doubt.rows import read_predictions, read_runs
-from doubt.tables import build_tables, write_tables, write_text
+from doubt.tables import build_tables, write_tables
 from doubt.tasks import load_tasks
 
 
@@ -37,8 +38,8 @@ def main() -> None:
     tables = build_tables(scores, decodes, predictions, tasks, arguments.claims)
     write_tables(tables, arguments.tables)
     papers = paper_tables(tables["fpa"], tables["code_length"], significance_marks(tables["preferences"]))
-    write_text(arguments.tables / "paper_table.md", markdown(papers))
-    write_text(arguments.tables / "paper_table.tex", latex(papers))
+    write_atomically(arguments.tables / "paper_table.md", markdown(papers))
+    write_atomically(arguments.tables / "paper_table.tex", latex(papers))
 
 
 if __name__ == "__main__":

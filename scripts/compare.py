@@ -22,9 +22,9 @@ from rich.table import Table
 
 from doubt.comparison import BEYOND, EQUAL_STATE, compare_results, tables_of
 from doubt.errors import exit_on_user_error
+from doubt.files import write_atomically
 from doubt.paper_table import number, span
 from doubt.report.cells import p_text
-from doubt.tables import write_text
 
 
 def main() -> None:
@@ -38,7 +38,7 @@ def main() -> None:
     with tables_of(arguments.a) as a, tables_of(arguments.b) as b:
         changes, remarks = compare_results(a, b)
     if arguments.csv:
-        write_text(arguments.csv, changes.to_csv(index=False))
+        write_atomically(arguments.csv, changes.to_csv(index=False))
     console = Console(width=None if sys.stdout.isatty() else 140)
     table = Table(box=SIMPLE_HEAD, pad_edge=False)
     for head in ("cell", "measure", "seeds (common, equal)", "change, B less A", "p (Holm)", "state"):

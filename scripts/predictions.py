@@ -16,8 +16,8 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from doubt.classify import predictions
 from doubt.errors import UserError, exit_on_user_error
+from doubt.files import write_atomically
 from doubt.rows import read_runs
-from doubt.tables import write_text
 from doubt.tasks import check_size, find_task, load_tasks
 
 
@@ -36,7 +36,7 @@ def main() -> None:
         if (row["task"], row["size"]) != (task.name, size):
             raise UserError(f"{arguments.runs} is about {row['task']}/{row['size']}, not about {task.name}/{size}")
     lines = predictions(task, size, decodes)
-    write_text(arguments.output, "".join(f"{json.dumps(line)}\n" for line in lines))
+    write_atomically(arguments.output, "".join(f"{json.dumps(line)}\n" for line in lines))
 
 
 if __name__ == "__main__":

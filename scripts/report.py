@@ -14,9 +14,9 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from doubt.errors import UserError, exit_on_user_error
+from doubt.files import write_atomically
 from doubt.report.page import build_page
 from doubt.report.provenance import read_provenance
-from doubt.tables import write_text
 from doubt.tasks import load_tasks
 
 
@@ -40,7 +40,7 @@ def main() -> None:
         _read(arguments.config) if arguments.config else "",
         json.loads(_read(arguments.expected)) if arguments.expected else None,
     )
-    write_text(arguments.output, page)
+    write_atomically(arguments.output, page)
 
 
 def _read(path: Path) -> str:
