@@ -1,4 +1,4 @@
-"""What the code computes, as a hash: its syntax trees without comments and docstrings.
+"""What the code computes, as a hash: its syntax trees without comments and docstrings, and the C code beside it.
 
 A rule takes the hash of its script and of all that the script imports from here as a param, so that Snakemake re-runs
 it when, and only when, the code that makes its result has changed. A training's record in the ledger is filed under the
@@ -69,12 +69,16 @@ def canonical(tree: ast.AST) -> str:
 
 @cache
 def _file_hash(path: Path) -> str:
+    if path.suffix != ".py":
+        return hashlib.sha256(path.read_bytes()).hexdigest()
     return hashlib.sha256(canonical(ast.parse(path.read_bytes())).encode()).hexdigest()
 
 
 @cache
 def _imports(path: Path) -> tuple[Path, ...]:
-    """Files of the `doubt` modules that a file imports, anywhere in it."""
+    """Files of the `doubt` modules that a file imports, anywhere in it, and the C code of its package."""
+    if path.suffix != ".py":
+        return ()
     names: set[str] = set()
     for node in ast.walk(ast.parse(path.read_bytes())):
         if isinstance(node, ast.Import):
@@ -82,7 +86,8 @@ def _imports(path: Path) -> tuple[Path, ...]:
         elif isinstance(node, ast.ImportFrom) and node.module:
             names |= {node.module, *(f"{node.module}.{alias.name}" for alias in node.names)}
     ours = sorted(name for name in names if name.startswith("doubt.") and name not in WITHOUT_EFFECT)
-    return tuple(path for path in _files(ours) if path.is_file())
+    native = (path.parent / "native").glob("*.[ch]")
+    return tuple(path for path in [*_files(ours), *native] if path.is_file())
 
 
 def _files(modules: Iterable[str]) -> list[Path]:

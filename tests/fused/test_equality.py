@@ -13,8 +13,7 @@ from side_by_side import CPU, EQUAL_SIZES, SMALL, UNEQUAL_SIZES, difference
 from torch import Tensor
 
 import doubt.engines.fused.gradients as gradients_module
-import doubt.engines.fused.optimisation as optimisation_module
-import doubt.engines.fused.weight_norm as weight_norm_module
+import doubt.engines.fused.kernels as kernels_module
 from doubt.engines.fused.batch import make_batch
 from doubt.engines.fused.optimisation import Adam, Schedule, nll
 from doubt.learners import namespace
@@ -130,10 +129,8 @@ def test_large_weights_of_a_single_model(
     name: str, few_rows: int, dtype: torch.dtype, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Gradients that are never multiplied out as a whole, in pieces that do not divide the weight, step alike."""
-    monkeypatch.setattr(gradients_module, "LARGE", 1)
+    monkeypatch.setattr(kernels_module, "LARGE", 1)
     monkeypatch.setattr(gradients_module, "FEW_ROWS", few_rows)
-    monkeypatch.setattr(optimisation_module, "PIECE", 7 * 24)
-    monkeypatch.setattr(weight_norm_module, "PIECE", 7 * 24)
     learner = sides.learner(name, STEPS, clip_norm=0.1, warmup_updates=10)
     models, sets = sides.fairseq_models(learner, [1], dtype), UNEQUAL_SIZES[:1]
     weights, batch = sides.parameters_of(learner, models), make_batch(sets, CPU, dtype)

@@ -7,12 +7,11 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from doubt.engines.fused import kernels
 from doubt.engines.fused.parameters import Parameters
 
-#: A weight of so many numbers is large: on the CPU its gradient is not worth a pass through memory.
-LARGE = 2**16
 #: With more rows than this the norm of a gathered gradient is dearer from its factors than from itself.
-FEW_ROWS = 64
+FEW_ROWS = 256
 
 
 @dataclass(frozen=True)
@@ -54,11 +53,9 @@ class Gradients(Parameters):
     def __init__(self, weights: Parameters) -> None:
         super().__init__(weights.blocks, weights.shapes, weights.models, weights.flat.device, weights.flat.dtype)
         self.gathered: dict[str, Gathered] = {}
-        alone_on_cpu = weights.models == 1 and weights.flat.device.type == "cpu"
+        #: Weights whose gradient is not worth a pass through memory: the kernels' step takes its factors.
         self._large = {
-            block.name
-            for block in self.blocks
-            if alone_on_cpu and max(self.shapes[part].numel() for part in block.parts) >= LARGE
+            name for name, value in self.values.items() if weights.models == 1 and kernels.serve(value)
         }
 
     def gather(self, name: str, gradient: Gathered) -> None:

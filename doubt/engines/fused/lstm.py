@@ -82,50 +82,46 @@ class Encoder:
 
     def __init__(self, weights: Parameters, gradients: Gradients, batch: Batch) -> None:
         self.embed = Embedding(weights, gradients, "encoder.embed_tokens", batch.source, PAD)
-        self.cell = Cell(weights, gradients, "encoder.cell", batch.active_sources, batch.source.size(1))
+        active = batch.active_sources
         present = batch.source_mask.transpose(1, 2)[..., None]
-        #: For each time, which of the computed rows still run, (models, rows, 1); None: all.
-        self.running = [
-            None if bool(present[:, t, :n].all()) else present[:, t, :n] for t, n in enumerate(self.cell.active)
-        ]
+        running = [None if bool(present[:, t, :n].all()) else present[:, t, :n] for t, n in enumerate(active)]
+        self.cell = Cell(weights, gradients, "encoder.cell", active, batch.source.size(1), running)
+        self.width = self.embed.weight.size(2)
+        #: Where rows end: the place of their last state in time, and which rows they are.
+        ends = [*active[1:], 0]
+        self.last = [(t + 1, slice(end, n)) for t, (n, end) in enumerate(zip(active, ends, strict=True)) if end < n]
 
     def forward(self, masks: Masks) -> tuple[Tensor, Tensor, Tensor]:
         """Outputs (models, batch, time, hidden), final hidden and cell states (models, batch, hidden)."""
         cell, self.masks = self.cell, masks
-        embedded = dropped(self.embed.forward(), masks.get("encoder in")).transpose(1, 2)
-        models, times, rows, width = embedded.shape
-        cell.inputs[..., :width] = embedded
-        outputs = embedded.new_zeros(models, times, rows, cell.hidden)
-        h, c = (embedded.new_zeros(models, rows, cell.hidden) for _ in range(2))
+        embedded = dropped(self.embed.forward(), masks.get("encoder in"))
+        cell.inputs[:, :-1, :, : self.width] = embedded.transpose(1, 2)
         cell.start()
-        for t, n in enumerate(cell.active):
-            cell.inputs[:, t, :n, width:] = h[:, :n]
-            hidden, state = cell.forward(t, c[:, :n])
-            running = self.running[t]
-            outputs[:, t, :n] = hidden if running is None else hidden * running
-            h[:, :n] = hidden if running is None else hidden.where(running, h[:, :n])
-            c[:, :n] = state if running is None else state.where(running, c[:, :n])
-        return dropped(outputs.transpose(1, 2), masks.get("encoder out")), h, c
+        for t in range(len(cell.active)):
+            cell.forward(t)
+        states = cell.inputs[..., self.width :]
+        outputs = dropped(states[:, 1:].transpose(1, 2), masks.get("encoder out"))
+        return outputs, self._final(states), self._final(cell.cells)
+
+    def _final(self, states: Tensor) -> Tensor:
+        """Each row's last state, (models, batch, hidden), among those of all times."""
+        return torch.cat([states[:, t, rows] for t, rows in reversed(self.last)], 1)
 
     def backward(self, d_outputs: Tensor | None, d_h: Tensor, d_c: Tensor) -> None:
         """From the gradients with respect to what `forward` returned; None: nothing reads the outputs."""
-        cell, width = self.cell, self.embed.weight.size(2)
-        d_embedded = torch.zeros_like(cell.inputs[..., :width])
+        cell = self.cell
+        cell.d_hidden.copy_(d_h)
+        cell.d_cell.copy_(d_c)
         if d_outputs is not None:
             d_outputs = dropped(d_outputs, self.masks.get("encoder out")).transpose(1, 2)
         cell.start_backward()
-        for t in reversed(range(len(cell.active))):
-            n, running = cell.active[t], self.running[t]
-            d_hidden = d_h[:, :n] if d_outputs is None else d_h[:, :n] + d_outputs[:, t, :n]
-            d_cell = d_c[:, :n]
-            if running is not None:
-                d_hidden, d_cell = d_hidden * running, d_cell * running
-            d_inputs, d_cell = cell.backward(t, d_hidden, d_cell)
-            d_embedded[:, t, :n], d_state = d_inputs[..., :width], d_inputs[..., width:]
-            d_h[:, :n] = d_state if running is None else d_state.where(running, d_h[:, :n])
-            d_c[:, :n] = d_cell if running is None else d_cell.where(running, d_c[:, :n])
+        for t, n in reversed(list(enumerate(cell.active))):
+            if d_outputs is not None:
+                cell.d_hidden[:, :n] += d_outputs[:, t, :n]
+            cell.backward(t)
         cell.gather()
-        self.embed.backward(dropped(d_embedded.transpose(1, 2), self.masks.get("encoder in")))
+        d_embedded = cell.d_inputs[..., : self.width].transpose(1, 2)
+        self.embed.backward(dropped(d_embedded, self.masks.get("encoder in")))
 
 
 class Decoder:
@@ -140,60 +136,77 @@ class Decoder:
         if attention:
             self.attention = Attention(weights, gradients, "decoder.attention", active, batch.source_mask)
         self.fc_out = Linear(weights, gradients, "decoder.fc_out")
+        self.width, hidden = self.embed.weight.size(2), self.cell.hidden
+        fed = slice(self.width, self.width + hidden)
+        #: What each step feeds to the next, (models, time, batch, hidden), and its gradient for all but the last.
+        self.feed, self.d_feed = self.cell.inputs[:, 1:, :, fed], self.cell.d_inputs[:, 1:, :, fed]
+        self.feeds = [self.feed[:, t, :n] for t, n in enumerate(active)]
 
     def start(self, source: Tensor, h: Tensor, c: Tensor) -> None:
         """Before the first step of a pass, with what the encoder returned."""
+        first = self.cell.inputs[:, 0]
+        first[..., self.width : -self.cell.hidden] = 0
+        first[..., -self.cell.hidden :] = h
+        self.cell.cells[:, 0] = c
         self.cell.start()
         if self.attention is not None:
             self.attention.start(source)
-        self.feed, self.h, self.c = torch.zeros_like(h), h, c
 
     def step(self, t: int, mask: Tensor | None) -> None:
-        """One step; reads the embedded symbol from `cell.inputs` and leaves its output in `feed`."""
-        cell = self.cell
-        n, h, width = cell.active[t], cell.hidden, self.embed.weight.size(2)
-        cell.inputs[:, t, :n, width : width + h] = self.feed[:, :n]
-        cell.inputs[:, t, :n, width + h :] = self.h[:, :n]
-        hidden, self.c[:, :n] = cell.forward(t, self.c[:, :n])
-        self.h[:, :n] = hidden
+        """One step; reads the embedded symbol from `cell.inputs` and leaves its output in `feeds[t]`."""
+        hidden = self.cell.forward(t)
         out = hidden if self.attention is None else self.attention.forward(t, hidden)
-        self.feed[:, :n] = dropped(out, mask)
+        if mask is None:
+            self.feeds[t].copy_(out)
+        else:
+            torch.mul(out, mask, out=self.feeds[t])
 
     def forward(self, source: Tensor, h: Tensor, c: Tensor, masks: Masks) -> Tensor:
         """Logits (models, batch, time, symbols)."""
         self.masks = masks
-        embedded = dropped(self.embed.forward(), masks.get("decoder in")).transpose(1, 2)
-        self.cell.inputs[..., : embedded.size(3)] = embedded
+        embedded = dropped(self.embed.forward(), masks.get("decoder in"))
+        self.cell.inputs[:, :-1, :, : self.width] = embedded.transpose(1, 2)
         self.start(source, h, c)
-        features = source.new_zeros(*embedded.shape[:3], self.cell.hidden)
-        mask = masks.get("decoder out")
-        for t, n in enumerate(self.cell.active):
-            self.step(t, None if mask is None else mask[:, :n, t])
-            features[:, t, :n] = self.feed[:, :n]
-        logits = self.fc_out.forward(features.flatten(1, 2))
-        return logits.view(*features.shape[:3], -1).transpose(1, 2)
+        for t, mask in enumerate(self._by_step(masks.get("decoder out"))):
+            self.step(t, mask)
+        logits = self.fc_out.forward(self.feed.flatten(1, 2))
+        return logits.view(*self.feed.shape[:3], -1).transpose(1, 2)
+
+    def _by_step(self, mask: Tensor | None) -> list[Tensor | None]:
+        """The part of a mask (models, batch, time, hidden) that belongs to each step, (models, rows, hidden)."""
+        if mask is None:
+            return [None] * len(self.cell.active)
+        return [each[:, :n] for each, n in zip(mask.unbind(2), self.cell.active, strict=True)]
 
     def backward(self, d_logits: Tensor) -> tuple[Tensor | None, Tensor, Tensor]:
         """Gradients with respect to the encoder's outputs (None: not read) and final states."""
-        cell, width, h = self.cell, self.embed.weight.size(2), self.cell.hidden
-        d_features = self.fc_out.backward(d_logits.transpose(1, 2).flatten(1, 2)).unflatten(1, cell.inputs.shape[1:3])
-        mask = self.masks.get("decoder out")
-        d_embedded = torch.zeros_like(cell.inputs[..., :width])
-        d_feed, d_h, d_c = (torch.zeros_like(self.h) for _ in range(3))
+        cell, mask = self.cell, self.masks.get("decoder out")
+        d_features = self.fc_out.backward(d_logits.transpose(1, 2).flatten(1, 2)).view(self.feed.shape)
+        if mask is not None:
+            d_features *= mask.transpose(1, 2)
+        d_outs = [d_features[:, t, :n] for t, n in enumerate(cell.active)]
+        masks = self._by_step(mask)
+        cell.d_hidden.zero_()
+        cell.d_cell.zero_()
         cell.start_backward()
-        for t in reversed(range(len(cell.active))):
-            n = cell.active[t]
-            d_hidden = dropped(d_features[:, t, :n] + d_feed[:, :n], None if mask is None else mask[:, :n, t])
-            if self.attention is not None:
-                d_hidden = self.attention.backward(t, d_hidden)
-            d_inputs, d_c[:, :n] = cell.backward(t, d_hidden + d_h[:, :n], d_c[:, :n])
-            d_embedded[:, t, :n], d_feed[:, :n], d_h[:, :n] = d_inputs.split((width, h, h), -1)
+        for t, n in reversed(list(enumerate(cell.active))):
+            d_out, d_hidden = d_outs[t], cell.d_hidden[:, :n]
+            if t + 1 < len(cell.active):
+                d_feed = self.d_feed[:, t, :n]
+                d_out = d_out + d_feed if masks[t] is None else torch.addcmul(d_out, d_feed, masks[t])
+            for part in (d_out,) if self.attention is None else self.attention.backward(t, d_out):
+                d_hidden += part
+            cell.backward(t)
         cell.gather()
-        self.embed.backward(dropped(d_embedded.transpose(1, 2), self.masks.get("decoder in")))
-        return (None if self.attention is None else self.attention.gather()), d_h, d_c
+        d_embedded = cell.d_inputs[..., : self.width].transpose(1, 2)
+        self.embed.backward(dropped(d_embedded, self.masks.get("decoder in")))
+        return (None if self.attention is None else self.attention.gather()), cell.d_hidden, cell.d_cell
 
     def decode(self, ids: Tensor) -> Tensor:
         """Logits of the next symbols, (models, batch, symbols), after the symbols `ids`, (models, batch)."""
-        self.cell.inputs[:, 0, :, : self.embed.weight.size(2)] = self.embed.look_up(ids)
+        inputs, cells = self.cell.inputs, self.cell.cells
+        inputs[:, 0, :, : self.width] = self.embed.look_up(ids)
         self.step(0, None)
-        return self.fc_out.forward(self.feed)
+        inputs[:, 0, :, self.width :] = inputs[:, 1, :, self.width :]
+        cells[:, 0] = cells[:, 1]
+        return self.fc_out.forward(self.feeds[0])

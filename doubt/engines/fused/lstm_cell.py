@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Sequence
 
 import torch
 from torch import Tensor
 
+from doubt.engines.fused import kernels
 from doubt.engines.fused.gradients import Gathered, Gradients
 from doubt.engines.fused.layers import product
 from doubt.engines.fused.parameters import Block, Parameters
@@ -23,102 +24,156 @@ def cell_blocks(name: str, fairseq_name: str, suffix: str = "") -> list[Block]:
 class Cell:
     """`i, f, g, o = W [input, h] + b;  c = sigmoid(f) c + sigmoid(i) tanh(g);  h = sigmoid(o) tanh(c)`.
 
-    Weight (models, 4 hidden, inputs + hidden), bias (models, 8 hidden): the input's and the state's. The caller writes
-    each step's input and previous state into `inputs` (models, time, batch, inputs + hidden), then calls `forward`.
+    Weight (models, 4 hidden, inputs + hidden), bias (models, 8 hidden): the input's and the state's.
 
-    At time t only the first `active[t]` rows of the batch are computed; what the others hold stays zero and adds
-    nothing to a gradient.
+    At time t only the first `active[t]` rows of the batch are computed, never more than at the time before; what the
+    others hold stays zero and adds nothing to a gradient.
+
+    Attributes:
+        inputs: (models, time + 1, batch, inputs + hidden), what each step's product reads: the input, which the caller
+            writes, and the hidden state that the step starts from. Step t leaves its own at t + 1.
+        cells: (models, time + 1, batch, hidden), the cell states alike.
+        d_hidden, d_cell: (models, batch, hidden), gradients with respect to the states; `backward` takes those of the
+            states that a step ends in and leaves those of the states that it starts from.
+        d_inputs: (models, time, batch, inputs + hidden), gradients with respect to what the products read.
     """
 
-    def __init__(self, weights: Parameters, gradients: Gradients, name: str, active: list[int], batch: int) -> None:
+    def __init__(
+        self,
+        weights: Parameters,
+        gradients: Gradients,
+        name: str,
+        active: list[int],
+        batch: int,
+        running: Sequence[Tensor | None] | None = None,
+    ) -> None:
+        """`running[t]`, (models, rows, 1), says which of the computed rows' states change at time t; None: all."""
         self.name, self.gradients = name, gradients
         self.weight = weights.values[f"{name}.weight"]
         self.bias, self.d_bias = weights.values[f"{name}.bias"], gradients.values[f"{name}.bias"]
         models, gates, width = self.weight.shape
         self.hidden = gates // 4
         self.active = active
-        size = (models, len(active), batch)
-        self.inputs = self.weight.new_zeros(*size, width)
-        self.gates = self.weight.new_zeros(*size, gates)
-        self.d_gates = self.weight.new_zeros(*size, gates)
-        self.before = self.weight.new_zeros(*size, self.hidden)  # cell state that a step starts from
-        self.squashed = self.weight.new_zeros(*size, self.hidden)  # tanh of the cell state that it ends in
-        self.to_cell = self.weight.new_zeros(*size, self.hidden)  # what backward multiplies by, see start_backward
-        self.to_gates = self.weight.new_zeros(*size, gates)
-        self._steps = [_Step.of(self, t, n) for t, n in enumerate(active)]
+        times, zeros = len(active), self.weight.new_zeros
+        self.inputs, self.cells = (zeros(models, times + 1, batch, size) for size in (width, self.hidden))
+        self.gates, self.d_gates = (zeros(models, times, batch, gates) for _ in range(2))
+        self.squashed = zeros(models, times, batch, self.hidden)  # tanh of the cell state that a step ends in
+        self.d_inputs = zeros(models, times, batch, width)
+        self.d_hidden, self.d_cell = (zeros(models, batch, self.hidden) for _ in range(2))
+        self.sum_of_biases = zeros(models, gates)
+        self.native = models == 1 and kernels.serve(self.weight)
+        if self.native:
+            self._steps: list[NativeStep] | list[Step] = [NativeStep(self, t, n) for t, n in enumerate(active)]
+        else:
+            self.to_cell, self.to_gates = torch.zeros_like(self.squashed), torch.zeros_like(self.gates)
+            masks = running or [None] * times
+            self._steps = [Step(self, t, n, mask) for (t, n), mask in zip(enumerate(active), masks, strict=True)]
 
     def start(self) -> None:
         """Before the first step of a pass: both biases are one."""
-        self._bias = self.bias.unflatten(1, (2, -1)).sum(1)[:, None]
+        torch.sum(self.bias.unflatten(1, (2, -1)), 1, out=self.sum_of_biases)
 
-    def forward(self, t: int, cell: Tensor) -> tuple[Tensor, Tensor]:
-        """One step from cell state (models, rows, hidden): the new hidden and cell states, of that shape."""
+    def forward(self, t: int) -> Tensor:
+        """One step; returns the hidden state that it ends in, (models, rows, hidden)."""
         step = self._steps[t]
-        product(step.inputs, self.weight.mT, out=step.gates)
-        step.gates.add_(self._bias)
-        step.i_and_f.sigmoid_()
-        step.g.tanh_()
-        step.o.sigmoid_()
-        step.before.copy_(cell)
-        cell = torch.addcmul(step.f * cell, step.i, step.g)
-        return step.o * torch.tanh(cell, out=step.squashed), cell
+        step.forward()
+        return step.hidden
 
     def start_backward(self) -> None:
-        """What every backward step multiplies by, for all steps at once."""
+        """Before the last step's `backward`: what all steps multiply by, at once."""
+        if self.native:
+            return
         i, f, g, o = self.gates.split(self.hidden, -1)
         torch.mul(o, 1 - self.squashed * self.squashed, out=self.to_cell)
-        parts = (g * i * (1 - i), self.before * f * (1 - f), i * (1 - g * g), self.squashed * o * (1 - o))
+        before = self.cells[:, :-1]
+        parts = (g * i * (1 - i), before * f * (1 - f), i * (1 - g * g), self.squashed * o * (1 - o))
         torch.cat(parts, -1, out=self.to_gates)
 
-    def backward(self, t: int, d_hidden: Tensor, d_cell: Tensor) -> tuple[Tensor, Tensor]:
-        """Gradients with respect to a step's inputs (models, rows, inputs + hidden) and previous cell state.
-
-        Args:
-            d_hidden: gradient with respect to the step's hidden state, (models, rows, hidden).
-            d_cell: gradient with respect to its cell state, (models, rows, hidden).
-        """
-        step = self._steps[t]
-        d_cell = torch.addcmul(d_cell, d_hidden, step.to_cell)
-        torch.mul(step.to_ifg, d_cell[:, :, None], out=step.d_ifg)
-        torch.mul(step.to_o, d_hidden, out=step.d_o)
-        return product(step.d_gates, self.weight), d_cell * step.f
+    def backward(self, t: int) -> None:
+        """Backward through one step."""
+        self._steps[t].backward()
 
     def gather(self) -> None:
         """The gradients of the weights, after the last backward step."""
         d_gates = self.d_gates.flatten(1, 2)
-        gathered = Gathered(d_gates, self.inputs.flatten(1, 2), self.weight)
+        gathered = Gathered(d_gates, self.inputs[:, :-1].flatten(1, 2), self.weight)
         self.gradients.gather(f"{self.name}.weight", gathered)
         self.d_bias.unflatten(1, (2, -1)).copy_(d_gates.sum(1)[:, None])
 
 
-@dataclass(frozen=True)
-class _Step:
-    """The parts of a cell's tensors that belong to one time, (models, rows, ...); cutting them out anew takes longer
-    than what is then done with them."""
+class Step:
+    """One time of a cell, with the parts of the cell's tensors that belong to it, (models, rows, ...): cutting them out
+    anew takes longer than what is then done with them."""
 
-    inputs: Tensor
-    gates: Tensor
-    i_and_f: Tensor
-    i: Tensor
-    f: Tensor
-    g: Tensor
-    o: Tensor
-    before: Tensor
-    squashed: Tensor
-    to_cell: Tensor
-    to_ifg: Tensor
-    to_o: Tensor
-    d_gates: Tensor
-    d_ifg: Tensor
-    d_o: Tensor
-
-    @staticmethod
-    def of(cell: Cell, t: int, n: int) -> _Step:
+    def __init__(self, cell: Cell, t: int, n: int, running: Tensor | None) -> None:
         h = cell.hidden
-        gates, to_gates, d_gates = (x[:, t, :n] for x in (cell.gates, cell.to_gates, cell.d_gates))
-        i, f, g, o = gates.split(h, -1)
-        before, squashed, to_cell = (x[:, t, :n] for x in (cell.before, cell.squashed, cell.to_cell))
-        to_ifg, d_ifg = (x[..., : 3 * h].unflatten(-1, (3, h)) for x in (to_gates, d_gates))
-        to_o, d_o = (x[..., 3 * h :] for x in (to_gates, d_gates))
-        i_and_f, inputs = gates[..., : 2 * h], cell.inputs[:, t, :n]
-        return _Step(inputs, gates, i_and_f, i, f, g, o, before, squashed, to_cell, to_ifg, to_o, d_gates, d_ifg, d_o)
+        self.cell, self.running = cell, running
+        self.inputs, self.d_inputs = cell.inputs[:, t, :n], cell.d_inputs[:, t, :n]
+        self.hidden_before, self.hidden = self.inputs[..., -h:], cell.inputs[:, t + 1, :n, -h:]
+        self.before, self.after = cell.cells[:, t, :n], cell.cells[:, t + 1, :n]
+        self.gates, self.d_gates = cell.gates[:, t, :n], cell.d_gates[:, t, :n]
+        self.i_and_f = self.gates[..., : 2 * h]
+        self.i, self.f, self.g, self.o = self.gates.split(h, -1)
+        self.squashed, self.to_cell, to_gates = (
+            x[:, t, :n] for x in (cell.squashed, cell.to_cell, cell.to_gates)
+        )
+        self.to_ifg, self.d_ifg = (x[..., : 3 * h].unflatten(-1, (3, h)) for x in (to_gates, self.d_gates))
+        self.to_o, self.d_o = (x[..., 3 * h :] for x in (to_gates, self.d_gates))
+        self.d_hidden, self.d_cell = cell.d_hidden[:, :n], cell.d_cell[:, :n]
+
+    def forward(self) -> None:
+        """The states that the step ends in."""
+        product(self.inputs, self.cell.weight.mT, self.gates, self.cell.sum_of_biases)
+        self.i_and_f.sigmoid_()
+        self.g.tanh_()
+        self.o.sigmoid_()
+        torch.addcmul(self.f * self.before, self.i, self.g, out=self.after)
+        torch.tanh(self.after, out=self.squashed)
+        torch.mul(self.o, self.squashed, out=self.hidden)
+        if self.running is not None:
+            self.after.copy_(self.after.where(self.running, self.before))
+            self.hidden.copy_(self.hidden.where(self.running, self.hidden_before))
+
+    def backward(self) -> None:
+        """The gradients of the states that the step starts from, in place of those that it ends in."""
+        d_hidden, d_cell = self.d_hidden, self.d_cell
+        if self.running is not None:
+            d_hidden, d_cell = d_hidden * self.running, d_cell * self.running
+        d_cell = torch.addcmul(d_cell, d_hidden, self.to_cell)
+        torch.mul(self.to_ifg, d_cell[:, :, None], out=self.d_ifg)
+        torch.mul(self.to_o, d_hidden, out=self.d_o)
+        product(self.d_gates, self.cell.weight, self.d_inputs)
+        d_hidden, d_cell = self.d_inputs[..., -self.cell.hidden :], d_cell * self.f
+        if self.running is not None:
+            d_hidden, d_cell = d_hidden.where(self.running, self.d_hidden), d_cell.where(self.running, self.d_cell)
+        self.d_hidden.copy_(d_hidden)
+        self.d_cell.copy_(d_cell)
+
+
+class NativeStep:
+    """The same for a single large model on the CPU, by native/lstm.c."""
+
+    def __init__(self, cell: Cell, t: int, n: int) -> None:
+        h, dtype, weight, inputs = cell.hidden, cell.weight.dtype, cell.weight[0], cell.inputs[0]
+        gates, d_gates, squashed = (x[0, t, :n] for x in (cell.gates, cell.d_gates, cell.squashed))
+        before, after = cell.cells[0, t, :n], cell.cells[0, t + 1, :n]
+        hidden, d_inputs = inputs[t + 1, :n, -h:], cell.d_inputs[0, t, :n]
+        self.hidden = hidden[None]
+        self._to_gates = kernels.bound_product(inputs[t, :n], weight.mT, gates, cell.sum_of_biases[0])
+        states = before, after, squashed, hidden
+        self._to_states = kernels.bound(dtype, "lstm_forward", gates, *states, hidden.stride(0), n, h)
+        self._d_hidden, self._d_hidden_before = cell.d_hidden[0, :n], d_inputs[:, -h:]
+        given = gates, before, squashed, self._d_hidden, cell.d_cell[0, :n]
+        self._to_d_gates = kernels.bound(dtype, "lstm_backward", *given, d_gates, n, h)
+        self._to_d_inputs = kernels.bound_product(d_gates, weight, d_inputs)
+
+    def forward(self) -> None:
+        """The states that the step ends in."""
+        self._to_gates()
+        self._to_states()
+
+    def backward(self) -> None:
+        """The gradients of the states that the step starts from, in place of those that it ends in."""
+        self._to_d_gates()
+        self._to_d_inputs()
+        self._d_hidden.copy_(self._d_hidden_before)

@@ -7,9 +7,9 @@ import math
 from dataclasses import dataclass
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor
 
+from doubt.engines.fused import kernels
 from doubt.engines.fused.batch import Batch
 from doubt.engines.fused.gradients import Gathered, Gradients
 from doubt.engines.fused.parameters import Parameters
@@ -17,10 +17,6 @@ from doubt.training import Learner
 
 #: What clip_grad_norm_ adds to a norm before it divides by it. (torch/nn/utils/clip_grad.py)
 CLIP_EPSILON = 1e-6
-#: Numbers of a large weight that are updated at a time: half a megabyte of gradient.
-PIECE = 2**17
-#: Products of two thin matrices are a third faster if these have a multiple of so many rows, of zeros if need be.
-ROWS = 8
 
 
 def nll(logits: Tensor, batch: Batch) -> tuple[Tensor, Tensor]:
@@ -119,7 +115,7 @@ class Adam:
         of_weights, of_gradients, of_first, of_second = lists
         self._fused(of_weights, of_gradients, of_first, of_second, step_size)
         for name, gathered in gradients.gathered.items():
-            self._step_in_pieces(weights, name, gathered, factors, step_size)
+            self._step_along_product(weights, name, gathered, factors, float(step_size))
         gradients.gathered.clear()
 
     def _clip_factors(self, gradients: Gradients) -> Tensor | None:
@@ -131,27 +127,24 @@ class Adam:
             return None  # a pass over all gradients less; a product with 1 changes nothing
         return factors[:, None]
 
-    def _step_in_pieces(
-        self, weights: Parameters, name: str, gathered: Gathered, factors: Tensor | None, step_size: Tensor
+    def _step_along_product(
+        self, weights: Parameters, name: str, gathered: Gathered, factors: Tensor | None, step_size: float
     ) -> None:
-        """Update a large weight of a single model some rows at a time, whose gradient then never leaves the cache."""
+        """Update a large weight of a single model, whose gradient is never multiplied out."""
         state = (weights.values[name], self.first.values[name], self.second.values[name])
         weight, first, second = (tensor.view(gathered.weight.shape)[0] for tensor in state)
-        spare = -gathered.left.size(1) % ROWS
-        left, right = (F.pad(x[0], (0, 0, 0, spare)) for x in (gathered.left, gathered.right))
-        along = gathered.along
-        if factors is not None:
-            left = left * factors
-            along = None if along is None else along * factors
-        rows = max(1, PIECE // weight.size(1))
-        room = weight.new_empty(rows, weight.size(1))
-        for start in range(0, weight.size(0), rows):
-            piece = slice(start, start + rows)
-            gradient = room[: min(rows, weight.size(0) - start)]
-            torch.mm(left[:, piece].mT, right, out=gradient)
-            if along is not None:
-                gradient.addcmul_(weight[piece], along, value=-1)
-            self._fused([weight[piece]], [gradient], [first[piece]], [second[piece]], step_size)
+        along = None if gathered.along is None else gathered.along[0]
+        factor = 1.0 if factors is None else float(factors)
+        kernels.adam_of_product(
+            gathered.left[0],
+            gathered.right[0],
+            along,
+            (weight, first, second),
+            factor,
+            step_size,
+            self._schedule.betas,
+            self._schedule.eps,
+        )
 
     def _fused(
         self, weights: list[Tensor], gradients: list[Tensor], first: list[Tensor], second: list[Tensor], size: Tensor

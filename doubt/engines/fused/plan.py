@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import torch
 
 from doubt.engines.fused.batch import Shape
-from doubt.engines.fused.gradients import LARGE
+from doubt.engines.fused.kernels import LARGE
 from doubt.engines.fused.learners import ARCHITECTURES
 from doubt.training import Learner
 

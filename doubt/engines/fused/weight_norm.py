@@ -9,12 +9,10 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from doubt.engines.fused import kernels
 from doubt.engines.fused.gradients import Gathered, Gradients
 from doubt.engines.fused.layers import product
 from doubt.engines.fused.parameters import Parameters
-
-#: Numbers of `v` that are squared at a time: half a megabyte.
-PIECE = 2**17
 
 
 class NormedLinear:
@@ -29,8 +27,6 @@ class NormedLinear:
         self.name, self.gradients, self.convolution = f"{name}.weight_v", gradients, convolution
         stored = weights.values[self.name]
         self.v = stored.flatten(1, 2) if convolution else stored.mT
-        rows = max(1, PIECE // self.v.size(2))
-        self.squares = self.v.new_empty(self.v.size(0), rows, self.v.size(2)) if rows < self.v.size(1) else None
         self.g, self.d_g = (p.values[f"{name}.weight_g"].flatten(1) for p in (weights, gradients))
         self.bias, self.d_bias = (p.values[f"{name}.bias"] for p in (weights, gradients))
 
@@ -43,15 +39,10 @@ class NormedLinear:
         return torch.addcmul(self.bias[:, None], self.product, self.scale)
 
     def _norm(self) -> Tensor:
-        """|v|, (models, out), some rows at a time: their squares stay in the cache. (torch's own norm over any but the
-        last axis takes 40 times as long.)"""
-        if self.squares is None:
-            return self.v.square().sum(1).sqrt()
-        total = torch.zeros_like(self.g)
-        for rows in self.v.split(self.squares.size(1), 1):
-            squares = self.squares[:, : rows.size(1)]
-            total += torch.mul(rows, rows, out=squares).sum(1)
-        return total.sqrt()
+        """|v|, (models, out)."""
+        if self.convolution and kernels.serve(self.v):
+            return torch.stack([kernels.squared_columns(v) for v in self.v]).sqrt_()
+        return self.v.square().sum(1).sqrt()
 
     def backward(self, dy: Tensor) -> Tensor:
         """(models, rows, out) -> (models, rows, in).

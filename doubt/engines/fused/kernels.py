@@ -1,0 +1,150 @@
+"""The C code in `native/`, compiled on first use for the machine at hand.
+
+Where there is no C compiler, `serve` says so once and torch's own operations do the work, more slowly.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import hashlib
+import os
+import platform
+import shlex
+import subprocess
+import sys
+import sysconfig
+import tempfile
+from collections.abc import Callable
+from functools import cache
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+#: Weights of so many numbers are worth it; for smaller ones torch's operations are as fast.
+LARGE = 2**16
+
+NATIVE = Path(__file__).parent / "native"
+TYPES = {torch.float32: "float", torch.float64: "double"}
+FLAGS = ("-O3", "-march=native", "-fno-math-errno", "-fno-trapping-math", "-ffp-contract=fast", "-fPIC", "-shared")
+
+
+def serve(weights: Tensor) -> bool:
+    """Whether there are kernels for weights (models, ...) like these: on the CPU, and large."""
+    if weights.device.type != "cpu" or weights[0].numel() < LARGE or weights.dtype not in TYPES:
+        return False
+    return _library(weights.dtype) is not None
+
+
+def bound(dtype: torch.dtype, name: str, *arguments: Tensor | int | float | None) -> Callable[[], None]:
+    """A kernel with its arguments: tensors, which stay where they are, sizes, numbers; None is an array not given."""
+    library = _library(dtype)
+    assert library is not None, "ask `serve` first"
+    function = getattr(library, name)
+    function.restype = None
+    converted = [_converted(argument) for argument in arguments]
+
+    def call(tensors: object = arguments) -> None:  # holds on to the tensors that the pointers point into
+        function(*converted)
+
+    return call
+
+
+def _converted(argument: Tensor | int | float | None) -> ctypes.c_void_p | ctypes.c_long | ctypes.c_double:
+    if isinstance(argument, int):
+        return ctypes.c_long(argument)
+    if isinstance(argument, float):
+        return ctypes.c_double(argument)
+    return ctypes.c_void_p(None if argument is None else argument.data_ptr())
+
+
+def bound_product(x: Tensor, w: Tensor, out: Tensor, bias: Tensor | None = None) -> Callable[[], None]:
+    """Computes `out = x w + bias` for one model each time it is called.
+
+    Args:
+        x, out: (rows, in) and (rows, out), each row contiguous.
+        w: (in, out), contiguous or the transpose of a contiguous matrix.
+        bias: (out), only where `w` is such a transpose.
+    """
+    source, target = (x, x.stride(0), w), (out, out.stride(0), x.size(0))
+    if w.stride(0) == 1:
+        return bound(x.dtype, "times_transposed", *source, bias, *target, w.size(1), w.size(0))
+    assert bias is None
+    return bound(x.dtype, "times", *source, *target, w.size(0), w.size(1))
+
+
+def adam_of_product(
+    left: Tensor,
+    right: Tensor,
+    along: Tensor | None,
+    state: tuple[Tensor, Tensor, Tensor],
+    factor: float,
+    step_size: float,
+    betas: tuple[float, float],
+    eps: float,
+) -> None:
+    """Adam's step of one model's weight along `factor (left^T right - along weight)`.
+
+    Args:
+        left, right: (rows, out) and (rows, in).
+        along: (in), or None.
+        state: the weight and its two moments, each (out, in) and contiguous; changed in place.
+    """
+    left, right = left.mT.contiguous(), right.contiguous()
+    along = None if along is None else along.contiguous()
+    sizes = right.size(0), left.size(0), right.size(1)
+    bound(right.dtype, "adam_of_product", left, right, along, *state, *sizes, factor, step_size, *betas, eps)()
+
+
+def squared_columns(w: Tensor) -> Tensor:
+    """The sum of squares of each column of a contiguous (out, in): shape (in,)."""
+    squares = w.new_empty(w.size(1))
+    bound(w.dtype, "squared_columns", w, squares, w.size(0), w.size(1))()
+    return squares
+
+
+@cache
+def _library(dtype: torch.dtype) -> ctypes.CDLL | None:
+    """The compiled kernels for numbers of one type; None, with a notice, where they cannot be compiled."""
+    compiler = shlex.split(os.environ.get("CC") or str(sysconfig.get_config_var("CC") or "cc"))[0]
+    command = [compiler, *FLAGS, f"-DREAL={TYPES[dtype]}", *map(str, sorted(NATIVE.glob("*.c")))]
+    try:
+        path = _folder() / f"kernels-{_identity(command)}.so"
+        if not path.exists():
+            _compile([*command, "-lm"], path)
+        return ctypes.CDLL(str(path))
+    except (OSError, subprocess.CalledProcessError) as error:
+        reason = getattr(error, "stderr", None) or error
+        print(f"notice: {NATIVE} cannot be compiled, so LSTMs and CNNs train more slowly: {reason}", file=sys.stderr)
+        return None
+
+
+def _compile(command: list[str], path: Path) -> None:
+    """Compile into a file that is there as a whole or not at all, whoever else compiles it at the same time."""
+    with tempfile.TemporaryDirectory(dir=path.parent) as folder:
+        unfinished = Path(folder) / path.name
+        subprocess.run([*command, "-o", str(unfinished)], check=True, capture_output=True, text=True)
+        unfinished.replace(path)
+
+
+def _folder() -> Path:
+    """Where compiled kernels are kept: the user's cache, or, where that cannot be written, one of this machine."""
+    home = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
+    folder = home / "doubt"
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError:
+        folder = Path(tempfile.gettempdir()) / f"doubt-{os.getuid()}"
+        folder.mkdir(exist_ok=True)
+    return folder
+
+
+def _identity(command: list[str]) -> str:
+    """Names what a compilation depends on: source, command and processor, since a cluster's nodes share the cache."""
+    processor = platform.machine() + platform.processor()
+    description = Path("/proc/cpuinfo")
+    if description.exists():
+        lines = description.read_text(encoding="utf-8", errors="replace").splitlines()
+        processor += "".join(sorted({line for line in lines if line.startswith(("model name", "flags", "Features"))}))
+    sources = [path.read_text(encoding="utf-8") for path in sorted(NATIVE.iterdir())]
+    return hashlib.sha256("\0".join([*sources, *command, processor]).encode()).hexdigest()[:16]

@@ -1,0 +1,115 @@
+/* What an LSTM does between its products, for a single model on a CPU: gates, states, attention over the source.
+ *
+ * Each is a few hundred numbers, for which an operation of torch's costs more to call than to compute.
+ */
+#include "vector.h"
+
+/* exp(x) - 1, also where that is small; x is clamped to [-64, 64], beyond which no gate changes any more.
+ *
+ * With x = n ln 2 + r and |r| <= ln 2 / 2 it is 2^n (exp(r) - 1) + (2^n - 1), where exp(r) - 1 is its Taylor series. */
+INLINE vec exp_minus_1(vec x) {
+    typedef __typeof__((vec){0} < (vec){0}) integers;
+    enum { SINGLE = sizeof(real) == 4, TERMS = SINGLE ? 8 : 14, MANTISSA = SINGLE ? 23 : 52, BIAS = SINGLE ? 127 : 1023 };
+    const real log2_e = (real)1.44269504088896340736, ln2_high = (real)0.693359375, ln2_low = (real)-2.12194440054690583e-4;
+    /* numbers of this size have no fraction */
+    const real whole = SINGLE ? (real)0x1.8p23 : (real)0x1.8p52;
+    for (int i = 0; i < LANES; i++) x[i] = x[i] < -64 ? -64 : x[i] > 64 ? 64 : x[i];
+    vec n = (x * log2_e + whole) - whole;
+    vec r = x - n * ln2_high - n * ln2_low;
+    vec series = (vec){0} + 1;
+    UNROLLED for (int k = TERMS; k > 1; k--) series = 1 + series * r * (real)(1.0 / k);
+    integers bits = (__builtin_convertvector(n, integers) + BIAS) << MANTISSA;
+    vec power;
+    memcpy(&power, &bits, sizeof power);
+    return power * (r * series) + (power - 1);
+}
+
+INLINE vec sigmoid(vec x) { return 1 / (2 + exp_minus_1(-x)); }
+
+INLINE vec hyperbolic_tangent(vec x) {
+    vec e = exp_minus_1(2 * x);
+    return e / (e + 2);
+}
+
+/* One step of a cell: from the gates' products and the cell state `before` to the gates' values, in place, the cell state
+ * `after`, its hyperbolic tangent `squashed` and the hidden state. Gates (rows, 4 hidden) in the order i, f, g, o; the
+ * others (rows, hidden), rows of `hidden` `step` apart. */
+void lstm_forward(real *gates, const real *before, real *after, real *squashed, real *hidden, long step, long rows,
+                  long size) {
+    for (long r = 0; r < rows; r++, gates += 4 * size, before += size, after += size, squashed += size, hidden += step)
+        for (long j = 0; j < size; j += LANES) {
+            long n = size - j;
+            vec i = sigmoid(load(gates + j, n)), f = sigmoid(load(gates + size + j, n));
+            vec g = hyperbolic_tangent(load(gates + 2 * size + j, n)), o = sigmoid(load(gates + 3 * size + j, n));
+            vec cell = f * load(before + j, n) + i * g, tangent = hyperbolic_tangent(cell);
+            store(gates + j, i, n), store(gates + size + j, f, n);
+            store(gates + 2 * size + j, g, n), store(gates + 3 * size + j, o, n);
+            store(after + j, cell, n), store(squashed + j, tangent, n), store(hidden + j, o * tangent, n);
+        }
+}
+
+/* Backward through one step: from the gradients of the hidden and cell states that it ends in to those of the gates'
+ * products and, in place, of the cell state that it starts from. */
+void lstm_backward(const real *gates, const real *before, const real *squashed, const real *d_hidden, real *d_cell,
+                   real *d_gates, long rows, long size) {
+    for (long r = 0; r < rows; r++, gates += 4 * size, d_gates += 4 * size, before += size, squashed += size,
+              d_hidden += size, d_cell += size)
+        for (long j = 0; j < size; j += LANES) {
+            long n = size - j;
+            vec i = load(gates + j, n), f = load(gates + size + j, n);
+            vec g = load(gates + 2 * size + j, n), o = load(gates + 3 * size + j, n);
+            vec tangent = load(squashed + j, n), dh = load(d_hidden + j, n);
+            vec dc = load(d_cell + j, n) + dh * o * (1 - tangent * tangent);
+            store(d_gates + j, dc * g * i * (1 - i), n);
+            store(d_gates + size + j, dc * load(before + j, n) * f * (1 - f), n);
+            store(d_gates + 2 * size + j, dc * i * (1 - g * g), n);
+            store(d_gates + 3 * size + j, dh * tangent * o * (1 - o), n);
+            store(d_cell + j, dc * f, n);
+        }
+}
+
+INLINE real dot(const real *x, const real *y, long size) {
+    vec total = {0};
+    for (long j = 0; j < size; j += LANES) total += load(x + j, size - j) * load(y + j, size - j);
+    return sum(total);
+}
+
+INLINE void add(real *y, real factor, const real *x, long size) {
+    for (long j = 0; j < size; j += LANES) store(y + j, load(y + j, size - j) + factor * load(x + j, size - j), size - j);
+}
+
+/* Attention of each row's query over its own source: `attended` is the softmax of query . source over the first `lengths`
+ * times and zero after, `context` the source weighted with it. Query (rows, size), source (rows, times, size), attended
+ * (rows, times), context (rows, size) with rows `step` apart. */
+void attend_forward(const real *query, const real *source, const long long *lengths, real *attended, real *context,
+                    long step, long rows, long times, long size) {
+    for (long r = 0; r < rows; r++, query += size, source += times * size, attended += times, context += step) {
+        real most = -INFINITY, total = 0;
+        for (long t = 0; t < lengths[r]; t++) {
+            attended[t] = dot(query, source + t * size, size);
+            most = attended[t] > most ? attended[t] : most;
+        }
+        for (long t = 0; t < lengths[r]; t++) total += attended[t] = (real)exp((double)(attended[t] - most));
+        memset(context, 0, size * sizeof(real));
+        for (long t = 0; t < times; t++) attended[t] = t < lengths[r] ? attended[t] / total : 0;
+        for (long t = 0; t < lengths[r]; t++) add(context, attended[t], source + t * size, size);
+    }
+}
+
+/* Backward through it: from the gradient of the context, with rows `step` apart, to those of the scores and the query. */
+void attend_backward(const real *d_context, long step, const real *source, const real *attended, real *d_scores,
+                     real *d_query, long rows, long times, long size) {
+    for (long r = 0; r < rows; r++, d_context += step, source += times * size, attended += times, d_scores += times,
+              d_query += size) {
+        real mean = 0;
+        for (long t = 0; t < times; t++) {
+            d_scores[t] = dot(d_context, source + t * size, size);
+            mean += attended[t] * d_scores[t];
+        }
+        memset(d_query, 0, size * sizeof(real));
+        for (long t = 0; t < times; t++) {
+            d_scores[t] = attended[t] * (d_scores[t] - mean);
+            add(d_query, d_scores[t], source + t * size, size);
+        }
+    }
+}

@@ -1,0 +1,194 @@
+/* Products with a large matrix, and Adam's step along one, for a single model on a CPU.
+ *
+ * The LSTMs and the CNN multiply a few rows (examples, or symbols) by matrices that fill the cache, over and over.
+ * Libraries are made for many rows; with few they take two to four times as long as it takes to read the matrix.
+ */
+#include "vector.h"
+
+/* What a block of results spans that is kept in registers: rows of x, and rows or registers of w. */
+enum { ROWS = 6, ACROSS = 4 };
+/* Rows of w that `times` fetches ahead of their use. */
+enum { AHEAD = 12 };
+
+#define WITH_CONSTANT(n, call)                   \
+    switch (n) {                                 \
+        case 1: { enum { N = 1 }; call; break; } \
+        case 2: { enum { N = 2 }; call; break; } \
+        case 3: { enum { N = 3 }; call; break; } \
+        case 4: { enum { N = 4 }; call; break; } \
+        case 5: { enum { N = 5 }; call; break; } \
+    }
+
+/* ---- y = x W^T + b ---- */
+
+/* Adds the products of up to LANES numbers, from j on, of `rows` rows of x and `across` rows of w. */
+INLINE void dot_some(vec total[ROWS][ACROSS], int rows, int across, const real *x, long x_step, const real *w, long in,
+                     long j, long n) {
+    vec of_w[ACROSS];
+    UNROLLED for (int i = 0; i < across; i++) of_w[i] = load(w + i * in + j, n);
+    UNROLLED for (int i = 0; i < across; i++) __builtin_prefetch(w + (i + ACROSS) * in + j);
+    UNROLLED for (int r = 0; r < rows; r++) {
+        vec of_x = load(x + r * x_step + j, n);
+        UNROLLED for (int i = 0; i < across; i++) total[r][i] += of_x * of_w[i];
+    }
+}
+
+/* `rows` rows of x by `across` rows of w. */
+INLINE void dot_block(int rows, int across, const real *x, long x_step, const real *w, const real *bias, real *y,
+                      long y_step, long in) {
+    vec total[ROWS][ACROSS];
+    UNROLLED for (int r = 0; r < rows; r++)
+        UNROLLED for (int i = 0; i < across; i++) total[r][i] = (vec){0};
+    long j = 0;
+    for (; j + LANES <= in; j += LANES) dot_some(total, rows, across, x, x_step, w, in, j, LANES);
+    if (j < in) dot_some(total, rows, across, x, x_step, w, in, j, in - j);
+    UNROLLED for (int r = 0; r < rows; r++)
+        UNROLLED for (int i = 0; i < across; i++) y[r * y_step + i] = sum(total[r][i]) + (bias ? bias[i] : 0);
+}
+
+/* All of x by some rows of w, which stay in the cache meanwhile. */
+INLINE void dot_rows(int across, const real *x, long x_step, const real *w, const real *bias, real *y, long y_step,
+                     long rows, long in) {
+    for (; rows >= ROWS; rows -= ROWS, x += ROWS * x_step, y += ROWS * y_step)
+        dot_block(ROWS, across, x, x_step, w, bias, y, y_step, in);
+    WITH_CONSTANT(rows, dot_block(N, across, x, x_step, w, bias, y, y_step, in))
+}
+
+/* x (rows, in) with rows `x_step` apart, w (out, in), bias (out) or none, y (rows, out) with rows `y_step` apart. */
+void times_transposed(const real *x, long x_step, const real *w, const real *bias, real *y, long y_step, long rows,
+                      long out, long in) {
+    long i = 0;
+    for (; i + ACROSS <= out; i += ACROSS)
+        dot_rows(ACROSS, x, x_step, w + i * in, bias ? bias + i : 0, y + i, y_step, rows, in);
+    for (; i < out; i++) dot_rows(1, x, x_step, w + i * in, bias ? bias + i : 0, y + i, y_step, rows, in);
+}
+
+/* ---- y = x W ---- */
+
+/* A single row by `across` rows of w, which are read from their first number to their last: y += x W. */
+INLINE void add_rows(int across, const real *x, const real *w, real *y, long in) {
+    for (long j = 0; j < in; j += LANES) {
+        vec total = load(y + j, in - j);
+        UNROLLED for (int i = 0; i < across; i++) total += x[i] * load(w + i * in + j, in - j);
+        store(y + j, total, in - j);
+    }
+}
+
+/* `rows` rows of x by `across` registers of columns of w, the last of which holds n numbers. */
+INLINE void column_block(int rows, int across, const real *x, long x_step, const real *w, real *y, long y_step,
+                         long out, long in, long n) {
+    vec total[ROWS][ACROSS];
+    UNROLLED for (int r = 0; r < rows; r++)
+        UNROLLED for (int j = 0; j < across; j++) total[r][j] = (vec){0};
+    for (long i = 0; i < out; i++) {
+        vec of_w[ACROSS];
+        UNROLLED for (int j = 0; j < across; j++) of_w[j] = load(w + i * in + j * LANES, n);
+        UNROLLED for (int j = 0; j < across; j++) __builtin_prefetch(w + (i + AHEAD) * in + j * LANES);
+        UNROLLED for (int r = 0; r < rows; r++)
+            UNROLLED for (int j = 0; j < across; j++) total[r][j] += x[r * x_step + i] * of_w[j];
+    }
+    UNROLLED for (int r = 0; r < rows; r++)
+        UNROLLED for (int j = 0; j < across; j++) store(y + r * y_step + j * LANES, total[r][j], n);
+}
+
+/* All of x by some columns of w, which stay in the cache meanwhile. */
+INLINE void column_rows(int across, const real *x, long x_step, const real *w, real *y, long y_step, long rows,
+                        long out, long in, long n) {
+    for (; rows >= ROWS; rows -= ROWS, x += ROWS * x_step, y += ROWS * y_step)
+        column_block(ROWS, across, x, x_step, w, y, y_step, out, in, n);
+    WITH_CONSTANT(rows, column_block(N, across, x, x_step, w, y, y_step, out, in, n))
+}
+
+/* x (rows, out), w (out, in), y (rows, in). */
+void times(const real *x, long x_step, const real *w, real *y, long y_step, long rows, long out, long in) {
+    if (rows == 1) {
+        enum { AT_ONCE = 8 };
+        memset(y, 0, in * sizeof(real));
+        long i = 0;
+        for (; i + AT_ONCE <= out; i += AT_ONCE) add_rows(AT_ONCE, x + i, w + i * in, y, in);
+        for (; i < out; i++) add_rows(1, x + i, w + i * in, y, in);
+        return;
+    }
+    long j = 0;
+    for (; j + ACROSS * LANES <= in; j += ACROSS * LANES)
+        column_rows(ACROSS, x, x_step, w + j, y + j, y_step, rows, out, in, LANES);
+    for (; j + LANES <= in; j += LANES) column_rows(1, x, x_step, w + j, y + j, y_step, rows, out, in, LANES);
+    if (j < in) column_rows(1, x, x_step, w + j, y + j, y_step, rows, out, in, in - j);
+}
+
+/* ---- Adam ---- */
+
+/* What a step takes besides the gradient; that is multiplied by `factor`, which clips it. */
+typedef struct {
+    real factor, step, beta1, beta2, eps;
+} numbers;
+
+INLINE vec root(vec x) {
+    vec roots;
+    for (int i = 0; i < LANES; i++) roots[i] = sizeof(real) == 4 ? sqrtf((float)x[i]) : (real)sqrt((double)x[i]);
+    return roots;
+}
+
+/* The step of up to LANES weights, which their moments m and v move with. */
+INLINE void adam(real *w, real *m, real *v, vec gradient, const numbers *a, long n) {
+    vec first = load(m, n), second = load(v, n);
+    gradient *= a->factor;
+    first += (1 - a->beta1) * (gradient - first);
+    second += (1 - a->beta2) * (gradient * gradient - second);
+    store(m, first, n), store(v, second, n);
+    store(w, load(w, n) - a->step * first / (root(second) + a->eps), n);
+}
+
+/* `down` rows by `across` registers of columns of w, the last of which holds n numbers. */
+INLINE void step_block(int down, int across, const real *left, const real *right, const real *along, real *w, real *m,
+                       real *v, long rows, long in, const numbers *a, long n) {
+    vec gradient[ACROSS][ACROSS];
+    UNROLLED for (int i = 0; i < down; i++)
+        UNROLLED for (int j = 0; j < across; j++) gradient[i][j] = (vec){0};
+    for (long r = 0; r < rows; r++) {
+        vec of_right[ACROSS];
+        UNROLLED for (int j = 0; j < across; j++) of_right[j] = load(right + r * in + j * LANES, n);
+        UNROLLED for (int i = 0; i < down; i++)
+            UNROLLED for (int j = 0; j < across; j++) gradient[i][j] += left[i * rows + r] * of_right[j];
+    }
+    UNROLLED for (int i = 0; i < down; i++)
+        UNROLLED for (int j = 0; j < across; j++) {
+            long place = i * in + j * LANES, next = place + down * in;
+            __builtin_prefetch(w + next, 1), __builtin_prefetch(m + next, 1), __builtin_prefetch(v + next, 1);
+            if (along) gradient[i][j] -= load(along + j * LANES, n) * load(w + place, n);
+            adam(w + place, m + place, v + place, gradient[i][j], a, n);
+        }
+}
+
+/* Some rows of w, from their first number to their last. */
+INLINE void step_rows(int down, const real *left, const real *right, const real *along, real *w, real *m, real *v,
+                      long rows, long in, const numbers *a) {
+    long j = 0;
+#define STEP(across, n) \
+    step_block(down, across, left, right + j, along ? along + j : 0, w + j, m + j, v + j, rows, in, a, n)
+    for (; j + ACROSS * LANES <= in; j += ACROSS * LANES) STEP(ACROSS, LANES);
+    for (; j + LANES <= in; j += LANES) STEP(1, LANES);
+    if (j < in) STEP(1, in - j);
+#undef STEP
+}
+
+/* Adam's step along `factor (left right - along w)`, which is never stored as a whole: left (out, rows), right (rows, in),
+ * along (in) or none; w and its moments m and v (out, in). */
+void adam_of_product(const real *left, const real *right, const real *along, real *w, real *m, real *v, long rows,
+                     long out, long in, double factor, double step, double beta1, double beta2, double eps) {
+    numbers a = {(real)factor, (real)step, (real)beta1, (real)beta2, (real)eps};
+    long i = 0;
+    for (; i + ACROSS <= out; i += ACROSS)
+        step_rows(ACROSS, left + i * rows, right, along, w + i * in, m + i * in, v + i * in, rows, in, &a);
+    for (; i < out; i++)
+        step_rows(1, left + i * rows, right, along, w + i * in, m + i * in, v + i * in, rows, in, &a);
+}
+
+/* ---- the norms of columns ---- */
+
+/* squares[j] = sum over i of w[i][j]^2. */
+void squared_columns(const real *w, real *squares, long out, long in) {
+    memset(squares, 0, in * sizeof(real));
+    for (long i = 0; i < out; i++)
+        for (long j = 0; j < in; j++) squares[j] += w[i * in + j] * w[i * in + j];
+}
