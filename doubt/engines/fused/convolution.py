@@ -8,7 +8,7 @@ from torch import Tensor
 
 from doubt.engines.fused.gradients import Gradients
 from doubt.engines.fused.parameters import Parameters
-from doubt.engines.fused.weight_norm import NormedLinear
+from doubt.engines.fused.weight_norm import NormedConvolution
 
 
 class GatedConvolution:
@@ -18,7 +18,7 @@ class GatedConvolution:
     """
 
     def __init__(self, weights: Parameters, gradients: Gradients, name: str, before: int, after: int) -> None:
-        self.linear = NormedLinear(weights, gradients, name, convolution=True)
+        self.linear = NormedConvolution(weights, gradients, name)
         self.before, self.after = before, after
         self.width = before + after + 1
 

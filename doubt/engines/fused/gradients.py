@@ -54,9 +54,7 @@ class Gradients(Parameters):
         super().__init__(weights.blocks, weights.shapes, weights.models, weights.flat.device, weights.flat.dtype)
         self.gathered: dict[str, Gathered] = {}
         #: Weights whose gradient is not worth a pass through memory: the kernels' step takes its factors.
-        self._large = {
-            name for name, value in self.values.items() if weights.models == 1 and kernels.serve(value)
-        }
+        self._large = {name for name, value in self.values.items() if kernels.serve(value)}
 
     def gather(self, name: str, gradient: Gathered) -> None:
         """Set a weight's gradient to a sum of outer products."""
@@ -71,14 +69,26 @@ class Gradients(Parameters):
             gradient.form(self.values[name].view(gradient.weight.shape))
         self.gathered.clear()
 
+    def formed(self) -> list[slice]:
+        """Where what is not gathered lies in `flat`, in as few pieces as there are."""
+        pieces: list[slice] = []
+        for name, extent in self.extents.items():
+            if name not in self.gathered:
+                if pieces and pieces[-1].stop == extent.start:
+                    extent = slice(pieces.pop().start, extent.stop)
+                pieces.append(extent)
+        return pieces
+
+    def parts(self) -> list[Tensor]:
+        """What is not gathered, as views (models, numbers): by blocks, or in few pieces where a model is alone anyway."""
+        if self.gathered and self.models == 1:
+            return [self.flat[piece][None] for piece in self.formed()]
+        return [value.view(self.models, -1) for name, value in self.values.items() if name not in self.gathered]
+
     def norms(self) -> Tensor:
         """Each model's norm over all its gradients: shape (models,)."""
-        squared = [
-            self.gathered[name].squared_norm()
-            if name in self.gathered
-            else torch.linalg.vector_norm(value.view(self.models, -1), dim=1).square()
-            for name, value in self.values.items()
-        ]
+        squared = [torch.linalg.vector_norm(part, dim=1).square() for part in self.parts()]
+        squared += [gradient.squared_norm() for gradient in self.gathered.values()]
         return torch.stack(squared, 1).sum(1).sqrt()
 
     def export(self, row: int) -> dict[str, Tensor]:

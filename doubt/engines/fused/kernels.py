@@ -19,10 +19,13 @@ from functools import cache
 from pathlib import Path
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
 #: Weights of so many numbers are worth it; for smaller ones torch's operations are as fast.
 LARGE = 2**16
+#: Numbers by which copied rows lie further apart than they are long: a line of the cache.
+SPREAD = 16
 
 NATIVE = Path(__file__).parent / "native"
 TYPES = {torch.float32: "float", torch.float64: "double"}
@@ -90,10 +93,13 @@ def adam_of_product(
         along: (in), or None.
         state: the weight and its two moments, each (out, in) and contiguous; changed in place.
     """
-    left, right = left.mT.contiguous(), right.contiguous()
+    rows, inputs = right.shape
+    # rows a power of two apart would compete for the same places in the cache
+    right, left = F.pad(right, (0, SPREAD)), left.mT.contiguous()
     along = None if along is None else along.contiguous()
-    sizes = right.size(0), left.size(0), right.size(1)
-    bound(right.dtype, "adam_of_product", left, right, along, *state, *sizes, factor, step_size, *betas, eps)()
+    given = left, right, right.stride(0), along, *state
+    numbers = factor, step_size, *betas, eps
+    bound(right.dtype, "adam_of_product", *given, rows, left.size(0), inputs, *numbers)()
 
 
 def squared_columns(w: Tensor) -> Tensor:

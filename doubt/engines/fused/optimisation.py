@@ -98,53 +98,42 @@ class Adam:
     def step(self, weights: Parameters, gradients: Gradients, step_size: Tensor) -> None:
         """Clip each model's gradient to the schedule's norm, then update its weights; `step_size` has shape ()."""
         factors = self._clip_factors(gradients)
-        if not gradients.gathered:
-            if factors is not None:
-                for gradient in gradients.per_model():
-                    gradient *= factors
-            self._fused([weights.flat], [gradients.flat], [self.first.flat], [self.second.flat], step_size)
-            return
-        lists: tuple[list[Tensor], ...] = ([], [], [], [])
-        for name, gradient in gradients.values.items():
-            if name not in gradients.gathered:
-                if factors is not None:
-                    gradient *= factors[0]
-                of_name = (weights.values[name], gradient, self.first.values[name], self.second.values[name])
-                for each, tensor in zip(lists, of_name, strict=True):
-                    each.append(tensor)
-        of_weights, of_gradients, of_first, of_second = lists
-        self._fused(of_weights, of_gradients, of_first, of_second, step_size)
+        if factors is not None:
+            for part in gradients.parts():
+                part *= factors[:, None]
+        pieces = gradients.formed()
+        of_all = weights.flat, gradients.flat, self.first.flat, self.second.flat
+        self._fused(*([flat[piece] for piece in pieces] for flat in of_all), step_size)
         for name, gathered in gradients.gathered.items():
             self._step_along_product(weights, name, gathered, factors, float(step_size))
         gradients.gathered.clear()
 
     def _clip_factors(self, gradients: Gradients) -> Tensor | None:
-        """What to multiply each model's gradient by, (models, 1); None: by nothing."""
+        """What to multiply each model's gradient by, (models,); None: by nothing."""
         if self._schedule.clip_norm <= 0:
             return None
         factors = (self._schedule.clip_norm / (gradients.norms() + CLIP_EPSILON)).clamp(max=1.0)
         if factors.device.type == "cpu" and bool((factors == 1).all()):
             return None  # a pass over all gradients less; a product with 1 changes nothing
-        return factors[:, None]
+        return factors
 
     def _step_along_product(
         self, weights: Parameters, name: str, gathered: Gathered, factors: Tensor | None, step_size: float
     ) -> None:
-        """Update a large weight of a single model, whose gradient is never multiplied out."""
+        """Update a large weight, whose gradient is never multiplied out, model by model."""
         state = (weights.values[name], self.first.values[name], self.second.values[name])
-        weight, first, second = (tensor.view(gathered.weight.shape)[0] for tensor in state)
-        along = None if gathered.along is None else gathered.along[0]
-        factor = 1.0 if factors is None else float(factors)
-        kernels.adam_of_product(
-            gathered.left[0],
-            gathered.right[0],
-            along,
-            (weight, first, second),
-            factor,
-            step_size,
-            self._schedule.betas,
-            self._schedule.eps,
-        )
+        weight, first, second = (tensor.view(gathered.weight.shape) for tensor in state)
+        for row, factor in enumerate([1.0] * weights.models if factors is None else factors.tolist()):
+            kernels.adam_of_product(
+                gathered.left[row],
+                gathered.right[row],
+                None if gathered.along is None else gathered.along[row],
+                (weight[row], first[row], second[row]),
+                factor,
+                step_size,
+                self._schedule.betas,
+                self._schedule.eps,
+            )
 
     def _fused(
         self, weights: list[Tensor], gradients: list[Tensor], first: list[Tensor], second: list[Tensor], size: Tensor

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import accumulate, pairwise
 
 import torch
 from torch import Tensor
 
-#: Flat tensors end on a multiple of this many numbers, so that no element ever falls into the tail of a vectorised
-#: loop, which may round differently: an element's result must not depend on how many models stand before it.
+#: Each block starts, and flat tensors end, on a multiple of this many numbers. So no register is loaded from two lines of
+#: the cache, and no element ever falls into the tail of a vectorised loop, which may round differently: an element's
+#: result must not depend on how many models stand before it.
 ALIGNMENT = 64
 
 
@@ -25,7 +27,8 @@ class Block:
 class Parameters:
     """The weights of `models` models of one learner.
 
-    `values[name]` is a view of shape (models, *shape) into the flat tensor `flat`, contiguous for each name.
+    `values[name]` is a view of shape (models, *shape) into the flat tensor `flat`, contiguous for each name. They lie in
+    the order of their sizes; `extents[name]` is where, with the zeros that follow.
     """
 
     def __init__(
@@ -48,16 +51,17 @@ class Parameters:
         parts = [part for block in blocks for part in block.parts]
         if sorted(parts) != sorted(shapes):
             raise ValueError(f"blocks and parameters differ: {sorted(set(parts) ^ set(shapes)) or 'one comes twice'}")
-        self.blocks, self.shapes, self.models = tuple(blocks), dict(shapes), models
-        self.block_shapes = {block.name: _joined_shape(block, shapes) for block in blocks}
-        size = models * sum(shape.numel() for shape in self.block_shapes.values())
-        self.flat = torch.zeros(-(-size // ALIGNMENT) * ALIGNMENT, device=device, dtype=dtype)
+        self.shapes, self.models = dict(shapes), models
+        self.blocks = sorted(blocks, key=lambda block: _joined_shape(block, shapes).numel())
+        block_shapes = [_joined_shape(block, shapes) for block in self.blocks]
+        sizes = [models * shape.numel() for shape in block_shapes]
+        places = list(accumulate((-(-size // ALIGNMENT) * ALIGNMENT for size in sizes), initial=0))
+        self.flat = torch.zeros(places[-1], device=device, dtype=dtype)
         self.values: dict[str, Tensor] = {}
-        start = 0
-        for name, shape in self.block_shapes.items():
-            end = start + models * shape.numel()
-            self.values[name] = self.flat[start:end].view(models, *shape)
-            start = end
+        self.extents: dict[str, slice] = {}
+        for block, (place, end), size, shape in zip(self.blocks, pairwise(places), sizes, block_shapes, strict=True):
+            self.values[block.name] = self.flat[place : place + size].view(models, *shape)
+            self.extents[block.name] = slice(place, end)
 
     def like(self, models: int | None = None) -> Parameters:
         """Zeros of the same form, for as many models or for `models` of them."""

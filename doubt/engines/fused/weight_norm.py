@@ -1,8 +1,4 @@
-"""Linear maps whose columns have a learned length, `W = g v / |v|`, without ever forming `W`.
-
-`x W = (x v) g / |v|`: the product is with `v`, and each output is scaled afterwards, so a pass over the weights (the
-bulk of the CNN's memory) is saved forward and backward.
-"""
+"""Linear maps whose weights have a learned length, `W = g v / |v|`. (torch.nn.utils.weight_norm on fairseq's fconv.py)"""
 
 from __future__ import annotations
 
@@ -16,17 +12,45 @@ from doubt.engines.fused.parameters import Parameters
 
 
 class NormedLinear:
-    """`y = x (g v / |v|) + b` for each model. (torch.nn.utils.weight_norm on fairseq/models/fconv.py: Linear, ConvTBC)
+    """`y = x W^T + b` for each model, where each row of W has the length g. (fairseq/models/fconv.py: Linear)
 
-    `v` is (models, in, out), |v| the norm of each of its columns, `g` and `b` (models, out).
+    `v` is (models, out, in), |v| the norm of each of its rows, `g` (models, out, 1), `b` (models, out).
     """
 
-    def __init__(self, weights: Parameters, gradients: Gradients, name: str, *, convolution: bool = False) -> None:
-        """A convolution's `v` is stored as (models, width, channels in, out), a linear map's as (models, out, in)."""
+    def __init__(self, weights: Parameters, gradients: Gradients, name: str) -> None:
+        self.v, self.d_v = (p.values[f"{name}.weight_v"] for p in (weights, gradients))
+        self.g, self.d_g = (p.values[f"{name}.weight_g"] for p in (weights, gradients))
+        self.bias, self.d_bias = (p.values[f"{name}.bias"] for p in (weights, gradients))
 
-        self.name, self.gradients, self.convolution = f"{name}.weight_v", gradients, convolution
-        stored = weights.values[self.name]
-        self.v = stored.flatten(1, 2) if convolution else stored.mT
+    def forward(self, x: Tensor) -> Tensor:
+        """(models, rows, in) -> (models, rows, out)."""
+        self.x = x
+        # the rows of all models are normed alike
+        w, self.norm = torch._weight_norm_interface(self.v.flatten(0, 1), self.g.flatten(0, 1), 0)
+        self.w = w.view(self.v.shape)
+        return torch.baddbmm(self.bias[:, None], x, self.w.mT)
+
+    def backward(self, dy: Tensor) -> Tensor:
+        """(models, rows, out) -> (models, rows, in)."""
+        torch.sum(dy, 1, out=self.d_bias)
+        d_w = torch.bmm(dy.mT, self.x).flatten(0, 1)
+        v, g = self.v.flatten(0, 1), self.g.flatten(0, 1)
+        d_v, d_g = torch.ops.aten._weight_norm_interface_backward(d_w, v, g, self.norm, 0)
+        self.d_v.copy_(d_v.view(self.v.shape))
+        self.d_g.copy_(d_g.view(self.g.shape))
+        return torch.bmm(dy, self.w)
+
+
+class NormedConvolution:
+    """`y = x W + b` for each model, where each column of W has the length g. (fairseq/modules/conv_tbc.py)
+
+    `v` is stored as (models, width, channels in, out) and used as (models, in, out); `g` and `b` are (models, out). W is
+    never formed: `x W = (x v) g / |v|`, which saves a pass over the weights, the bulk of the CNN's, forward and backward.
+    """
+
+    def __init__(self, weights: Parameters, gradients: Gradients, name: str) -> None:
+        self.name, self.gradients = f"{name}.weight_v", gradients
+        self.v = weights.values[self.name].flatten(1, 2)
         self.g, self.d_g = (p.values[f"{name}.weight_g"].flatten(1) for p in (weights, gradients))
         self.bias, self.d_bias = (p.values[f"{name}.bias"] for p in (weights, gradients))
 
@@ -34,13 +58,13 @@ class NormedLinear:
         """(models, rows, in) -> (models, rows, out)."""
         self.x = x
         self.norm = self._norm()
-        self.scale = (self.g / self.norm)[:, None]
+        self.scale = self.g / self.norm
         self.product = product(x, self.v)
-        return torch.addcmul(self.bias[:, None], self.product, self.scale)
+        return torch.addcmul(self.bias[:, None], self.product, self.scale[:, None])
 
     def _norm(self) -> Tensor:
         """|v|, (models, out)."""
-        if self.convolution and kernels.serve(self.v):
+        if kernels.serve(self.v):
             return torch.stack([kernels.squared_columns(v) for v in self.v]).sqrt_()
         return self.v.square().sum(1).sqrt()
 
@@ -52,12 +76,7 @@ class NormedLinear:
         torch.sum(dy, 1, out=self.d_bias)
         d_scale = (dy * self.product).sum(1)
         torch.div(d_scale, self.norm, out=self.d_g)
-        d_product = dy * self.scale
-        along = d_scale * self.g / self.norm.pow(3)
-        if self.convolution:
-            self.gradients.gather(self.name, Gathered(self.x, d_product, self.v, along, self.norm))
-        else:
-            gradient = self.gradients.values[self.name]
-            torch.bmm(d_product.mT, self.x, out=gradient)
-            gradient.addcmul_(self.v.mT, along[..., None], value=-1)
+        d_product = dy * self.scale[:, None]
+        along = self.d_g * self.scale / self.norm
+        self.gradients.gather(self.name, Gathered(self.x, d_product, self.v, along, self.norm))
         return product(d_product, self.v.mT)

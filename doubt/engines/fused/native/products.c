@@ -9,6 +9,8 @@
 enum { ROWS = 6, ACROSS = 4 };
 /* Rows of w that `times` fetches ahead of their use. */
 enum { AHEAD = 12 };
+/* Rows of w whose parts in a few columns fit into the cache also where they compete for the same places in it. */
+enum { DEPTH = 256 };
 
 #define WITH_CONSTANT(n, call)                   \
     switch (n) {                                 \
@@ -29,6 +31,7 @@ INLINE void dot_some(vec total[ROWS][ACROSS], int rows, int across, const real *
     UNROLLED for (int i = 0; i < across; i++) __builtin_prefetch(w + (i + ACROSS) * in + j);
     UNROLLED for (int r = 0; r < rows; r++) {
         vec of_x = load(x + r * x_step + j, n);
+        IN_REGISTER(of_x);
         UNROLLED for (int i = 0; i < across; i++) total[r][i] += of_x * of_w[i];
     }
 }
@@ -74,12 +77,12 @@ INLINE void add_rows(int across, const real *x, const real *w, real *y, long in)
     }
 }
 
-/* `rows` rows of x by `across` registers of columns of w, the last of which holds n numbers. */
+/* `rows` rows of x by `across` registers of columns of w, the last of which holds n numbers: y += x W. */
 INLINE void column_block(int rows, int across, const real *x, long x_step, const real *w, real *y, long y_step,
                          long out, long in, long n) {
     vec total[ROWS][ACROSS];
     UNROLLED for (int r = 0; r < rows; r++)
-        UNROLLED for (int j = 0; j < across; j++) total[r][j] = (vec){0};
+        UNROLLED for (int j = 0; j < across; j++) total[r][j] = load(y + r * y_step + j * LANES, n);
     for (long i = 0; i < out; i++) {
         vec of_w[ACROSS];
         UNROLLED for (int j = 0; j < across; j++) of_w[j] = load(w + i * in + j * LANES, n);
@@ -109,11 +112,16 @@ void times(const real *x, long x_step, const real *w, real *y, long y_step, long
         for (; i < out; i++) add_rows(1, x + i, w + i * in, y, in);
         return;
     }
-    long j = 0;
-    for (; j + ACROSS * LANES <= in; j += ACROSS * LANES)
-        column_rows(ACROSS, x, x_step, w + j, y + j, y_step, rows, out, in, LANES);
-    for (; j + LANES <= in; j += LANES) column_rows(1, x, x_step, w + j, y + j, y_step, rows, out, in, LANES);
-    if (j < in) column_rows(1, x, x_step, w + j, y + j, y_step, rows, out, in, in - j);
+    for (long r = 0; r < rows; r++) memset(y + r * y_step, 0, in * sizeof(real));
+    for (long i = 0; i < out; i += DEPTH) {
+        const real *part = w + i * in, *factors = x + i;
+        long depth = out - i < DEPTH ? out - i : DEPTH, j = 0;
+        for (; j + ACROSS * LANES <= in; j += ACROSS * LANES)
+            column_rows(ACROSS, factors, x_step, part + j, y + j, y_step, rows, depth, in, LANES);
+        for (; j + LANES <= in; j += LANES)
+            column_rows(1, factors, x_step, part + j, y + j, y_step, rows, depth, in, LANES);
+        if (j < in) column_rows(1, factors, x_step, part + j, y + j, y_step, rows, depth, in, in - j);
+    }
 }
 
 /* ---- Adam ---- */
@@ -140,16 +148,22 @@ INLINE void adam(real *w, real *m, real *v, vec gradient, const numbers *a, long
 }
 
 /* `down` rows by `across` registers of columns of w, the last of which holds n numbers. */
-INLINE void step_block(int down, int across, const real *left, const real *right, const real *along, real *w, real *m,
-                       real *v, long rows, long in, const numbers *a, long n) {
+INLINE void step_block(int down, int across, const real *left, const real *right, long right_step, const real *along,
+                       real *w, real *m, real *v, long rows, long in, const numbers *a, long n) {
     vec gradient[ACROSS][ACROSS];
     UNROLLED for (int i = 0; i < down; i++)
         UNROLLED for (int j = 0; j < across; j++) gradient[i][j] = (vec){0};
     for (long r = 0; r < rows; r++) {
         vec of_right[ACROSS];
-        UNROLLED for (int j = 0; j < across; j++) of_right[j] = load(right + r * in + j * LANES, n);
-        UNROLLED for (int i = 0; i < down; i++)
-            UNROLLED for (int j = 0; j < across; j++) gradient[i][j] += left[i * rows + r] * of_right[j];
+        UNROLLED for (int j = 0; j < across; j++) {
+            of_right[j] = load(right + r * right_step + j * LANES, n);
+            IN_REGISTER(of_right[j]);
+        }
+        UNROLLED for (int i = 0; i < down; i++) {
+            vec of_left = (vec){0} + left[i * rows + r];
+            IN_REGISTER(of_left);
+            UNROLLED for (int j = 0; j < across; j++) gradient[i][j] += of_left * of_right[j];
+        }
     }
     UNROLLED for (int i = 0; i < down; i++)
         UNROLLED for (int j = 0; j < across; j++) {
@@ -161,27 +175,27 @@ INLINE void step_block(int down, int across, const real *left, const real *right
 }
 
 /* Some rows of w, from their first number to their last. */
-INLINE void step_rows(int down, const real *left, const real *right, const real *along, real *w, real *m, real *v,
-                      long rows, long in, const numbers *a) {
+INLINE void step_rows(int down, const real *left, const real *right, long right_step, const real *along, real *w,
+                      real *m, real *v, long rows, long in, const numbers *a) {
     long j = 0;
 #define STEP(across, n) \
-    step_block(down, across, left, right + j, along ? along + j : 0, w + j, m + j, v + j, rows, in, a, n)
+    step_block(down, across, left, right + j, right_step, along ? along + j : 0, w + j, m + j, v + j, rows, in, a, n)
     for (; j + ACROSS * LANES <= in; j += ACROSS * LANES) STEP(ACROSS, LANES);
     for (; j + LANES <= in; j += LANES) STEP(1, LANES);
     if (j < in) STEP(1, in - j);
 #undef STEP
 }
 
-/* Adam's step along `factor (left right - along w)`, which is never stored as a whole: left (out, rows), right (rows, in),
- * along (in) or none; w and its moments m and v (out, in). */
-void adam_of_product(const real *left, const real *right, const real *along, real *w, real *m, real *v, long rows,
-                     long out, long in, double factor, double step, double beta1, double beta2, double eps) {
+/* Adam's step along `factor (left right - along w)`, which is never stored as a whole: left (out, rows), right (rows, in) with rows
+ * `right_step` apart, along (in) or none; w and its moments m and v (out, in). */
+void adam_of_product(const real *left, const real *right, long right_step, const real *along, real *w, real *m,
+                     real *v, long rows, long out, long in, double factor, double step, double beta1, double beta2, double eps) {
     numbers a = {(real)factor, (real)step, (real)beta1, (real)beta2, (real)eps};
     long i = 0;
     for (; i + ACROSS <= out; i += ACROSS)
-        step_rows(ACROSS, left + i * rows, right, along, w + i * in, m + i * in, v + i * in, rows, in, &a);
+        step_rows(ACROSS, left + i * rows, right, right_step, along, w + i * in, m + i * in, v + i * in, rows, in, &a);
     for (; i < out; i++)
-        step_rows(1, left + i * rows, right, along, w + i * in, m + i * in, v + i * in, rows, in, &a);
+        step_rows(1, left + i * rows, right, right_step, along, w + i * in, m + i * in, v + i * in, rows, in, &a);
 }
 
 /* ---- the norms of columns ---- */

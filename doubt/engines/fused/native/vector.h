@@ -28,6 +28,13 @@ INLINE void store(real *to, vec x, long n) {
     else memcpy(to, &x, n * sizeof(real));
 }
 
+/* Says that x is in a register, so that GCC does not load it anew for each use. */
+#ifdef __AVX512F__
+#define IN_REGISTER(x) __asm__("" : "+v"(x))
+#else
+#define IN_REGISTER(x)
+#endif
+
 /* The sum of a register's numbers, by halves. */
 INLINE real sum(vec x) {
     typedef real half __attribute__((vector_size(32)));
