@@ -1,6 +1,6 @@
 """The C code in `native/`, compiled on first use for the machine at hand.
 
-Where there is no C compiler, `serve` says so once and torch's own operations do the work, more slowly.
+Where there is no C compiler, `there_are` says so once and torch's own operations do the work, more slowly.
 """
 
 from __future__ import annotations
@@ -32,17 +32,20 @@ TYPES = {torch.float32: "float", torch.float64: "double"}
 FLAGS = ("-O3", "-march=native", "-fno-math-errno", "-fno-trapping-math", "-ffp-contract=fast", "-fPIC", "-shared")
 
 
+def there_are(weights: Tensor) -> bool:
+    """Whether there are kernels for weights like these: on the CPU."""
+    return weights.device.type == "cpu" and weights.dtype in TYPES and _library(weights.dtype) is not None
+
+
 def serve(weights: Tensor) -> bool:
-    """Whether there are kernels for weights (models, ...) like these: on the CPU, and large."""
-    if weights.device.type != "cpu" or weights[0].numel() < LARGE or weights.dtype not in TYPES:
-        return False
-    return _library(weights.dtype) is not None
+    """Whether kernels' products are worth it for weights (models, ...) like these: on the CPU, and large."""
+    return weights[0].numel() >= LARGE and there_are(weights)
 
 
 def bound(dtype: torch.dtype, name: str, *arguments: Tensor | int | float | None) -> Callable[[], None]:
     """A kernel with its arguments: tensors, which stay where they are, sizes, numbers; None is an array not given."""
     library = _library(dtype)
-    assert library is not None, "ask `serve` first"
+    assert library is not None, "ask `there_are` first"
     function = getattr(library, name)
     function.restype = None
     converted = [_converted(argument) for argument in arguments]
@@ -71,9 +74,9 @@ def bound_product(x: Tensor, w: Tensor, out: Tensor, bias: Tensor | None = None)
     """
     source, target = (x, x.stride(0), w), (out, out.stride(0), x.size(0))
     if w.stride(0) == 1:
-        return bound(x.dtype, "times_transposed", *source, bias, *target, w.size(1), w.size(0))
+        return bound(x.dtype, "multiply_transposed", *source, bias, *target, w.size(1), w.size(0))
     assert bias is None
-    return bound(x.dtype, "times", *source, *target, w.size(0), w.size(1))
+    return bound(x.dtype, "multiply", *source, *target, w.size(0), w.size(1))
 
 
 def adam_of_product(
@@ -85,8 +88,11 @@ def adam_of_product(
     step_size: float,
     betas: tuple[float, float],
     eps: float,
+    backwards: bool,
 ) -> None:
     """Adam's step of one model's weight along `factor (left^T right - along weight)`.
+
+    Going through a weight from its last row to its first gives the same numbers; see `Adam` for what it is good for.
 
     Args:
         left, right: (rows, out) and (rows, in).
@@ -98,7 +104,7 @@ def adam_of_product(
     right, left = F.pad(right, (0, SPREAD)), left.mT.contiguous()
     along = None if along is None else along.contiguous()
     given = left, right, right.stride(0), along, *state
-    numbers = factor, step_size, *betas, eps
+    numbers = factor, step_size, *betas, eps, int(backwards)
     bound(right.dtype, "adam_of_product", *given, rows, left.size(0), inputs, *numbers)()
 
 

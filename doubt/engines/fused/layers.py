@@ -98,7 +98,7 @@ class LayerNorm:
         """(models, rows, features) -> the same shape."""
         torch.sum(dy * self.normal, 1, out=self.d_weight)
         torch.sum(dy, 1, out=self.d_bias)
-        dx, _, _ = torch.ops.aten.native_layer_norm_backward(
+        dx, _, _ = torch.ops.aten.native_layer_norm_backward.default(
             dy * self.weight[:, None], self.x, self.x.shape[-1:], self.mean, self.rstd, None, None, [True, False, False]
         )
         return dx  # type: ignore[no-any-return]

@@ -53,7 +53,7 @@ class Attention:
     def backward(self, t: int, d_out: Tensor) -> tuple[Tensor, Tensor]:
         """Two parts of the gradient with respect to a step's hidden state, from that with respect to its output."""
         step = self._steps[t]
-        torch.ops.aten.tanh_backward(d_out, step.out, grad_input=step.d_sum)
+        torch.ops.aten.tanh_backward.grad_input(d_out, step.out, grad_input=step.d_sum)
         step.attend_backward()
         return step.d_hidden, step.d_hidden_by_query
 

@@ -88,11 +88,14 @@ class Adam:
     """fairseq's Adam on the weights of many models: `w -= step_size * m / (sqrt(v) + eps)`.
 
     torch's fused kernel computes just this once its own bias correction is 1, which an endless step count makes it.
+    Large weights are gone through forwards and backwards in turn: what the last step went through last, and the cache
+    still holds, comes first.
     """
 
     def __init__(self, weights: Parameters, schedule: Schedule) -> None:
         self.first, self.second = weights.like(), weights.like()
         self._schedule = schedule
+        self._backwards = False
         self._endless = torch.tensor(1e9, device=weights.flat.device)
 
     def step(self, weights: Parameters, gradients: Gradients, step_size: Tensor) -> None:
@@ -104,7 +107,9 @@ class Adam:
         pieces = gradients.formed()
         of_all = weights.flat, gradients.flat, self.first.flat, self.second.flat
         self._fused(*([flat[piece] for piece in pieces] for flat in of_all), step_size)
-        for name, gathered in gradients.gathered.items():
+        self._backwards = not self._backwards
+        gathered_ones = list(gradients.gathered.items())
+        for name, gathered in reversed(gathered_ones) if self._backwards else gathered_ones:
             self._step_along_product(weights, name, gathered, factors, float(step_size))
         gradients.gathered.clear()
 
@@ -133,6 +138,7 @@ class Adam:
                 step_size,
                 self._schedule.betas,
                 self._schedule.eps,
+                self._backwards,
             )
 
     def _fused(

@@ -17,11 +17,12 @@ ALIGNMENT = 64
 
 @dataclass(frozen=True)
 class Block:
-    """One weight of a fused learner: a parameter of fairseq's, or several of them joined along dimension `dim`."""
+    """One weight of a fused learner: a parameter of fairseq's, several joined along dimension `dim`, or one transposed."""
 
     name: str
     parts: tuple[str, ...]
     dim: int = 0
+    transposed: bool = False
 
 
 class Parameters:
@@ -85,15 +86,16 @@ class Parameters:
         """Set one model's weights from fairseq's, by fairseq's names."""
         for block in self.blocks:
             joined = torch.cat([state[part] for part in block.parts], block.dim)
-            self.values[block.name][row].copy_(joined)
+            self.values[block.name][row].copy_(joined.T if block.transposed else joined)
 
     def export(self, row: int) -> dict[str, Tensor]:
         """Copies of one model's weights under fairseq's names, in fairseq's shapes."""
         state: dict[str, Tensor] = {}
         for block in self.blocks:
             sizes = [self.shapes[part][block.dim] for part in block.parts]
-            pieces = self.values[block.name][row].split(sizes, block.dim)
-            state |= {part: piece.clone() for part, piece in zip(block.parts, pieces, strict=True)}
+            value = self.values[block.name][row]
+            pieces = (value.T if block.transposed else value).split(sizes, block.dim)
+            state |= {part: piece.clone(memory_format=torch.contiguous_format) for part, piece in zip(block.parts, pieces, strict=True)}
         return state
 
     def per_model(self) -> list[Tensor]:
@@ -108,4 +110,4 @@ class Parameters:
 def _joined_shape(block: Block, shapes: Mapping[str, torch.Size]) -> torch.Size:
     shape = list(shapes[block.parts[0]])
     shape[block.dim] = sum(shapes[part][block.dim] for part in block.parts)
-    return torch.Size(shape)
+    return torch.Size(shape[::-1] if block.transposed else shape)

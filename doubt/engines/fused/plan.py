@@ -11,9 +11,9 @@ from doubt.engines.fused.kernels import LARGE
 from doubt.engines.fused.learners import ARCHITECTURES
 from doubt.training import Learner
 
-#: On the CPU so many weights at a time: 66 Transformers. A model with a large weight, as the LSTMs and the CNN have,
+#: On the CPU so many weights at a time: 33 Transformers. A model with a large weight, as the LSTMs and the CNN have,
 #: fills the cache alone, and its gradients are treated in a way of their own.
-CPU_WEIGHTS = 2_500_000
+CPU_WEIGHTS = 1_250_000
 #: On a GPU at most so many models, and of its free memory at most this share.
 GPU_MODELS, GPU_SHARE = 1024, 0.7
 

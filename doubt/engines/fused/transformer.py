@@ -16,7 +16,7 @@ from doubt.engines.fused.layers import Embedding, dropped
 from doubt.engines.fused.masks import Masks, Site
 from doubt.engines.fused.multihead import multihead_blocks
 from doubt.engines.fused.parameters import Block, Parameters
-from doubt.engines.fused.transformer_layers import Attend, FeedForward
+from doubt.engines.fused.transformer_layers import Attend, FeedForward, feed_forward_blocks
 from doubt.training import Learner
 
 
@@ -36,8 +36,9 @@ class Transformer:
             for layer in range(learner.arguments[f"{side}_layers"]):
                 name = f"{side}.layers.{layer}"
                 blocks += [block for each in attentions for block in multihead_blocks(f"{name}.{each}")]
-                parts = [*(f"{each}_layer_norm" for each in attentions), "fc1", "fc2", "final_layer_norm"]
-                names += [f"{name}.{part}.{kind}" for part in parts for kind in ("weight", "bias")]
+                norms = [*(f"{each}_layer_norm" for each in attentions), "final_layer_norm"]
+                names += [f"{name}.{norm}.{kind}" for norm in norms for kind in ("weight", "bias")]
+                blocks += feed_forward_blocks(name)
         return [*blocks, *(Block(name, (name,)) for name in names)]
 
     @staticmethod

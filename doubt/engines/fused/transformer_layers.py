@@ -5,15 +5,12 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from doubt.engines.fused import kernels
 from doubt.engines.fused.gradients import Gradients
 from doubt.engines.fused.layers import LayerNorm, dropped
 from doubt.engines.fused.masks import Masks
 from doubt.engines.fused.multihead import MultiHead
-from doubt.engines.fused.parameters import Parameters
-
-#: Numbers that fit into a core's cache beside weights: half a megabyte.
-CACHED = 2**17
-
+from doubt.engines.fused.parameters import Block, Parameters
 
 class Residual:
     """`norm(x + dropout(y))`, flattened to rows for the norm."""
@@ -67,51 +64,56 @@ class Attend:
         return self.residual.forward(x, self.attention.attend(x, self.keys, self.values, self.bias), {})
 
 
+def feed_forward_blocks(layer: str) -> list[Block]:
+    """A feed-forward sublayer's weights, both with what lies between the products along the rows."""
+    names = [f"{layer}.{part}" for part in ("fc1.weight", "fc1.bias", "fc2.weight", "fc2.bias")]
+    return [Block(name, (name,), transposed=name.endswith("fc1.weight")) for name in names]
+
+
 class FeedForward:
-    """`W_2 relu(W_1 x)`, some models at a time, so that on the CPU what lies between the two stays in the cache."""
+    """`W_2 relu(W_1 x + b_1) + b_2`. Weights (models, features, hidden), biases (models, hidden) and (models, features)."""
 
     def __init__(self, weights: Parameters, gradients: Gradients, layer: str) -> None:
-        names = [f"{layer}.{part}" for part in ("fc1.weight", "fc1.bias", "fc2.weight", "fc2.bias")]
-        self.of_weights, self.of_gradients = ([p.values[name] for name in names] for p in (weights, gradients))
+        names = [block.name for block in feed_forward_blocks(layer)]
+        self.w1, self.b1, self.w2, self.b2 = (weights.values[name] for name in names)
+        self.d_w1, self.d_b1, self.d_w2, self.d_b2 = (gradients.values[name] for name in names)
         self.residual = Residual(weights, gradients, f"{layer}.final_layer_norm", f"{layer}.fc2")
-        self.active = weights.flat.new_empty(0)
+        self.native = kernels.there_are(self.w1)
+        self.active = self.w1.new_empty(0)
 
     def forward(self, x: Tensor, masks: Masks) -> Tensor:
         """(models, batch, time, features) -> the same shape."""
         self.x = x.flatten(1, 2)
-        y = torch.empty_like(self.x)
-        shape = (*self.x.shape[:2], self.of_weights[1].size(1))
+        models, rows, features = self.x.shape
+        shape = (models, rows, self.w1.size(2))
         if self.active.shape != shape:
             self.active = x.new_empty(shape)
-        for models in self._groups():
-            w1, b1, w2, b2 = (weight[models] for weight in self.of_weights)
-            active = torch.baddbmm(b1[:, None], self.x[models], w1.mT, out=self.active[models]).relu_()
-            torch.baddbmm(b2[:, None], active, w2.mT, out=y[models])
+        if self.native:
+            y = torch.empty_like(self.x)
+            given = self.x, self.w1, self.b1, self.w2, self.b2
+            kernels.bound(x.dtype, "feed_forward", *given, self.active, y, models, rows, features, shape[2])()
+        else:
+            torch.baddbmm(self.b1[:, None], self.x, self.w1, out=self.active).relu_()
+            y = torch.baddbmm(self.b2[:, None], self.active, self.w2.mT)
         return self.residual.forward(x, y.view(x.shape), masks)
 
     def backward(self, d_out: Tensor) -> Tensor:
         """(models, batch, time, features) -> the same shape."""
         dx, dy = self.residual.backward(d_out)
-        dy, from_linear = dy.flatten(1, 2), torch.empty_like(self.x)
-        room = self.active.new_empty(self._together(), *self.active.shape[1:])
-        for models in self._groups():
-            w1, _, w2, _ = (weight[models] for weight in self.of_weights)
-            d_w1, d_b1, d_w2, d_b2 = (gradient[models] for gradient in self.of_gradients)
-            active, dy_part = self.active[models], dy[models]
-            torch.bmm(dy_part.mT, active, out=d_w2)
-            torch.sum(dy_part, 1, out=d_b2)
-            d_active = torch.bmm(dy_part, w2, out=room[: len(dy_part)])
-            torch.ops.aten.threshold_backward(d_active, active, 0, grad_input=d_active)
-            torch.bmm(d_active.mT, self.x[models], out=d_w1)
-            torch.sum(d_active, 1, out=d_b1)
-            torch.bmm(d_active, w1, out=from_linear[models])
-        return dx + from_linear.view(dx.shape)
+        return dx + (self._backward_native if self.native else self._backward)(dy.flatten(1, 2)).view(dx.shape)
 
-    def _together(self) -> int:
-        """How many models at a time."""
-        models, rows, features = self.active.shape
-        return models if self.active.is_cuda else min(models, max(1, CACHED // (rows * features)))
+    def _backward(self, dy: Tensor) -> Tensor:
+        torch.bmm(dy.mT, self.active, out=self.d_w2)
+        torch.sum(dy, 1, out=self.d_b2)
+        d_active = torch.ops.aten.threshold_backward.default(torch.bmm(dy, self.w2), self.active, 0)
+        torch.bmm(self.x.mT, d_active, out=self.d_w1)
+        torch.sum(d_active, 1, out=self.d_b1)
+        return torch.bmm(d_active, self.w1.mT)
 
-    def _groups(self) -> list[slice]:
-        step = self._together()
-        return [slice(start, start + step) for start in range(0, len(self.active), step)]
+    def _backward_native(self, dy: Tensor) -> Tensor:
+        models, rows, features, hidden = *dy.shape, self.w1.size(2)
+        dx, room = torch.empty_like(dy), dy.new_empty(rows * (hidden + 2 * features))
+        given = dy, self.x, self.active, self.w1, self.w2
+        made = self.d_w1, self.d_b1, self.d_w2, self.d_b2, dx, room
+        kernels.bound(dy.dtype, "feed_forward_backward", *given, *made, models, rows, features, hidden)()
+        return dx

@@ -35,7 +35,7 @@ class NormedLinear:
         torch.sum(dy, 1, out=self.d_bias)
         d_w = torch.bmm(dy.mT, self.x).flatten(0, 1)
         v, g = self.v.flatten(0, 1), self.g.flatten(0, 1)
-        d_v, d_g = torch.ops.aten._weight_norm_interface_backward(d_w, v, g, self.norm, 0)
+        d_v, d_g = torch.ops.aten._weight_norm_interface_backward.default(d_w, v, g, self.norm, 0)
         self.d_v.copy_(d_v.view(self.v.shape))
         self.d_g.copy_(d_g.view(self.g.shape))
         return torch.bmm(dy, self.w)

@@ -3,11 +3,11 @@
  * The LSTMs and the CNN multiply a few rows (examples, or symbols) by matrices that fill the cache, over and over.
  * Libraries are made for many rows; with few they take two to four times as long as it takes to read the matrix.
  */
-#include "vector.h"
+#include "products.h"
 
 /* What a block of results spans that is kept in registers: rows of x, and rows or registers of w. */
 enum { ROWS = 6, ACROSS = 4 };
-/* Rows of w that `times` fetches ahead of their use. */
+/* Rows of w that `multiply` fetches ahead of their use. */
 enum { AHEAD = 12 };
 /* Rows of w whose parts in a few columns fit into the cache also where they compete for the same places in it. */
 enum { DEPTH = 256 };
@@ -57,8 +57,7 @@ INLINE void dot_rows(int across, const real *x, long x_step, const real *w, cons
     WITH_CONSTANT(rows, dot_block(N, across, x, x_step, w, bias, y, y_step, in))
 }
 
-/* x (rows, in) with rows `x_step` apart, w (out, in), bias (out) or none, y (rows, out) with rows `y_step` apart. */
-void times_transposed(const real *x, long x_step, const real *w, const real *bias, real *y, long y_step, long rows,
+void multiply_transposed(const real *x, long x_step, const real *w, const real *bias, real *y, long y_step, long rows,
                       long out, long in) {
     long i = 0;
     for (; i + ACROSS <= out; i += ACROSS)
@@ -102,8 +101,7 @@ INLINE void column_rows(int across, const real *x, long x_step, const real *w, r
     WITH_CONSTANT(rows, column_block(N, across, x, x_step, w, y, y_step, out, in, n))
 }
 
-/* x (rows, out), w (out, in), y (rows, in). */
-void times(const real *x, long x_step, const real *w, real *y, long y_step, long rows, long out, long in) {
+void multiply(const real *x, long x_step, const real *w, real *y, long y_step, long rows, long out, long in) {
     if (rows == 1) {
         enum { AT_ONCE = 8 };
         memset(y, 0, in * sizeof(real));
@@ -149,7 +147,7 @@ INLINE void adam(real *w, real *m, real *v, vec gradient, const numbers *a, long
 
 /* `down` rows by `across` registers of columns of w, the last of which holds n numbers. */
 INLINE void step_block(int down, int across, const real *left, const real *right, long right_step, const real *along,
-                       real *w, real *m, real *v, long rows, long in, const numbers *a, long n) {
+                       real *w, real *m, real *v, long rows, long in, long ahead, const numbers *a, long n) {
     vec gradient[ACROSS][ACROSS];
     UNROLLED for (int i = 0; i < down; i++)
         UNROLLED for (int j = 0; j < across; j++) gradient[i][j] = (vec){0};
@@ -167,7 +165,7 @@ INLINE void step_block(int down, int across, const real *left, const real *right
     }
     UNROLLED for (int i = 0; i < down; i++)
         UNROLLED for (int j = 0; j < across; j++) {
-            long place = i * in + j * LANES, next = place + down * in;
+            long place = i * in + j * LANES, next = place + ahead;
             __builtin_prefetch(w + next, 1), __builtin_prefetch(m + next, 1), __builtin_prefetch(v + next, 1);
             if (along) gradient[i][j] -= load(along + j * LANES, n) * load(w + place, n);
             adam(w + place, m + place, v + place, gradient[i][j], a, n);
@@ -176,10 +174,10 @@ INLINE void step_block(int down, int across, const real *left, const real *right
 
 /* Some rows of w, from their first number to their last. */
 INLINE void step_rows(int down, const real *left, const real *right, long right_step, const real *along, real *w,
-                      real *m, real *v, long rows, long in, const numbers *a) {
+                      real *m, real *v, long rows, long in, long ahead, const numbers *a) {
     long j = 0;
 #define STEP(across, n) \
-    step_block(down, across, left, right + j, right_step, along ? along + j : 0, w + j, m + j, v + j, rows, in, a, n)
+    step_block(down, across, left, right + j, right_step, along ? along + j : 0, w + j, m + j, v + j, rows, in, ahead, a, n)
     for (; j + ACROSS * LANES <= in; j += ACROSS * LANES) STEP(ACROSS, LANES);
     for (; j + LANES <= in; j += LANES) STEP(1, LANES);
     if (j < in) STEP(1, in - j);
@@ -187,15 +185,18 @@ INLINE void step_rows(int down, const real *left, const real *right, long right_
 }
 
 /* Adam's step along `factor (left right - along w)`, which is never stored as a whole: left (out, rows), right (rows, in) with rows
- * `right_step` apart, along (in) or none; w and its moments m and v (out, in). */
+ * `right_step` apart, along (in) or none; w and its moments m and v (out, in), which are gone through from the first row or backwards. */
 void adam_of_product(const real *left, const real *right, long right_step, const real *along, real *w, real *m,
-                     real *v, long rows, long out, long in, double factor, double step, double beta1, double beta2, double eps) {
+                     real *v, long rows, long out, long in, double factor, double step, double beta1, double beta2,
+                     double eps, long backwards) {
     numbers a = {(real)factor, (real)step, (real)beta1, (real)beta2, (real)eps};
-    long i = 0;
-    for (; i + ACROSS <= out; i += ACROSS)
-        step_rows(ACROSS, left + i * rows, right, right_step, along, w + i * in, m + i * in, v + i * in, rows, in, &a);
-    for (; i < out; i++)
-        step_rows(1, left + i * rows, right, right_step, along, w + i * in, m + i * in, v + i * in, rows, in, &a);
+    long blocks = out / ACROSS, ahead = (backwards ? -ACROSS : ACROSS) * in;
+    for (long block = 0; block < blocks; block++) {
+        long i = (backwards ? blocks - 1 - block : block) * ACROSS, at = i * in;
+        step_rows(ACROSS, left + i * rows, right, right_step, along, w + at, m + at, v + at, rows, in, ahead, &a);
+    }
+    for (long i = blocks * ACROSS, at = i * in; i < out; i++, at += in)
+        step_rows(1, left + i * rows, right, right_step, along, w + at, m + at, v + at, rows, in, 0, &a);
 }
 
 /* ---- the norms of columns ---- */
