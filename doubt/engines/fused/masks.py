@@ -14,6 +14,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from doubt.engines.fused import kernels
+
 # Constants of the finaliser of SplitMix64 (Steele, Lea and Flood, 2014), as signed 64-bit integers.
 _MULTIPLIERS = (0xBF58476D1CE4E5B9 - 2**64, 0x94D049BB133111EB - 2**64)
 _SHIFTS = (30, 27, 31)
@@ -69,9 +71,15 @@ class DropoutMasks:
 
     def draw(self, update: Tensor) -> dict[str, Tensor]:
         """The masks of one update, whose number is a tensor of shape ()."""
-        rows = _mixed(self._rows + update * _GOLDEN)
-        numbers = _mixed(rows[..., None] + self._counters)
-        kept = (numbers >= self._thresholds) * self._scales
+        if kernels.there_are(self._scales):
+            kept = self._scales.new_empty(*self._rows.shape, len(self._counters))
+            offset = (int(update) * _GOLDEN + 2**63) % 2**64 - 2**63
+            given = self._rows, self._counters, self._thresholds, self._scales, kept
+            kernels.bound(kept.dtype, "draw_masks", *given, self._rows.numel(), len(self._counters), offset)()
+        else:
+            rows = _mixed(self._rows + update * _GOLDEN)
+            numbers = _mixed(rows[..., None] + self._counters)
+            kept = (numbers >= self._thresholds) * self._scales
         masks, start = {}, 0
         for site in self._sites:
             end = start + site.time * site.features

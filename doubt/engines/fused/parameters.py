@@ -70,7 +70,9 @@ class Parameters:
         return Parameters(self.blocks, self.shapes, models, self.flat.device, self.flat.dtype)
 
     def select(self, rows: Sequence[int]) -> Parameters:
-        """A copy of some models' weights, in the order of `rows`."""
+        """Some models' weights, in the order of `rows`: a copy, but for all of them as they stand."""
+        if list(rows) == list(range(self.models)):
+            return self
         chosen = self.like(len(rows))
         index = torch.tensor(rows, device=self.flat.device)
         for name, value in self.values.items():
@@ -104,7 +106,8 @@ class Parameters:
 
     def finite(self) -> Tensor:
         """Whether each model's weights are all finite: shape (models,), booleans."""
-        return torch.stack([block.isfinite().all(1) for block in self.per_model()], 1).all(1)
+        largest = [torch.linalg.vector_norm(block, torch.inf, 1) for block in self.per_model()]
+        return torch.stack(largest, 1).isfinite().all(1)
 
 
 def _joined_shape(block: Block, shapes: Mapping[str, torch.Size]) -> torch.Size:

@@ -21,10 +21,17 @@ class NormedLinear:
         self.v, self.d_v = (p.values[f"{name}.weight_v"] for p in (weights, gradients))
         self.g, self.d_g = (p.values[f"{name}.weight_g"] for p in (weights, gradients))
         self.bias, self.d_bias = (p.values[f"{name}.bias"] for p in (weights, gradients))
+        self.w, self.norm = torch.empty_like(self.v), torch.empty_like(self.g)
+        self.native = kernels.there_are(self.v)
 
     def forward(self, x: Tensor) -> Tensor:
         """(models, rows, in) -> (models, rows, out)."""
-        self.x = x
+        self.x = x.contiguous()
+        if self.native:
+            y = x.new_empty(*x.shape[:2], self.v.size(1))
+            given = self.x, self.v, self.g, self.bias, self.w, self.norm, y
+            kernels.bound(x.dtype, "normed_linear", *given, *x.shape[:2], *self.v.shape[1:])()
+            return y
         # the rows of all models are normed alike
         w, self.norm = torch._weight_norm_interface(self.v.flatten(0, 1), self.g.flatten(0, 1), 0)
         self.w = w.view(self.v.shape)
@@ -32,6 +39,12 @@ class NormedLinear:
 
     def backward(self, dy: Tensor) -> Tensor:
         """(models, rows, out) -> (models, rows, in)."""
+        if self.native:
+            dy, dx, room = dy.contiguous(), torch.empty_like(self.x), dy.new_empty(dy.shape[1:])
+            given = dy, self.x, self.v, self.g, self.w, self.norm
+            made = self.d_v, self.d_g, self.d_bias, dx, room
+            kernels.bound(dy.dtype, "normed_linear_backward", *given, *made, *dy.shape[:2], *self.v.shape[1:])()
+            return dx
         torch.sum(dy, 1, out=self.d_bias)
         d_w = torch.bmm(dy.mT, self.x).flatten(0, 1)
         v, g = self.v.flatten(0, 1), self.g.flatten(0, 1)

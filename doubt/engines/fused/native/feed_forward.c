@@ -19,19 +19,6 @@ void feed_forward(const real *x, const real *w1, const real *b1, const real *w2,
     }
 }
 
-/* to (columns, rows) is the transpose of from (rows, columns). */
-static void transpose(const real *from, real *to, long rows, long columns) {
-    for (long r = 0; r < rows; r++)
-        for (long c = 0; c < columns; c++) to[c * rows + r] = from[r * columns + c];
-}
-
-/* sums[j] = sum over r of x[r][j]. */
-static void sum_rows(const real *x, real *sums, long rows, long columns) {
-    memset(sums, 0, columns * sizeof(real));
-    for (long r = 0; r < rows; r++)
-        for (long j = 0; j < columns; j++) sums[j] += x[r * columns + j];
-}
-
 /* Backward through it: from dy to the gradients of all weights and dx. `room` holds rows (hidden + 2 features) numbers. */
 void feed_forward_backward(const real *dy, const real *x, const real *active, const real *w1, const real *w2, real *d_w1,
                            real *d_b1, real *d_w2, real *d_b2, real *dx, real *room, long models, long rows,

@@ -68,12 +68,6 @@ void lstm_backward(const real *gates, const real *before, const real *squashed, 
         }
 }
 
-INLINE real dot(const real *x, const real *y, long size) {
-    vec total = {0};
-    for (long j = 0; j < size; j += LANES) total += load(x + j, size - j) * load(y + j, size - j);
-    return sum(total);
-}
-
 INLINE void add(real *y, real factor, const real *x, long size) {
     for (long j = 0; j < size; j += LANES) store(y + j, load(y + j, size - j) + factor * load(x + j, size - j), size - j);
 }

@@ -198,12 +198,3 @@ void adam_of_product(const real *left, const real *right, long right_step, const
     for (long i = blocks * ACROSS, at = i * in; i < out; i++, at += in)
         step_rows(1, left + i * rows, right, right_step, along, w + at, m + at, v + at, rows, in, 0, &a);
 }
-
-/* ---- the norms of columns ---- */
-
-/* squares[j] = sum over i of w[i][j]^2. */
-void squared_columns(const real *w, real *squares, long out, long in) {
-    memset(squares, 0, in * sizeof(real));
-    for (long i = 0; i < out; i++)
-        for (long j = 0; j < in; j++) squares[j] += w[i * in + j] * w[i * in + j];
-}

@@ -45,3 +45,22 @@ INLINE real sum(vec x) {
     quarter last = b.halves[0] + b.halves[1];
     return LAST == 2 ? last[0] + last[1] : (last[0] + last[1]) + (last[2 % LAST] + last[3 % LAST]);
 }
+
+INLINE real dot(const real *x, const real *y, long size) {
+    vec total = {0};
+    for (long j = 0; j < size; j += LANES) total += load(x + j, size - j) * load(y + j, size - j);
+    return sum(total);
+}
+
+/* to (columns, rows) is the transpose of from (rows, columns). */
+INLINE void transpose(const real *from, real *to, long rows, long columns) {
+    for (long r = 0; r < rows; r++)
+        for (long c = 0; c < columns; c++) to[c * rows + r] = from[r * columns + c];
+}
+
+/* sums[j] = sum over r of x[r][j]. */
+INLINE void sum_rows(const real *x, real *sums, long rows, long columns) {
+    memset(sums, 0, columns * sizeof(real));
+    for (long r = 0; r < rows; r++)
+        for (long j = 0; j < columns; j++) sums[j] += x[r * columns + j];
+}
