@@ -3,21 +3,25 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable, Sequence
+from typing import Any
 
 import pytest
 import side_by_side as sides
 import torch
 from fairseq import utils
 from fairseq.optim.adam import Adam as FairseqAdam
-from side_by_side import CPU, EQUAL_SIZES, SMALL, UNEQUAL_SIZES, difference
+from side_by_side import CPU, EQUAL_SIZES, SMALL, UNEQUAL_SIZES, difference, examples
 from torch import Tensor
 
 import doubt.engines.fused.gradients as gradients_module
 import doubt.engines.fused.kernels as kernels_module
 from doubt.engines.fused.batch import make_batch
 from doubt.engines.fused.optimisation import Adam, Schedule, nll
+from doubt.engines.fused.parameters import Parameters
 from doubt.learners import namespace
 from doubt.optimisation import Optimizer
+from doubt.training import Example, Learner
 
 SEEDS, STEPS = (1, 2, 3), 20
 #: Relative difference in norm that rounding may make.
@@ -87,71 +91,96 @@ def test_loss_and_gradients(name: str, sets: list[tuple], dropout: bool, dtype: 
             assert float((ours[key] - parameter.grad).norm()) / scale < TOLERANCES[dtype], key
 
 
-@pytest.mark.parametrize("name", SMALL)
-@pytest.mark.parametrize("dropout", [False, True], ids=["no dropout", "dropout"])
-def test_weights_after_clipped_steps(name: str, dropout: bool, dtype: torch.dtype) -> None:
-    learner = sides.learner(name, STEPS, clip_norm=0.1, adam_eps=1e-8, warmup_updates=10)
-    models = sides.fairseq_models(learner, SEEDS, dtype)
-    weights, batch = sides.parameters_of(learner, models), make_batch(UNEQUAL_SIZES, CPU, dtype)
+def fused_steps(
+    learner: Learner, models: Sequence[Any], sets: Sequence[Sequence[Example]], dropout: bool, dtype: torch.dtype
+) -> tuple[Parameters, list[dict[str, Tensor] | None], int, int]:
+    """Weights after clipped steps, each update's masks, how often a model was clipped, and a gradient kept gathered."""
+    weights, batch = sides.parameters_of(learner, models), make_batch(sets, CPU, dtype)
     fused, gradients = sides.fused(learner, weights, batch)
-    drawn = sides.masks_of(learner, UNEQUAL_SIZES, batch, dtype)
-    schedule = Schedule.of(learner)
-    adam, step_sizes = Adam(weights, schedule), schedule.step_sizes(0)
+    drawn = sides.masks_of(learner, sets, batch, dtype)
     masks = [drawn.draw(torch.tensor(update)) if dropout else None for update in range(STEPS)]
-    clipped = 0
-    for update in range(STEPS):
+    schedule = Schedule.of(learner)
+    adam, clipped, gathered = Adam(weights, schedule), 0, 0
+    for mask, step_size in zip(masks, schedule.step_sizes(0), strict=True):
         with torch.no_grad():
-            _, d_logits = nll(fused.forward(masks[update] or {}), batch)
+            _, d_logits = nll(fused.forward(mask or {}), batch)
             fused.backward(d_logits)
             clipped += int((gradients.norms() > schedule.clip_norm).sum())
-            adam.step(weights, gradients, torch.tensor(step_sizes[update], dtype=torch.float64))
-    assert clipped > STEPS
+            gathered += len(gradients.gathered)
+            adam.step(weights, gradients, torch.tensor(step_size, dtype=torch.float64))
+    return weights, masks, clipped, gathered
+
+
+def fairseq_steps(
+    learner: Learner, model: Any, one: Sequence[Example], masks: Sequence[dict[str, Tensor] | None], row: int
+) -> None:
+    """The same steps of one of fairseq's models."""
+    schedule, parameters = Schedule.of(learner), list(model.parameters())
+    single = parameters[0].dtype is torch.float32
+    optimizer, adam64 = Optimizer(model, namespace(learner)), Adam64(parameters)
+    for update, mask in enumerate(masks):
+        model.zero_grad()
+        sides.fairseq_loss(model, one, mask, row).backward()
+        if single:
+            optimizer.step(update, 1)
+        else:
+            torch.nn.utils.clip_grad_norm_(parameters, schedule.clip_norm)
+            adam64.step(schedule.rate(update))
+
+
+def check_weights(weights: Parameters, row: int, model: Any, dtype: torch.dtype) -> None:
+    ours = weights.export(row)
+    both = [(ours[key].flatten(), value.detach().flatten()) for key, value in model.named_parameters()]
+    assert difference(torch.cat([a for a, _ in both]), torch.cat([b for _, b in both])) < TOLERANCES[dtype]
+
+
+@pytest.mark.parametrize("name", SMALL)
+@pytest.mark.parametrize("dropout", [False, True], ids=["no dropout", "dropout"])
+@pytest.mark.parametrize("native", [True, False], ids=["C", "torch"])
+def test_weights_after_clipped_steps(
+    name: str, dropout: bool, native: bool, dtype: torch.dtype, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Several models, and neither with the kernels nor, as on a GPU, without them does it make a difference."""
+    if not native:
+        monkeypatch.setattr(kernels_module, "_library", lambda dtype: None)
+    learner = sides.learner(name, STEPS, clip_norm=0.1, adam_eps=1e-8, warmup_updates=10)
+    models = sides.fairseq_models(learner, SEEDS, dtype)
+    weights, masks, clipped, gathered = fused_steps(learner, models, UNEQUAL_SIZES, dropout, dtype)
+    assert clipped > STEPS and not gathered
     for row, (model, one) in enumerate(zip(models, UNEQUAL_SIZES, strict=True)):
-        parameters = list(model.parameters())
-        optimizer = Optimizer(model, namespace(learner)) if dtype is torch.float32 else None
-        adam64 = Adam64(parameters)
-        for update in range(STEPS):
-            model.zero_grad()
-            sides.fairseq_loss(model, one, masks[update], row).backward()
-            if optimizer is not None:
-                optimizer.step(update, 1)
-            else:
-                torch.nn.utils.clip_grad_norm_(parameters, schedule.clip_norm)
-                adam64.step(schedule.rate(update))
-        ours = weights.export(row)
-        both = [(ours[key].flatten(), value.detach().flatten()) for key, value in model.named_parameters()]
-        assert difference(torch.cat([a for a, _ in both]), torch.cat([b for _, b in both])) < TOLERANCES[dtype]
+        fairseq_steps(learner, model, one, masks, row)
+        check_weights(weights, row, model, dtype)
 
 
-@pytest.mark.parametrize("name", ["lstm-attention", "cnn"])
+@pytest.mark.parametrize("name", ["lstm", "lstm-attention", "cnn"])
 @pytest.mark.parametrize("few_rows", [64, 0], ids=["gathered", "multiplied out"])
 def test_large_weights_of_a_single_model(
     name: str, few_rows: int, dtype: torch.dtype, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Gradients that are never multiplied out as a whole, in pieces that do not divide the weight, step alike."""
+    """What is done for large weights, here for sizes that no register and no block of rows divides."""
     monkeypatch.setattr(kernels_module, "LARGE", 1)
     monkeypatch.setattr(gradients_module, "FEW_ROWS", few_rows)
     learner = sides.learner(name, STEPS, clip_norm=0.1, warmup_updates=10)
     models, sets = sides.fairseq_models(learner, [1], dtype), UNEQUAL_SIZES[:1]
-    weights, batch = sides.parameters_of(learner, models), make_batch(sets, CPU, dtype)
-    fused, gradients = sides.fused(learner, weights, batch)
-    masks = sides.masks_of(learner, sets, batch, dtype)
-    schedule = Schedule.of(learner)
-    adam, adam64 = Adam(weights, schedule), Adam64(list(models[0].parameters()))
-    for update, step_size in enumerate(schedule.step_sizes(0)):
-        drawn = masks.draw(torch.tensor(update))
-        with torch.no_grad():
-            _, d_logits = nll(fused.forward(drawn), batch)
-            fused.backward(d_logits)
-            assert bool(gradients.gathered) == bool(few_rows)
-            adam.step(weights, gradients, torch.tensor(step_size, dtype=torch.float64))
-        models[0].zero_grad()
-        sides.fairseq_loss(models[0], sets[0], drawn).backward()
-        torch.nn.utils.clip_grad_norm_(models[0].parameters(), schedule.clip_norm)
-        adam64.step(schedule.rate(update))
-    ours = weights.export(0)
-    both = [(ours[key].flatten(), value.detach().flatten()) for key, value in models[0].named_parameters()]
-    assert difference(torch.cat([a for a, _ in both]), torch.cat([b for _, b in both])) < TOLERANCES[dtype]
+    weights, masks, clipped, gathered = fused_steps(learner, models, sets, True, dtype)
+    assert clipped and bool(gathered) == bool(few_rows)
+    fairseq_steps(learner, models[0], sets[0], masks, 0)
+    check_weights(weights, 0, models[0], dtype)
+
+
+@pytest.mark.parametrize("name", SMALL)
+@pytest.mark.parametrize(
+    "one", [examples("aaaaa>bbbbbbbbbb"), examples("abbab>a", "babba>b", "aabaa>b", "b>aabab")], ids=["1", "4"]
+)
+def test_learners_in_their_real_size(
+    name: str, one: tuple[Example, ...], dtype: torch.dtype, learner_of: Callable[..., Learner]
+) -> None:
+    learner = learner_of(name, updates=STEPS, clip_norm=2.0)
+    models = sides.fairseq_models(learner, [1], dtype)
+    weights, masks, clipped, gathered = fused_steps(learner, models, [one], True, dtype)
+    assert clipped and bool(gathered) != name.startswith("transformer")
+    fairseq_steps(learner, models[0], one, masks, 0)
+    check_weights(weights, 0, models[0], dtype)
 
 
 def test_schedule_is_fairseqs() -> None:

@@ -1,0 +1,161 @@
+"""The C code against torch's operations: all sizes and layouts, both precisions, and what happens without a compiler."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+from side_by_side import difference
+from torch import Tensor
+
+from doubt import code_hash
+from doubt.engines.fused import kernels
+from doubt.engines.fused.masks import DropoutMasks, Site
+
+ROOT = Path(__file__).resolve().parent.parent.parent
+TYPES = {torch.float32: 1e-6, torch.float64: 1e-14}
+BETAS, EPS = (0.9, 0.999), 1e-8
+
+pytestmark = pytest.mark.skipif(not kernels.there_are(torch.ones(1)), reason="there is no C compiler")
+
+
+@pytest.fixture(params=TYPES, ids=["float32", "float64"])
+def dtype(request: pytest.FixtureRequest) -> torch.dtype:
+    torch.manual_seed(1)
+    return request.param
+
+
+def normal(*shape: int, dtype: torch.dtype) -> Tensor:
+    return torch.randn(*shape, dtype=torch.float64).to(dtype)
+
+
+@pytest.mark.parametrize("rows", [1, 2, 3, 4, 5, 6, 7, 11, 14])
+@pytest.mark.parametrize(("inputs", "outputs"), [(16, 16), (40, 33), (300, 70), (5, 3), (1, 1)])
+def test_products(rows: int, inputs: int, outputs: int, dtype: torch.dtype) -> None:
+    x = normal(rows, inputs + 3, dtype=dtype)[:, :inputs]  # rows further apart than they are long
+    w, bias = normal(outputs, inputs, dtype=dtype), normal(outputs, dtype=dtype)
+    room = torch.full((rows, outputs + 2), 7.0, dtype=dtype)
+    out = room[:, 1:-1]
+    kernels.bound_product(x, w.mT, out, bias)()
+    assert difference(out, x @ w.mT + bias) < TYPES[dtype]
+    kernels.bound_product(x, w.mT, out)()
+    assert difference(out, x @ w.mT) < TYPES[dtype]
+    kernels.bound_product(x, w.mT.contiguous(), out)()
+    assert difference(out, x @ w.mT) < TYPES[dtype]
+    assert bool((room[:, 0] == 7).all()) and bool((room[:, -1] == 7).all()), "wrote beside its result"
+
+
+@pytest.mark.parametrize(("rows", "outputs", "inputs"), [(1, 4, 16), (3, 9, 70), (40, 6, 33), (2, 1, 5)])
+@pytest.mark.parametrize("along", [False, True])
+def test_adam_along_a_product(rows: int, outputs: int, inputs: int, along: bool, dtype: torch.dtype) -> None:
+    left, right = normal(rows, outputs, dtype=dtype), normal(rows, inputs, dtype=dtype)
+    parts = normal(inputs, dtype=dtype) if along else None
+    weight, first = (normal(outputs, inputs, dtype=dtype) for _ in range(2))
+    second = normal(outputs, inputs, dtype=dtype).square()
+    states = []
+    for backwards in (False, True):
+        state = (weight.clone(), first.clone(), second.clone())
+        kernels.adam_of_product(left, right, parts, state, 0.5, 1e-2, BETAS, EPS, backwards)
+        states.append(state)
+    assert all(torch.equal(*pair) for pair in zip(*states, strict=True)), "the direction makes a difference"
+    gradient = 0.5 * (left.mT @ right - (parts * weight if parts is not None else 0))
+    m = BETAS[0] * first + (1 - BETAS[0]) * gradient
+    v = BETAS[1] * second + (1 - BETAS[1]) * gradient**2
+    expected = weight - 1e-2 * m / (v.sqrt() + EPS), m, v
+    for ours, theirs in zip(states[0], expected, strict=True):
+        assert difference(ours, theirs) < TYPES[dtype]
+
+
+@pytest.mark.parametrize("scale", [1e-4, 1.0, 30.0])
+def test_a_step_of_an_lstm(scale: float, dtype: torch.dtype) -> None:
+    rows, size = 3, 21
+    sums, before = normal(rows, 4 * size, dtype=dtype) * scale, normal(rows, size, dtype=dtype)
+    gates = sums.clone()
+    after, squashed, hidden = (torch.empty_like(before) for _ in range(3))
+    kernels.bound(dtype, "lstm_forward", gates, before, after, squashed, hidden, size, rows, size)()
+    leaves = sums.clone().requires_grad_(), before.clone().requires_grad_()
+    i, f, g, o = leaves[0].chunk(4, 1)
+    cell = torch.sigmoid(f) * leaves[1] + torch.sigmoid(i) * torch.tanh(g)
+    state = torch.sigmoid(o) * torch.tanh(cell)
+    assert difference(after, cell.detach()) < TYPES[dtype]
+    assert difference(hidden, state.detach()) < TYPES[dtype]
+    d_hidden, d_cell = normal(rows, size, dtype=dtype), normal(rows, size, dtype=dtype)
+    ((state * d_hidden).sum() + (cell * d_cell).sum()).backward()
+    d_gates = torch.empty_like(gates)
+    kernels.bound(dtype, "lstm_backward", gates, before, squashed, d_hidden, d_cell, d_gates, rows, size)()
+    # where gates are all but saturated, 1 - tanh^2 has no more digits than this
+    assert difference(d_gates, leaves[0].grad) < 10 * TYPES[dtype]
+    assert difference(d_cell, leaves[1].grad) < 10 * TYPES[dtype]
+
+
+def test_gates_saturate_and_pass_nan_on(dtype: torch.dtype) -> None:
+    values = torch.tensor([-1e30, -90.0, -1e-30, 0.0, 1e-30, 90.0, torch.inf, torch.nan], dtype=dtype)
+    gates, before = values.repeat(4)[None].clone(), torch.zeros(1, 8, dtype=dtype)
+    after, squashed, hidden = (torch.empty_like(before) for _ in range(3))
+    kernels.bound(dtype, "lstm_forward", gates, before, after, squashed, hidden, 8, 1, 8)()
+    torch.testing.assert_close(gates[0, :8], torch.sigmoid(values), equal_nan=True, rtol=1e-6, atol=1e-27)
+    torch.testing.assert_close(gates[0, 16:24], torch.tanh(values), equal_nan=True, rtol=1e-6, atol=0)
+    assert bool(hidden[0, -1].isnan()) and not bool(hidden[0, :-1].isnan().any())
+
+
+def test_masks_are_torchs_to_the_last_bit(dtype: torch.dtype, monkeypatch: pytest.MonkeyPatch) -> None:
+    sites = [Site("in", 7, 9, 0.3), Site("none", 7, 9, 0.0), Site("out", 5, 33, 0.5)]
+    masks = DropoutMasks(sites, ["a", "b"], [[0, 1, 2], [2, 0, 1]], torch.device("cpu"), dtype)
+    updates = [torch.tensor(update) for update in (0, 1, 2999, 2**40)]
+    ours = [masks.draw(update) for update in updates]
+    monkeypatch.setattr(kernels, "_library", lambda dtype: None)
+    for one, other in zip(ours, [masks.draw(update) for update in updates], strict=True):
+        assert one.keys() == other.keys() == {"in", "out"}
+        assert all(torch.equal(one[name], other[name]) for name in one)
+
+
+def run(code: str, cache: Path, **environment: str) -> subprocess.CompletedProcess[str]:
+    variables = os.environ | {"XDG_CACHE_HOME": str(cache), "PYTHONPATH": str(ROOT)} | environment
+    return subprocess.run([sys.executable, "-c", code], env=variables, capture_output=True, text=True, check=True)
+
+
+ASK = "import torch; from doubt.engines.fused import kernels; print(kernels.there_are(torch.ones(1)))"
+
+
+def test_without_a_compiler_it_says_so_and_goes_on(tmp_path: Path) -> None:
+    done = run(ASK, tmp_path, CC="no-such-compiler")
+    assert done.stdout == "False\n"
+    assert "cannot be compiled" in done.stderr and "no-such-compiler" in done.stderr
+    done = run(ASK, tmp_path, CC="false")
+    assert done.stdout == "False\n" and "cannot be compiled" in done.stderr
+
+
+def test_processes_that_start_together_compile_without_harm_and_later_ones_not_again(tmp_path: Path) -> None:
+    variables = os.environ | {"XDG_CACHE_HOME": str(tmp_path), "PYTHONPATH": str(ROOT)}
+    both = [subprocess.Popen([sys.executable, "-c", ASK], env=variables, stdout=subprocess.PIPE) for _ in range(2)]
+    assert [process.communicate()[0] for process in both] == [b"True\n"] * 2
+    (library,) = (tmp_path / "doubt").iterdir()
+    made = library.stat().st_mtime_ns
+    assert run(ASK, tmp_path).stdout == "True\n"
+    assert library.stat().st_mtime_ns == made
+
+
+def test_a_cache_that_cannot_be_written_is_done_without(tmp_path: Path) -> None:
+    in_the_way = tmp_path / "file"
+    in_the_way.touch()
+    done = run(ASK, in_the_way, TMPDIR=str(tmp_path))
+    assert done.stdout == "True\n" and not done.stderr
+    assert list(tmp_path.glob("doubt-*/kernels-*.so"))
+
+
+def test_changed_c_code_makes_fused_trainings_stale_and_no_others(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shutil.copytree(ROOT / "doubt", tmp_path / "doubt")
+    monkeypatch.setattr(code_hash, "ROOT", tmp_path)
+    before = {engine: code_hash.engine_hash(engine) for engine in code_hash.ENGINES}
+    with (tmp_path / "doubt/engines/fused/native/lstm.c").open("a") as file:
+        file.write("/* changed */\n")
+    code_hash._file_hash.cache_clear()
+    after = {engine: code_hash.engine_hash(engine) for engine in code_hash.ENGINES}
+    assert after["fused"] != before["fused"] and after["fairseq"] == before["fairseq"]
