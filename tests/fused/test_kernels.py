@@ -1,4 +1,4 @@
-"""The C code against torch's operations: all sizes and layouts, both precisions, and what happens without a compiler."""
+"""The C code against torch's operations: sizes, layouts, both precisions, and what happens without a compiler."""
 
 from __future__ import annotations
 

@@ -80,7 +80,7 @@ class Gradients(Parameters):
         return pieces
 
     def parts(self) -> list[Tensor]:
-        """What is not gathered, as views (models, numbers): by blocks, or in few pieces where a model is alone anyway."""
+        """What is not gathered, as views (models, numbers): by blocks, or in few pieces of a model that is alone."""
         if self.gathered and self.models == 1:
             return [self.flat[piece][None] for piece in self.formed()]
         return [value.view(self.models, -1) for name, value in self.values.items() if name not in self.gathered]

@@ -190,10 +190,10 @@ class Decoder:
         cell.d_cell.zero_()
         cell.start_backward()
         for t, n in reversed(list(enumerate(cell.active))):
-            d_out, d_hidden = d_outs[t], cell.d_hidden[:, :n]
+            d_out, by_step, d_hidden = d_outs[t], masks[t], cell.d_hidden[:, :n]
             if t + 1 < len(cell.active):
                 d_feed = self.d_feed[:, t, :n]
-                d_out = d_out + d_feed if masks[t] is None else torch.addcmul(d_out, d_feed, masks[t])
+                d_out = d_out + d_feed if by_step is None else torch.addcmul(d_out, d_feed, by_step)
             for part in (d_out,) if self.attention is None else self.attention.backward(t, d_out):
                 d_hidden += part
             cell.backward(t)

@@ -114,9 +114,7 @@ class Step:
         self.gates, self.d_gates = cell.gates[:, t, :n], cell.d_gates[:, t, :n]
         self.i_and_f = self.gates[..., : 2 * h]
         self.i, self.f, self.g, self.o = self.gates.split(h, -1)
-        self.squashed, self.to_cell, to_gates = (
-            x[:, t, :n] for x in (cell.squashed, cell.to_cell, cell.to_gates)
-        )
+        self.squashed, self.to_cell, to_gates = (x[:, t, :n] for x in (cell.squashed, cell.to_cell, cell.to_gates))
         self.to_ifg, self.d_ifg = (x[..., : 3 * h].unflatten(-1, (3, h)) for x in (to_gates, self.d_gates))
         self.to_o, self.d_o = (x[..., 3 * h :] for x in (to_gates, self.d_gates))
         self.d_hidden, self.d_cell = cell.d_hidden[:, :n], cell.d_cell[:, :n]

@@ -105,8 +105,7 @@ class Adam:
             for part in gradients.parts():
                 part *= factors[:, None]
         pieces = gradients.formed()
-        of_all = weights.flat, gradients.flat, self.first.flat, self.second.flat
-        self._fused(*([flat[piece] for piece in pieces] for flat in of_all), step_size)
+        self._fused(weights.flat, gradients.flat, pieces, step_size)
         self._backwards = not self._backwards
         gathered_ones = list(gradients.gathered.items())
         for name, gathered in reversed(gathered_ones) if self._backwards else gathered_ones:
@@ -141,18 +140,20 @@ class Adam:
                 self._backwards,
             )
 
-    def _fused(
-        self, weights: list[Tensor], gradients: list[Tensor], first: list[Tensor], second: list[Tensor], size: Tensor
-    ) -> None:
+    def _fused(self, weights: Tensor, gradients: Tensor, pieces: list[slice], step_size: Tensor) -> None:
+        """Update some pieces of all weights by torch's kernel."""
         beta1, beta2 = self._schedule.betas
+        of_weights, of_gradients, of_first, of_second = (
+            [flat[piece] for piece in pieces] for flat in (weights, gradients, self.first.flat, self.second.flat)
+        )
         torch._fused_adam_(
-            weights,
-            gradients,
-            first,
-            second,
+            of_weights,
+            of_gradients,
+            of_first,
+            of_second,
             [],
-            [self._endless] * len(weights),
-            lr=size,
+            [self._endless] * len(pieces),
+            lr=step_size,
             beta1=beta1,
             beta2=beta2,
             weight_decay=0.0,

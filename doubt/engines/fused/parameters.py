@@ -9,15 +9,15 @@ from itertools import accumulate, pairwise
 import torch
 from torch import Tensor
 
-#: Each block starts, and flat tensors end, on a multiple of this many numbers. So no register is loaded from two lines of
-#: the cache, and no element ever falls into the tail of a vectorised loop, which may round differently: an element's
+#: Each block starts, and flat tensors end, on a multiple of this many numbers. So no register is loaded from two lines
+#: of the cache, and no element ever falls into the tail of a vectorised loop, which may round differently: an element's
 #: result must not depend on how many models stand before it.
 ALIGNMENT = 64
 
 
 @dataclass(frozen=True)
 class Block:
-    """One weight of a fused learner: a parameter of fairseq's, several joined along dimension `dim`, or one transposed."""
+    """One weight of a fused learner: one of fairseq's, several joined along dimension `dim`, or one transposed."""
 
     name: str
     parts: tuple[str, ...]
@@ -28,8 +28,8 @@ class Block:
 class Parameters:
     """The weights of `models` models of one learner.
 
-    `values[name]` is a view of shape (models, *shape) into the flat tensor `flat`, contiguous for each name. They lie in
-    the order of their sizes; `extents[name]` is where, with the zeros that follow.
+    `values[name]` is a view of shape (models, *shape) into the flat tensor `flat`, contiguous for each name. They lie
+    in the order of their sizes; `extents[name]` is where, with the zeros that follow.
     """
 
     def __init__(
@@ -97,7 +97,10 @@ class Parameters:
             sizes = [self.shapes[part][block.dim] for part in block.parts]
             value = self.values[block.name][row]
             pieces = (value.T if block.transposed else value).split(sizes, block.dim)
-            state |= {part: piece.clone(memory_format=torch.contiguous_format) for part, piece in zip(block.parts, pieces, strict=True)}
+            state |= {
+                part: piece.clone(memory_format=torch.contiguous_format)
+                for part, piece in zip(block.parts, pieces, strict=True)
+            }
         return state
 
     def per_model(self) -> list[Tensor]:

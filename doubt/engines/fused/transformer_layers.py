@@ -12,6 +12,7 @@ from doubt.engines.fused.masks import Masks
 from doubt.engines.fused.multihead import MultiHead
 from doubt.engines.fused.parameters import Block, Parameters
 
+
 class Residual:
     """`norm(x + dropout(y))`, flattened to rows for the norm."""
 
@@ -71,7 +72,10 @@ def feed_forward_blocks(layer: str) -> list[Block]:
 
 
 class FeedForward:
-    """`W_2 relu(W_1 x + b_1) + b_2`. Weights (models, features, hidden), biases (models, hidden) and (models, features)."""
+    """`W_2 relu(W_1 x + b_1) + b_2`.
+
+    Both weights are (models, features, hidden), the biases (models, hidden) and (models, features).
+    """
 
     def __init__(self, weights: Parameters, gradients: Gradients, layer: str) -> None:
         names = [block.name for block in feed_forward_blocks(layer)]

@@ -1,4 +1,4 @@
-"""Linear maps whose weights have a learned length, `W = g v / |v|`. (torch.nn.utils.weight_norm on fairseq's fconv.py)"""
+"""Linear maps whose weights have a learned length, `W = g v / |v|`. (torch.nn.utils.weight_norm, as in fconv.py)"""
 
 from __future__ import annotations
 
@@ -57,8 +57,8 @@ class NormedLinear:
 class NormedConvolution:
     """`y = x W + b` for each model, where each column of W has the length g. (fairseq/modules/conv_tbc.py)
 
-    `v` is stored as (models, width, channels in, out) and used as (models, in, out); `g` and `b` are (models, out). W is
-    never formed: `x W = (x v) g / |v|`, which saves a pass over the weights, the bulk of the CNN's, forward and backward.
+    `v` is stored as (models, width, channels in, out) and used as (models, in, out); `g` and `b` are (models, out). W
+    is never formed: `x W = (x v) g / |v|`, which saves a pass over the weights, the bulk of the CNN's, each way.
     """
 
     def __init__(self, weights: Parameters, gradients: Gradients, name: str) -> None:
