@@ -10,12 +10,15 @@ from __future__ import annotations
 
 import argparse
 import json
+import math
 import resource
 import statistics
 import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -25,10 +28,10 @@ import doubt.compat  # noqa: F401  (must come before fairseq)
 
 import torch
 from torch.utils._python_dispatch import TorchDispatchMode
-from torch.utils.flop_counter import FlopCounterMode
 
 from doubt.binary import binarize, load_dataset
 from doubt.engines import reference
+from doubt.engines.fused import kernels
 from doubt.engines.fused.batch import shape_of
 from doubt.engines.fused.engine import train_many
 from doubt.engines.fused.lockstep import Lockstep
@@ -81,68 +84,143 @@ def timed(work: Callable[[], object], device: torch.device) -> float:
     return time.perf_counter() - started
 
 
-class ProductBytes(TorchDispatchMode):
-    """Bytes that matrix products and the optimizer read and write, each once per operation.
+@dataclass
+class Work:
+    """What one update of one model must do at least: operations, and bytes that go through the cache or through memory.
 
-    `vector_flops` are the operations of products with a vector, which torch's own counter passes over.
+    Products read and write their operands, each once per product; a weight that is used at every step of a recurrence
+    comes from the cache if it fits. Adam reads and writes weights and moments, which come from memory.
     """
 
-    def __init__(self) -> None:
+    operations: float = 0.0
+    product_bytes: float = 0.0
+    adam_bytes: float = 0.0
+
+    def seconds(self, rates: Rates) -> float:
+        """The least time that this takes."""
+        moving = self.product_bytes / rates.cache + self.adam_bytes / rates.memory
+        return max(moving, self.operations / rates.operations)
+
+
+class TorchWork(TorchDispatchMode):
+    """Counts the work of torch's products and of its optimizer."""
+
+    def __init__(self, work: Work) -> None:
         super().__init__()
-        self.bytes = self.vector_flops = 0
+        self.work = work
 
     def __torch_dispatch__(
         self, operation: Any, types: Any, arguments: tuple[Any, ...] = (), options: dict[str, Any] | None = None
     ) -> Any:
         result = operation(*arguments, **(options or {}))
         name = operation.overloadpacket.__name__
-        if name in ("bmm", "baddbmm", "mm", "mv", "addmv"):
-            operands = list(_tensors((arguments, result)))
-            self.bytes += sum(x.numel() * x.element_size() for x in operands)
-            if name in ("mv", "addmv"):
-                self.vector_flops += 2 * max(x.numel() for x in operands)
+        if name in ("bmm", "baddbmm", "mm"):
+            first, second = [x for x in arguments if isinstance(x, torch.Tensor)][-2:]
+            self.work.product_bytes += _bytes((first, second, result))
+            self.work.operations += 2 * first.numel() * second.size(-1)
         elif name == "_fused_adam_":  # weights and moments are written as well as read
-            self.bytes += sum(x.numel() * x.element_size() for x in _tensors(arguments[:4])) * 7 // 4
+            self.work.adam_bytes += _bytes(arguments[:4]) * 7 / 4
         return result
 
 
-def _tensors(values: Any) -> Iterator[torch.Tensor]:
-    """All tensors in nested tuples and lists."""
+#: Operations of the C code's products, from the sizes that end their arguments; what is not here has none to speak of.
+_OPERATIONS = {
+    "multiply": lambda *sizes: 2 * math.prod(sizes[-3:]),
+    "multiply_transposed": lambda *sizes: 2 * math.prod(sizes[-3:]),
+    "adam_of_product": lambda *sizes: 2 * math.prod(sizes[-4:-1]),
+    "feed_forward": lambda *sizes: 4 * math.prod(sizes),
+    "feed_forward_backward": lambda *sizes: 8 * math.prod(sizes),
+    "normed_linear": lambda *sizes: 2 * math.prod(sizes),
+    "normed_linear_backward": lambda *sizes: 4 * math.prod(sizes),
+}
+
+
+@contextmanager
+def kernel_work(work: Work) -> Iterator[None]:
+    """Counts the work of the C code while it lasts; a learner must be built within it."""
+    original = kernels.bound
+
+    def counted(dtype: torch.dtype, name: str, *arguments: Any) -> Callable[[], None]:
+        call = original(dtype, name, *arguments)
+        sizes = [x for x in arguments if isinstance(x, int)]
+
+        def count_and_call() -> None:
+            if name == "adam_of_product":
+                work.adam_bytes += 2 * _bytes(arguments[4:7])
+            elif name in _OPERATIONS:
+                work.product_bytes += _bytes(arguments)
+            work.operations += _OPERATIONS.get(name, lambda *sizes: 0)(*sizes)
+            call()
+
+        return count_and_call
+
+    kernels.bound = counted  # type: ignore[assignment]
+    try:
+        yield
+    finally:
+        kernels.bound = original
+
+
+def _bytes(values: Any) -> int:
+    """Bytes of all tensors in nested tuples and lists."""
     if isinstance(values, torch.Tensor):
-        yield values
-    elif isinstance(values, tuple | list):
-        for value in values:
-            yield from _tensors(value)
+        return values.numel() * values.element_size()
+    return sum(map(_bytes, values)) if isinstance(values, tuple | list) else 0
 
 
-def limits(device: torch.device) -> tuple[float, float]:
-    """Measured on one thread or GPU: bytes per second of a copy in memory, operations per second of a product."""
-    bandwidth, rate = [], []
-    source = torch.ones(64 * 2**20, device=device)
-    target, matrix = torch.empty_like(source), torch.randn(2048, 2048, device=device)
-    for _ in range(5):
-        bandwidth.append(2 * source.numel() * 4 / timed(lambda: target.copy_(source), device))
-        rate.append(2 * 2048**3 / timed(lambda: torch.mm(matrix, matrix), device))
-    return max(bandwidth), max(rate)
+@dataclass(frozen=True)
+class Rates:
+    """What one thread, or the GPU, can do at most, measured: bytes per second through memory and through the cache,
+    operations per second."""
+
+    memory: float
+    cache: float
+    operations: float
+
+    @staticmethod
+    def measured(device: torch.device) -> Rates:
+        """A copy in memory; a matrix of 8 MB, as an LSTM has, times a vector, over and over; a large product.
+
+        On the CPU the product is the faster one of torch's and ours, which may use wider registers.
+        """
+        source = torch.ones(64 * 2**20, device=device)
+        target, large = torch.empty_like(source), torch.randn(2048, 2048, device=device)
+        small, out = torch.randn(60, 2048, device=device), torch.empty(60, 2048, device=device)
+        wide, vector = torch.randn(2048, 1024, device=device), torch.randn(1024, device=device)
+        memory = 2 * source.numel() * 4 / _best(lambda: target.copy_(source), device)
+        operations = 2 * 2048**3 / _best(lambda: torch.mm(large, large), device)
+        if device.type != "cpu":  # hundreds of models do not fit into a GPU's cache
+            return Rates(memory, memory, operations)
+        cache = wide.numel() * 4 / _best(lambda: torch.mv(wide, vector), device)
+        if kernels.there_are(wide):
+            ours = kernels.bound_product(vector[None], wide.mT, out[:1])
+            cache = max(cache, wide.numel() * 4 / _best(ours, device))
+            ours = kernels.bound_product(small, large, out)
+            operations = max(operations, 2 * small.numel() * 2048 / _best(ours, device))
+        return Rates(memory, cache, operations)
 
 
-def work_of_an_update(trainings: Sequence[Training], device: torch.device) -> tuple[float, float]:
-    """Bytes and operations of one update of one model: its products and its optimizer step."""
-    shape = shape_of(trainings[0].examples)
-    lockstep = Lockstep(trainings[:1], shape, device, 0)
-    lockstep.update()
-    counted = ProductBytes()
-    with counted, FlopCounterMode(display=False) as operations:
+def _best(work: Callable[[], object], device: torch.device) -> float:
+    return min(timed(work, device) for _ in range(20))
+
+
+def work_of_an_update(trainings: Sequence[Training], device: torch.device) -> Work:
+    """The work of one update of one model."""
+    work = Work()
+    with kernel_work(work):
+        lockstep = Lockstep(trainings[:1], shape_of(trainings[0].examples), device, 0)
         lockstep.update()
-    return float(counted.bytes), float(operations.get_total_flops() + counted.vector_flops)
+        work.operations = work.product_bytes = work.adam_bytes = 0.0
+        with TorchWork(work):
+            lockstep.update()
+    return work
 
 
 def measure(arguments: argparse.Namespace, name: str, size: int, device: torch.device) -> dict[str, Any]:
     """One row: both engines on one learner and size."""
     learner = resolve(LEARNERS[name] | _OPTIMISATION, arguments.updates, None)
     trainings = trainings_of(arguments.task, size, learner, range(1, arguments.seeds + 1))
-    bandwidth, rate = limits(device)
-    moved, operations = work_of_an_update(trainings, device)
+    rates, work = Rates.measured(device), work_of_an_update(trainings, device)
     slices = 3  # the fused engine in as many parts, with the reference before, between and after
     parts = [trainings[part::slices] for part in range(slices)] if len(trainings) >= 128 * slices else [trainings]
     slow, fast = [], 0.0
@@ -152,7 +230,6 @@ def measure(arguments: argparse.Namespace, name: str, size: int, device: torch.d
         if place < len(parts):
             fast += timed(lambda part=parts[place]: list(train_many(part, device)), device)  # type: ignore[misc]
     seconds = fast / len(trainings)
-    floor = max(moved / bandwidth, operations / rate) * arguments.updates
     memory = torch.cuda.max_memory_allocated(device) if device.type == "cuda" else 0
     return {
         "task": arguments.task,
@@ -167,12 +244,13 @@ def measure(arguments: argparse.Namespace, name: str, size: int, device: torch.d
         "n_reference": len(slow),
         "seconds_fused": seconds,
         "ratio": statistics.median(slow) / seconds,
-        "limit_share": floor / seconds,
-        "limit": "bandwidth" if moved / bandwidth > operations / rate else "products",
-        "megabytes_per_update": moved / 1e6,
-        "megaflop_per_update": operations / 1e6,
-        "gigabytes_per_second": bandwidth / 1e9,
-        "gigaflop_per_second": rate / 1e9,
+        "limit_share": work.seconds(rates) * arguments.updates / seconds,
+        "megaflop_per_update": work.operations / 1e6,
+        "product_megabytes_per_update": work.product_bytes / 1e6,
+        "adam_megabytes_per_update": work.adam_bytes / 1e6,
+        "gigaflop_per_second": rates.operations / 1e9,
+        "cache_gigabytes_per_second": rates.cache / 1e9,
+        "memory_gigabytes_per_second": rates.memory / 1e9,
         "peak_megabytes": (memory or resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024) / 1e6,
     }
 
