@@ -10,6 +10,7 @@ import hashlib
 import os
 import platform
 import shlex
+import shutil
 import subprocess
 import sys
 import sysconfig
@@ -118,8 +119,7 @@ def squared_columns(w: Tensor) -> Tensor:
 @cache
 def _library(dtype: torch.dtype) -> ctypes.CDLL | None:
     """The compiled kernels for numbers of one type; None, with a notice, where they cannot be compiled."""
-    compiler = shlex.split(os.environ.get("CC") or str(sysconfig.get_config_var("CC") or "cc"))[0]
-    command = [compiler, *FLAGS, f"-DREAL={TYPES[dtype]}", *map(str, sorted(NATIVE.glob("*.c")))]
+    command = [_compiler(), *FLAGS, f"-DREAL={TYPES[dtype]}", *map(str, sorted(NATIVE.glob("*.c")))]
     try:
         path = _folder() / f"kernels-{_identity(command)}.so"
         if not path.exists():
@@ -129,6 +129,12 @@ def _library(dtype: torch.dtype) -> ctypes.CDLL | None:
         reason = getattr(error, "stderr", None) or error
         print(f"notice: {NATIVE} cannot be compiled, so LSTMs and CNNs train more slowly: {reason}", file=sys.stderr)
         return None
+
+
+def _compiler() -> str:
+    """`$CC`, or the compiler that Python was made with if it is there, or `cc`."""
+    of_python = shlex.split(str(sysconfig.get_config_var("CC") or "cc"))[0]
+    return os.environ.get("CC") or (of_python if shutil.which(of_python) else "cc")
 
 
 def _compile(command: list[str], path: Path) -> None:

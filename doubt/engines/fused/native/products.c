@@ -5,8 +5,6 @@
  */
 #include "products.h"
 
-/* What a block of results spans that is kept in registers: rows of x, and rows or registers of w. */
-enum { ROWS = 6, ACROSS = 4 };
 /* Rows of w that `multiply` fetches ahead of their use. */
 enum { AHEAD = 12 };
 /* Rows of w whose parts in a few columns fit into the cache also where they compete for the same places in it. */

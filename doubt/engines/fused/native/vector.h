@@ -6,10 +6,18 @@
 #include <math.h>
 #include <string.h>
 
+/* Bytes of a register; what a block of results spans that is kept in registers: rows of x, and rows or registers of w. */
+#if defined(__AVX512F__)
+enum { WIDTH = 64, ROWS = 6, ACROSS = 4 }; /* of 32 registers */
+#elif defined(__AVX__)
+enum { WIDTH = 32, ROWS = 4, ACROSS = 3 }; /* of 16 */
+#else
+enum { WIDTH = 16, ROWS = 6, ACROSS = 4 }; /* of 32, as ARM has */
+#endif
+
 typedef REAL real;
-/* A register of the widest kind; the compiler splits it where the machine's are narrower. */
-typedef real vec __attribute__((vector_size(64), aligned(sizeof(real)), may_alias));
-enum { LANES = 64 / sizeof(real) };
+typedef real vec __attribute__((vector_size(WIDTH), aligned(sizeof(real)), may_alias));
+enum { LANES = WIDTH / sizeof(real) };
 
 /* What is written once for any size is inlined for each size that occurs, so that all of it is in registers. */
 #define INLINE static inline __attribute__((always_inline, unused))
@@ -29,21 +37,23 @@ INLINE void store(real *to, vec x, long n) {
 }
 
 /* Says that x is in a register, so that GCC does not load it anew for each use. */
-#ifdef __AVX512F__
+#if defined(__AVX512F__)
 #define IN_REGISTER(x) __asm__("" : "+v"(x))
+#elif defined(__AVX__)
+#define IN_REGISTER(x) __asm__("" : "+x"(x))
 #else
 #define IN_REGISTER(x)
 #endif
 
-/* The sum of a register's numbers, by halves. */
+/* The sum of a register's numbers. */
 INLINE real sum(vec x) {
-    typedef real half __attribute__((vector_size(32)));
-    typedef real quarter __attribute__((vector_size(16)));
-    enum { LAST = 16 / sizeof(real) };
-    union { vec whole; half halves[2]; } a = {x};
-    union { half whole; quarter halves[2]; } b = {a.halves[0] + a.halves[1]};
-    quarter last = b.halves[0] + b.halves[1];
-    return LAST == 2 ? last[0] + last[1] : (last[0] + last[1]) + (last[2 % LAST] + last[3 % LAST]);
+    typedef real part __attribute__((vector_size(16)));
+    union { vec whole; part parts[WIDTH / 16]; } a = {x};
+    part total = a.parts[0];
+    for (int i = 1; i < WIDTH / 16; i++) total += a.parts[i];
+    real last = total[0];
+    for (unsigned i = 1; i < 16 / sizeof(real); i++) last += total[i];
+    return last;
 }
 
 INLINE real dot(const real *x, const real *y, long size) {
