@@ -19,9 +19,10 @@ void feed_forward(const real *x, const real *w1, const real *b1, const real *w2,
     }
 }
 
-/* Backward through it: from dy to the gradients of all weights and dx. `room` holds rows (hidden + 2 features) numbers. */
-void feed_forward_backward(const real *dy, const real *x, const real *active, const real *w1, const real *w2, real *d_w1,
-                           real *d_b1, real *d_w2, real *d_b2, real *dx, real *room, long models, long rows,
+/* Backward through it: from dy to the gradients of all weights and dx. `room` holds rows (hidden + 2 features) numbers.
+ */
+void feed_forward_backward(const real *dy, const real *x, const real *active, const real *w1, const real *w2,
+                           real *d_w1, real *d_b1, real *d_w2, real *d_b2, real *dx, real *room, long models, long rows,
                            long features, long hidden) {
     real *d_active = room, *x_t = room + rows * hidden, *dy_t = x_t + rows * features;
     for (long model = 0; model < models; model++) {

@@ -9,15 +9,22 @@
  * With x = n ln 2 + r and |r| <= ln 2 / 2 it is 2^n (exp(r) - 1) + (2^n - 1), where exp(r) - 1 is its Taylor series. */
 INLINE vec exp_minus_1(vec x) {
     typedef __typeof__((vec){0} < (vec){0}) integers;
-    enum { SINGLE = sizeof(real) == 4, TERMS = SINGLE ? 8 : 14, MANTISSA = SINGLE ? 23 : 52, BIAS = SINGLE ? 127 : 1023 };
-    const real log2_e = (real)1.44269504088896340736, ln2_high = (real)0.693359375, ln2_low = (real)-2.12194440054690583e-4;
+    enum {
+        SINGLE = sizeof(real) == 4,
+        TERMS = SINGLE ? 8 : 14,
+        MANTISSA = SINGLE ? 23 : 52,
+        BIAS = SINGLE ? 127 : 1023
+    };
+    const real log2_e = (real)1.44269504088896340736, ln2_high = (real)0.693359375,
+               ln2_low = (real)-2.12194440054690583e-4;
     /* numbers of this size have no fraction */
     const real whole = SINGLE ? (real)0x1.8p23 : (real)0x1.8p52;
     for (int i = 0; i < LANES; i++) x[i] = x[i] < -64 ? -64 : x[i] > 64 ? 64 : x[i];
     vec n = (x * log2_e + whole) - whole;
     vec r = x - n * ln2_high - n * ln2_low;
     vec series = (vec){0} + 1;
-    UNROLLED for (int k = TERMS; k > 1; k--) series = 1 + series * r * (real)(1.0 / k);
+    UNROLLED for (int k = TERMS; k > 1; k--)
+        series = 1 + series * r * (real)(1.0 / k);
     integers bits = (__builtin_convertvector(n, integers) + BIAS) << MANTISSA;
     vec power;
     memcpy(&power, &bits, sizeof power);
@@ -31,9 +38,9 @@ INLINE vec hyperbolic_tangent(vec x) {
     return e / (e + 2);
 }
 
-/* One step of a cell: from the gates' products and the cell state `before` to the gates' values, in place, the cell state
- * `after`, its hyperbolic tangent `squashed` and the hidden state. Gates (rows, 4 hidden) in the order i, f, g, o; the
- * others (rows, hidden), rows of `hidden` `step` apart. */
+/* One step of a cell: from the gates' products and the cell state `before` to the gates' values, in place, the cell
+ * state `after`, its hyperbolic tangent `squashed` and the hidden state. Gates (rows, 4 hidden) in the order i, f, g,
+ * o; the others (rows, hidden), rows of `hidden` `step` apart. */
 void lstm_forward(real *gates, const real *before, real *after, real *squashed, real *hidden, long step, long rows,
                   long size) {
     for (long r = 0; r < rows; r++, gates += 4 * size, before += size, after += size, squashed += size, hidden += step)
@@ -69,12 +76,13 @@ void lstm_backward(const real *gates, const real *before, const real *squashed, 
 }
 
 INLINE void add(real *y, real factor, const real *x, long size) {
-    for (long j = 0; j < size; j += LANES) store(y + j, load(y + j, size - j) + factor * load(x + j, size - j), size - j);
+    for (long j = 0; j < size; j += LANES)
+        store(y + j, load(y + j, size - j) + factor * load(x + j, size - j), size - j);
 }
 
-/* Attention of each row's query over its own source: `attended` is the softmax of query . source over the first `lengths`
- * times and zero after, `context` the source weighted with it. Query (rows, size), source (rows, times, size), attended
- * (rows, times), context (rows, size) with rows `step` apart. */
+/* Attention of each row's query over its own source: `attended` is the softmax of query . source over the first
+ * `lengths` times and zero after, `context` the source weighted with it. Query (rows, size), source (rows, times,
+ * size), attended (rows, times), context (rows, size) with rows `step` apart. */
 void attend_forward(const real *query, const real *source, const long long *lengths, real *attended, real *context,
                     long step, long rows, long times, long size) {
     for (long r = 0; r < rows; r++, query += size, source += times * size, attended += times, context += step) {
@@ -90,11 +98,12 @@ void attend_forward(const real *query, const real *source, const long long *leng
     }
 }
 
-/* Backward through it: from the gradient of the context, with rows `step` apart, to those of the scores and the query. */
+/* Backward through it: from the gradient of the context, with rows `step` apart, to those of the scores and the query.
+ */
 void attend_backward(const real *d_context, long step, const real *source, const real *attended, real *d_scores,
                      real *d_query, long rows, long times, long size) {
-    for (long r = 0; r < rows; r++, d_context += step, source += times * size, attended += times, d_scores += times,
-              d_query += size) {
+    for (long r = 0; r < rows;
+         r++, d_context += step, source += times * size, attended += times, d_scores += times, d_query += size) {
         real mean = 0;
         for (long t = 0; t < times; t++) {
             d_scores[t] = dot(d_context, source + t * size, size);

@@ -11,8 +11,8 @@ INLINE uint64_t mixed(uint64_t x) {
 
 /* masks (rows, places): `scales` where the number of a row and place, under this update's offset, reaches the place's
  * threshold, and 0 elsewhere. */
-void draw_masks(const int64_t *rows, const int64_t *counters, const int64_t *thresholds, const real *scales, real *masks,
-                long n_rows, long places, long offset) {
+void draw_masks(const int64_t *rows, const int64_t *counters, const int64_t *thresholds, const real *scales,
+                real *masks, long n_rows, long places, long offset) {
     for (long r = 0; r < n_rows; r++) {
         uint64_t of_row = mixed((uint64_t)rows[r] + (uint64_t)offset);
         for (long p = 0; p < places; p++) {

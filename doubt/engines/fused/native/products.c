@@ -10,13 +10,20 @@ enum { AHEAD = 12 };
 /* Rows of w whose parts in a few columns fit into the cache also where they compete for the same places in it. */
 enum { DEPTH = 256 };
 
-#define WITH_CONSTANT(n, call)                   \
-    switch (n) {                                 \
-        case 1: { enum { N = 1 }; call; break; } \
-        case 2: { enum { N = 2 }; call; break; } \
-        case 3: { enum { N = 3 }; call; break; } \
-        case 4: { enum { N = 4 }; call; break; } \
-        case 5: { enum { N = 5 }; call; break; } \
+/* `call`, in which N is the constant n, of less than ROWS. */
+#define WITH_CONSTANT(n, call)                                                                                         \
+    switch (n) {                                                                                                       \
+        CASE(1, call)                                                                                                  \
+        CASE(2, call)                                                                                                  \
+        CASE(3, call)                                                                                                  \
+        CASE(4, call)                                                                                                  \
+        CASE(5, call)                                                                                                  \
+    }
+#define CASE(n, call)                                                                                                  \
+    case n: {                                                                                                          \
+        enum { N = ROWS > n ? n : 1 };                                                                                 \
+        call;                                                                                                          \
+        break;                                                                                                         \
     }
 
 /* ---- y = x W^T + b ---- */
@@ -25,12 +32,15 @@ enum { DEPTH = 256 };
 INLINE void dot_some(vec total[ROWS][ACROSS], int rows, int across, const real *x, long x_step, const real *w, long in,
                      long j, long n) {
     vec of_w[ACROSS];
-    UNROLLED for (int i = 0; i < across; i++) of_w[i] = load(w + i * in + j, n);
-    UNROLLED for (int i = 0; i < across; i++) __builtin_prefetch(w + (i + ACROSS) * in + j);
+    UNROLLED for (int i = 0; i < across; i++)
+        of_w[i] = load(w + i * in + j, n);
+    UNROLLED for (int i = 0; i < across; i++)
+        __builtin_prefetch(w + (i + ACROSS) * in + j);
     UNROLLED for (int r = 0; r < rows; r++) {
         vec of_x = load(x + r * x_step + j, n);
         IN_REGISTER(of_x);
-        UNROLLED for (int i = 0; i < across; i++) total[r][i] += of_x * of_w[i];
+        UNROLLED for (int i = 0; i < across; i++)
+            total[r][i] += of_x * of_w[i];
     }
 }
 
@@ -38,13 +48,13 @@ INLINE void dot_some(vec total[ROWS][ACROSS], int rows, int across, const real *
 INLINE void dot_block(int rows, int across, const real *x, long x_step, const real *w, const real *bias, real *y,
                       long y_step, long in) {
     vec total[ROWS][ACROSS];
-    UNROLLED for (int r = 0; r < rows; r++)
-        UNROLLED for (int i = 0; i < across; i++) total[r][i] = (vec){0};
+    UNROLLED for (int r = 0; r < rows; r++) UNROLLED
+        for (int i = 0; i < across; i++) total[r][i] = (vec){0};
     long j = 0;
     for (; j + LANES <= in; j += LANES) dot_some(total, rows, across, x, x_step, w, in, j, LANES);
     if (j < in) dot_some(total, rows, across, x, x_step, w, in, j, in - j);
-    UNROLLED for (int r = 0; r < rows; r++)
-        UNROLLED for (int i = 0; i < across; i++) y[r * y_step + i] = sum(total[r][i]) + (bias ? bias[i] : 0);
+    UNROLLED for (int r = 0; r < rows; r++) UNROLLED
+        for (int i = 0; i < across; i++) y[r * y_step + i] = sum(total[r][i]) + (bias ? bias[i] : 0);
 }
 
 /* All of x by some rows of w, which stay in the cache meanwhile. */
@@ -56,7 +66,7 @@ INLINE void dot_rows(int across, const real *x, long x_step, const real *w, cons
 }
 
 void multiply_transposed(const real *x, long x_step, const real *w, const real *bias, real *y, long y_step, long rows,
-                      long out, long in) {
+                         long out, long in) {
     long i = 0;
     for (; i + ACROSS <= out; i += ACROSS)
         dot_rows(ACROSS, x, x_step, w + i * in, bias ? bias + i : 0, y + i, y_step, rows, in);
@@ -69,7 +79,8 @@ void multiply_transposed(const real *x, long x_step, const real *w, const real *
 INLINE void add_rows(int across, const real *x, const real *w, real *y, long in) {
     for (long j = 0; j < in; j += LANES) {
         vec total = load(y + j, in - j);
-        UNROLLED for (int i = 0; i < across; i++) total += x[i] * load(w + i * in + j, in - j);
+        UNROLLED for (int i = 0; i < across; i++)
+            total += x[i] * load(w + i * in + j, in - j);
         store(y + j, total, in - j);
     }
 }
@@ -78,17 +89,19 @@ INLINE void add_rows(int across, const real *x, const real *w, real *y, long in)
 INLINE void column_block(int rows, int across, const real *x, long x_step, const real *w, real *y, long y_step,
                          long out, long in, long n) {
     vec total[ROWS][ACROSS];
-    UNROLLED for (int r = 0; r < rows; r++)
-        UNROLLED for (int j = 0; j < across; j++) total[r][j] = load(y + r * y_step + j * LANES, n);
+    UNROLLED for (int r = 0; r < rows; r++) UNROLLED
+        for (int j = 0; j < across; j++) total[r][j] = load(y + r * y_step + j * LANES, n);
     for (long i = 0; i < out; i++) {
         vec of_w[ACROSS];
-        UNROLLED for (int j = 0; j < across; j++) of_w[j] = load(w + i * in + j * LANES, n);
-        UNROLLED for (int j = 0; j < across; j++) __builtin_prefetch(w + (i + AHEAD) * in + j * LANES);
-        UNROLLED for (int r = 0; r < rows; r++)
-            UNROLLED for (int j = 0; j < across; j++) total[r][j] += x[r * x_step + i] * of_w[j];
+        UNROLLED for (int j = 0; j < across; j++)
+            of_w[j] = load(w + i * in + j * LANES, n);
+        UNROLLED for (int j = 0; j < across; j++)
+            __builtin_prefetch(w + (i + AHEAD) * in + j * LANES);
+        UNROLLED for (int r = 0; r < rows; r++) UNROLLED
+            for (int j = 0; j < across; j++) total[r][j] += x[r * x_step + i] * of_w[j];
     }
-    UNROLLED for (int r = 0; r < rows; r++)
-        UNROLLED for (int j = 0; j < across; j++) store(y + r * y_step + j * LANES, total[r][j], n);
+    UNROLLED for (int r = 0; r < rows; r++) UNROLLED
+        for (int j = 0; j < across; j++) store(y + r * y_step + j * LANES, total[r][j], n);
 }
 
 /* All of x by some columns of w, which stay in the cache meanwhile. */
@@ -147,8 +160,8 @@ INLINE void adam(real *w, real *m, real *v, vec gradient, const numbers *a, long
 INLINE void step_block(int down, int across, const real *left, const real *right, long right_step, const real *along,
                        real *w, real *m, real *v, long rows, long in, long ahead, const numbers *a, long n) {
     vec gradient[ACROSS][ACROSS];
-    UNROLLED for (int i = 0; i < down; i++)
-        UNROLLED for (int j = 0; j < across; j++) gradient[i][j] = (vec){0};
+    UNROLLED for (int i = 0; i < down; i++) UNROLLED
+        for (int j = 0; j < across; j++) gradient[i][j] = (vec){0};
     for (long r = 0; r < rows; r++) {
         vec of_right[ACROSS];
         UNROLLED for (int j = 0; j < across; j++) {
@@ -158,11 +171,12 @@ INLINE void step_block(int down, int across, const real *left, const real *right
         UNROLLED for (int i = 0; i < down; i++) {
             vec of_left = (vec){0} + left[i * rows + r];
             IN_REGISTER(of_left);
-            UNROLLED for (int j = 0; j < across; j++) gradient[i][j] += of_left * of_right[j];
+            UNROLLED for (int j = 0; j < across; j++)
+                gradient[i][j] += of_left * of_right[j];
         }
     }
-    UNROLLED for (int i = 0; i < down; i++)
-        UNROLLED for (int j = 0; j < across; j++) {
+    UNROLLED for (int i = 0; i < down; i++) UNROLLED
+        for (int j = 0; j < across; j++) {
             long place = i * in + j * LANES, next = place + ahead;
             __builtin_prefetch(w + next, 1), __builtin_prefetch(m + next, 1), __builtin_prefetch(v + next, 1);
             if (along) gradient[i][j] -= load(along + j * LANES, n) * load(w + place, n);
@@ -174,19 +188,21 @@ INLINE void step_block(int down, int across, const real *left, const real *right
 INLINE void step_rows(int down, const real *left, const real *right, long right_step, const real *along, real *w,
                       real *m, real *v, long rows, long in, long ahead, const numbers *a) {
     long j = 0;
-#define STEP(across, n) \
-    step_block(down, across, left, right + j, right_step, along ? along + j : 0, w + j, m + j, v + j, rows, in, ahead, a, n)
+#define STEP(across, n)                                                                                                \
+    step_block(down, across, left, right + j, right_step, along ? along + j : 0, w + j, m + j, v + j, rows, in, ahead, \
+               a, n)
     for (; j + ACROSS * LANES <= in; j += ACROSS * LANES) STEP(ACROSS, LANES);
     for (; j + LANES <= in; j += LANES) STEP(1, LANES);
     if (j < in) STEP(1, in - j);
 #undef STEP
 }
 
-/* Adam's step along `factor (left right - along w)`, which is never stored as a whole: left (out, rows), right (rows, in) with rows
- * `right_step` apart, along (in) or none; w and its moments m and v (out, in), which are gone through from the first row or backwards. */
-void adam_of_product(const real *left, const real *right, long right_step, const real *along, real *w, real *m,
-                     real *v, long rows, long out, long in, double factor, double step, double beta1, double beta2,
-                     double eps, long backwards) {
+/* Adam's step along `factor (left right - along w)`, which is never stored as a whole: left (out, rows), right (rows,
+ * in) with rows `right_step` apart, along (in) or none; w and its moments m and v (out, in), which are gone through
+ * from the first row or backwards. */
+void adam_of_product(const real *left, const real *right, long right_step, const real *along, real *w, real *m, real *v,
+                     long rows, long out, long in, double factor, double step, double beta1, double beta2, double eps,
+                     long backwards) {
     numbers a = {(real)factor, (real)step, (real)beta1, (real)beta2, (real)eps};
     long blocks = out / ACROSS, ahead = (backwards ? -ACROSS : ACROSS) * in;
     for (long block = 0; block < blocks; block++) {

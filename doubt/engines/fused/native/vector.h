@@ -6,7 +6,8 @@
 #include <math.h>
 #include <string.h>
 
-/* Bytes of a register; what a block of results spans that is kept in registers: rows of x, and rows or registers of w. */
+/* Bytes of a register; what a block of results spans that is kept in registers: rows of x, and rows or registers of w.
+ */
 #if defined(__AVX512F__)
 enum { WIDTH = 64, ROWS = 6, ACROSS = 4 }; /* of 32 registers */
 #elif defined(__AVX__)
@@ -48,7 +49,10 @@ INLINE void store(real *to, vec x, long n) {
 /* The sum of a register's numbers. */
 INLINE real sum(vec x) {
     typedef real part __attribute__((vector_size(16)));
-    union { vec whole; part parts[WIDTH / 16]; } a = {x};
+    union {
+        vec whole;
+        part parts[WIDTH / 16];
+    } a = {x};
     part total = a.parts[0];
     for (int i = 1; i < WIDTH / 16; i++) total += a.parts[i];
     real last = total[0];

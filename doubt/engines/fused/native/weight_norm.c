@@ -8,10 +8,10 @@ void squared_columns(const real *w, real *squares, long out, long in) {
         for (long j = 0; j < in; j++) squares[j] += w[i * in + j] * w[i * in + j];
 }
 
-/* y = x W^T + b of many models, where the rows of W are g v / |v|: x (models, rows, in), v and W (models, out, in), g, b
- * and norm, which is |v|, (models, out), y (models, rows, out). */
-void normed_linear(const real *x, const real *v, const real *g, const real *b, real *w, real *norm, real *y, long models,
-                   long rows, long out, long in) {
+/* y = x W^T + b of many models, where the rows of W are g v / |v|: x (models, rows, in), v and W (models, out, in), g,
+ * b and norm, which is |v|, (models, out), y (models, rows, out). */
+void normed_linear(const real *x, const real *v, const real *g, const real *b, real *w, real *norm, real *y,
+                   long models, long rows, long out, long in) {
     for (long model = 0; model < models; model++) {
         for (long i = 0; i < out; i++) {
             norm[i] = (real)sqrt((double)dot(v + i * in, v + i * in, in));
@@ -22,11 +22,11 @@ void normed_linear(const real *x, const real *v, const real *g, const real *b, r
     }
 }
 
-/* Backward through it: from dy to the gradients of v, g and b, and dx. The gradient of v is that of W times g / |v|, less
- * its part along v, which changes nothing. `room` holds rows out numbers. */
-void normed_linear_backward(const real *dy, const real *x, const real *v, const real *g, const real *w, const real *norm,
-                            real *d_v, real *d_g, real *d_b, real *dx, real *room, long models, long rows, long out,
-                            long in) {
+/* Backward through it: from dy to the gradients of v, g and b, and dx. The gradient of v is that of W times g / |v|,
+ * less its part along v, which changes nothing. `room` holds rows out numbers. */
+void normed_linear_backward(const real *dy, const real *x, const real *v, const real *g, const real *w,
+                            const real *norm, real *d_v, real *d_g, real *d_b, real *dx, real *room, long models,
+                            long rows, long out, long in) {
     for (long model = 0; model < models; model++) {
         sum_rows(dy, d_b, rows, out);
         transpose(dy, room, rows, out);
