@@ -9,10 +9,12 @@ from __future__ import annotations
 
 import ast
 import hashlib
+import re
 from collections.abc import Iterable
 from functools import cache
 from pathlib import Path
 
+COMMENT = re.compile(r"/\*.*?\*/|//[^\n]*", re.DOTALL)
 ROOT = Path(__file__).resolve().parent.parent
 #: Modules that decide no number: messages for people.
 WITHOUT_EFFECT = {"doubt", "doubt.errors"}
@@ -70,7 +72,8 @@ def canonical(tree: ast.AST) -> str:
 @cache
 def _file_hash(path: Path) -> str:
     if path.suffix != ".py":
-        return hashlib.sha256(path.read_bytes()).hexdigest()
+        code = COMMENT.sub(" ", path.read_text(encoding="utf-8"))
+        return hashlib.sha256(" ".join(code.split()).encode()).hexdigest()
     return hashlib.sha256(canonical(ast.parse(path.read_bytes())).encode()).hexdigest()
 
 

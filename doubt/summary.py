@@ -35,16 +35,24 @@ def summary(tables: Path) -> RenderableType:
 def _task(task: str, fpa: pd.DataFrame, code: pd.DataFrame) -> Table:
     """One task: a row per size and learner, the rule of most seeds, mean code lengths with the shortest in bold."""
     title = f"\n[bold]{task}[/bold] (code lengths in bits)"
-    table = Table(title=title, title_justify="left", pad_edge=False, padding=(0, 1), show_edge=False, box=SIMPLE_HEAD)
+    table = Table(
+        title=title,
+        title_justify="left",
+        box=SIMPLE_HEAD,
+        pad_edge=False,
+        show_edge=False,
+        padding=(0, 1),
+        collapse_padding=True,  # so that three candidates fit into 80 columns
+    )
     candidates = list(dict.fromkeys(code["candidate"]))
-    table.add_column("size", justify="right")
+    table.add_column("size", justify="right", no_wrap=True)
     table.add_column("learner", no_wrap=True)
-    table.add_column("most seeds", no_wrap=True)
+    table.add_column("most seeds")  # the one that gives way in a narrow terminal
     table.add_column("FPA (95 %)", no_wrap=True)
     for candidate in candidates:
         table.add_column(candidate, justify="right", no_wrap=True)
     if candidates:
-        table.add_column("n", justify="right")
+        table.add_column("n", justify="right", no_wrap=True)
     previous = None
     for size, learner in sorted({*fpa[["size", "learner"]].itertuples(index=False, name=None),
                                  *code[["size", "learner"]].itertuples(index=False, name=None)}):  # fmt: skip

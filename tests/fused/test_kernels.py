@@ -153,9 +153,15 @@ def test_changed_c_code_makes_fused_trainings_stale_and_no_others(
 ) -> None:
     shutil.copytree(ROOT / "doubt", tmp_path / "doubt")
     monkeypatch.setattr(code_hash, "ROOT", tmp_path)
-    before = {engine: code_hash.engine_hash(engine) for engine in code_hash.ENGINES}
-    with (tmp_path / "doubt/engines/fused/native/lstm.c").open("a") as file:
-        file.write("/* changed */\n")
-    code_hash._file_hash.cache_clear()
-    after = {engine: code_hash.engine_hash(engine) for engine in code_hash.ENGINES}
+    path = tmp_path / "doubt/engines/fused/native/lstm.c"
+
+    def hashes() -> dict[str, str]:
+        code_hash._file_hash.cache_clear()
+        return {engine: code_hash.engine_hash(engine) for engine in code_hash.ENGINES}
+
+    before = hashes()
+    path.write_text("/* A comment,\n   and another layout. */\n" + path.read_text().replace("    ", "\t"))
+    assert hashes() == before
+    path.write_text(path.read_text().replace("TERMS = SINGLE ? 8 : 14", "TERMS = SINGLE ? 7 : 14"))
+    after = hashes()
     assert after["fused"] != before["fused"] and after["fairseq"] == before["fairseq"]
