@@ -153,7 +153,7 @@ def test_changed_c_code_makes_fused_trainings_stale_and_no_others(
 ) -> None:
     shutil.copytree(ROOT / "doubt", tmp_path / "doubt")
     monkeypatch.setattr(code_hash, "ROOT", tmp_path)
-    path = tmp_path / "doubt/engines/fused/native/lstm.c"
+    path = tmp_path / "doubt/engines/fused/native/functions.h"
 
     def hashes() -> dict[str, str]:
         code_hash._file_hash.cache_clear()

@@ -6,8 +6,7 @@ import torch
 from torch import Tensor
 
 from doubt.engines.fused import kernels
-from doubt.engines.fused.gradients import Gathered, Gradients
-from doubt.engines.fused.layers import product
+from doubt.engines.fused.gradients import Gradients
 from doubt.engines.fused.parameters import Parameters
 
 
@@ -52,44 +51,3 @@ class NormedLinear:
         self.d_v.copy_(d_v.view(self.v.shape))
         self.d_g.copy_(d_g.view(self.g.shape))
         return torch.bmm(dy, self.w)
-
-
-class NormedConvolution:
-    """`y = x W + b` for each model, where each column of W has the length g. (fairseq/modules/conv_tbc.py)
-
-    `v` is stored as (models, width, channels in, out) and used as (models, in, out); `g` and `b` are (models, out). W
-    is never formed: `x W = (x v) g / |v|`, which saves a pass over the weights, the bulk of the CNN's, each way.
-    """
-
-    def __init__(self, weights: Parameters, gradients: Gradients, name: str) -> None:
-        self.name, self.gradients = f"{name}.weight_v", gradients
-        self.v = weights.values[self.name].flatten(1, 2)
-        self.g, self.d_g = (p.values[f"{name}.weight_g"].flatten(1) for p in (weights, gradients))
-        self.bias, self.d_bias = (p.values[f"{name}.bias"] for p in (weights, gradients))
-
-    def forward(self, x: Tensor) -> Tensor:
-        """(models, rows, in) -> (models, rows, out)."""
-        self.x = x
-        self.norm = self._norm()
-        self.scale = self.g / self.norm
-        self.product = product(x, self.v)
-        return torch.addcmul(self.bias[:, None], self.product, self.scale[:, None])
-
-    def _norm(self) -> Tensor:
-        """|v|, (models, out)."""
-        if kernels.serve(self.v):
-            return torch.stack([kernels.squared_columns(v) for v in self.v]).sqrt_()
-        return self.v.square().sum(1).sqrt()
-
-    def backward(self, dy: Tensor) -> Tensor:
-        """(models, rows, out) -> (models, rows, in).
-
-        With `s = g / |v|`, the gradient of `v` is `x^T (s dy)`, less its part along `v`, which changes nothing.
-        """
-        torch.sum(dy, 1, out=self.d_bias)
-        d_scale = (dy * self.product).sum(1)
-        torch.div(d_scale, self.norm, out=self.d_g)
-        d_product = dy * self.scale[:, None]
-        along = self.d_g * self.scale / self.norm
-        self.gradients.gather(self.name, Gathered(self.x, d_product, self.v, along, self.norm))
-        return product(d_product, self.v.mT)
