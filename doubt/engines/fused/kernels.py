@@ -5,6 +5,8 @@ Where there is no C compiler, `there_are` says so once and torch's own operation
 
 from __future__ import annotations
 
+import atexit
+import contextlib
 import ctypes
 import hashlib
 import os
@@ -127,7 +129,7 @@ def _library(dtype: torch.dtype) -> ctypes.CDLL | None:
         return ctypes.CDLL(str(path))
     except (OSError, subprocess.CalledProcessError) as error:
         reason = getattr(error, "stderr", None) or error
-        print(f"notice: {NATIVE} cannot be compiled, so LSTMs and CNNs train more slowly: {reason}", file=sys.stderr)
+        print(f"notice: {NATIVE} cannot be compiled, so trainings take longer: {reason}", file=sys.stderr)
         return None
 
 
@@ -145,16 +147,17 @@ def _compile(command: list[str], path: Path) -> None:
         unfinished.replace(path)
 
 
+@cache
 def _folder() -> Path:
-    """Where compiled kernels are kept: the user's cache, or, where that cannot be written, one of this machine."""
-    home = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
-    folder = home / "doubt"
-    try:
+    """Where compiled kernels are kept: the user's cache, or, where that cannot be written, until this process ends."""
+    folder = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "doubt"
+    with contextlib.suppress(OSError):
         folder.mkdir(parents=True, exist_ok=True)
-    except OSError:
-        folder = Path(tempfile.gettempdir()) / f"doubt-{os.getuid()}"
-        folder.mkdir(exist_ok=True)
-    return folder
+    if os.access(folder, os.W_OK | os.X_OK):
+        return folder
+    own = Path(tempfile.mkdtemp(prefix="doubt-"))
+    atexit.register(shutil.rmtree, own, ignore_errors=True)
+    return own
 
 
 def _identity(command: list[str]) -> str:
