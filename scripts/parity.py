@@ -19,6 +19,7 @@ import tempfile
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
@@ -32,7 +33,7 @@ from doubt.classify import NO_RULE, classify
 from doubt.engines import reference
 from doubt.engines.fused.engine import train_many
 from doubt.learners import resolve
-from doubt.measurement import Cell
+from doubt.measurement import Cell, together
 from doubt.random_candidate import rules
 from doubt.tasks import FPA, load_tasks
 from doubt.text import write_dataset
@@ -91,12 +92,15 @@ def run(case: Case, updates: int, folder: Path) -> dict[tuple[str, str, int], fl
     known = {} if not ledger.exists() else dict(_rows(ledger))
     with ledger.open("a", encoding="utf-8") as file:
         for engine, most in (("fused", case.seeds), ("fairseq", 2 * case.seeds)):
-            asked = {training.key: training for (_, seed), each in wanted.items() for training in each if seed <= most}
+            asked: dict[str, Training] = {}
+            for (_, seed), each in wanted.items():
+                for training in each if seed <= most else []:  # T's training serves all candidates
+                    known_one = asked.get(training.key)
+                    asked[training.key] = training if known_one is None else together(known_one, training)
             missing = [training for key, training in asked.items() if (engine, key) not in known]
             for number, result in enumerate(_train(engine, missing)):
-                outputs, nats = list(result.outputs.values()), sum(result.nats.values())
-                row: dict[str, object] = {"engine": engine, "key": result.key, "status": result.status}
-                row |= {"nats": nats, "outputs": outputs}
+                row: dict[str, Any] = {"engine": engine, "key": result.key, "status": result.status}
+                row |= {"nats": result.nats, "outputs": list(result.outputs.values())}
                 file.write(json.dumps(row) + "\n")
                 file.flush()
                 known[engine, result.key] = row
@@ -109,7 +113,7 @@ def run(case: Case, updates: int, folder: Path) -> dict[tuple[str, str, int], fl
     }
 
 
-def _rows(ledger: Path) -> Iterator[tuple[tuple[str, str], dict[str, object]]]:
+def _rows(ledger: Path) -> Iterator[tuple[tuple[str, str], dict[str, Any]]]:
     """Whole lines of a ledger; the last one may have been cut off."""
     for line in ledger.read_text(encoding="utf-8").splitlines():
         try:
@@ -125,13 +129,16 @@ def _train(engine: str, trainings: Sequence[Training]) -> Iterable[Result]:
     return (result for training in trainings for result in reference.train_chain([training], CPU))
 
 
-def _outcome(case: Case, trainings: Sequence[Training], rows: Sequence[dict[str, object]]) -> float | str:
+def _outcome(case: Case, trainings: Sequence[Training], rows: Sequence[dict[str, Any]]) -> float | str:
     """A seed's class, or its bits of one candidate (NaN if a block diverged)."""
     if case.measure == "code_length":
         diverged = any(row["status"] != "ok" for row in rows)
-        return math.nan if diverged else sum(float(str(row["nats"])) for row in rows) / math.log(2)
+        if diverged:
+            return math.nan
+        own = zip(trainings, rows, strict=True)
+        nats = [float(row["nats"][score.key]) for training, row in own for score in training.scores]
+        return sum(nats) / math.log(2)
     symbols, outputs = trainings[0].target_symbols, rows[0]["outputs"]
-    assert isinstance(outputs, list)
     texts = [tuple(symbols[i] for i in output) for output in outputs[0]] if outputs else None
     return classify(load_tasks()[case.task], case.size, texts)
 
