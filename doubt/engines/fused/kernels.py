@@ -129,7 +129,11 @@ def _library(dtype: torch.dtype) -> ctypes.CDLL | None:
         return ctypes.CDLL(str(path))
     except (OSError, subprocess.CalledProcessError) as error:
         reason = getattr(error, "stderr", None) or error
-        print(f"notice: {NATIVE} cannot be compiled, so trainings take longer: {reason}", file=sys.stderr)
+        print(
+            f"notice: {NATIVE} cannot be compiled, so trainings take longer: {reason}; "
+            "install a C compiler, or name one in the environment variable CC",
+            file=sys.stderr,
+        )
         return None
 
 

@@ -149,7 +149,7 @@ class Step:
 
 
 class NativeStep:
-    """The same for a single large model on the CPU, by native/lstm.c."""
+    """The same for a single large model on the CPU, by native/lstm.c. Of one model all rows that are computed run."""
 
     def __init__(self, cell: Cell, t: int, n: int) -> None:
         h, dtype, weight, inputs = cell.hidden, cell.weight.dtype, cell.weight[0], cell.inputs[0]

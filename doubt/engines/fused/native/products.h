@@ -1,3 +1,4 @@
+/* Called from other files: a name that libc has too, such as times, would find libc's. */
 #pragma once
 #include "vector.h"
 
