@@ -97,11 +97,11 @@ def chains(cell: Cell, requests: Sequence[tuple[str, int]], blocks: Iterable[int
     for dataset, seed in requests:
         for training in cell.trainings(dataset, seed, blocks):
             known = merged.get(training.key)
-            merged[training.key] = training if known is None else together(known, training)
+            merged[training.key] = training if known is None else _together(known, training)
     return [[training] for training in merged.values()]
 
 
-def together(one: Training, other: Training) -> Training:
+def _together(one: Training, other: Training) -> Training:
     """One training with what is asked of two of the same identity."""
     scores = {score.key: score for score in (*one.scores, *other.scores)}
     decodes = {request.key: request for request in (*one.decodes, *other.decodes)}

@@ -33,7 +33,7 @@ from doubt.classify import NO_RULE, classify
 from doubt.engines import reference
 from doubt.engines.fused.engine import train_many
 from doubt.learners import resolve
-from doubt.measurement import Cell, together
+from doubt.measurement import Cell, chains
 from doubt.random_candidate import rules
 from doubt.tasks import FPA, load_tasks
 from doubt.text import write_dataset
@@ -66,8 +66,8 @@ CASES = (
 )
 
 
-def trainings_of(case: Case, updates: int) -> dict[tuple[str, int], list[Training]]:
-    """The trainings that each dataset and seed needs, for seeds 1..2N."""
+def cell_of(case: Case, updates: int) -> Cell:
+    """A case's learner and datasets, under the default protocol."""
     task = load_tasks()[case.task]
     datasets = {}
     for name in [FPA] if case.measure == "fpa" else task.candidates:
@@ -80,24 +80,20 @@ def trainings_of(case: Case, updates: int) -> dict[tuple[str, int], list[Trainin
         "learners"
     ]
     learner = resolve(definitions[case.learner], updates, None)
-    cell = Cell(datasets, len(task.training_inputs(case.size)), task.block_size, learner, Protocol())
-    seeds = range(1, 2 * case.seeds + 1)
-    return {(name, seed): cell.sequence(name, seed) for name in datasets for seed in seeds}
+    return Cell(datasets, len(task.training_inputs(case.size)), task.block_size, learner, Protocol())
 
 
 def run(case: Case, updates: int, folder: Path) -> dict[tuple[str, str, int], float | str]:
     """Train what is missing; the outcome of each (engine, dataset, seed): a class, or bits."""
-    wanted = trainings_of(case, updates)
+    cell, seeds = cell_of(case, updates), range(1, 2 * case.seeds + 1)
+    wanted = {(name, seed): cell.sequence(name, seed) for name in cell.datasets for seed in seeds}
     ledger = folder / f"{case.name.replace('/', '_')}_{updates}.jsonl"
     known = {} if not ledger.exists() else dict(_rows(ledger))
     with ledger.open("a", encoding="utf-8") as file:
         for engine, most in (("fused", case.seeds), ("fairseq", 2 * case.seeds)):
-            asked: dict[str, Training] = {}
-            for (_, seed), each in wanted.items():
-                for training in each if seed <= most else []:  # T's training serves all candidates
-                    known_one = asked.get(training.key)
-                    asked[training.key] = training if known_one is None else together(known_one, training)
-            missing = [training for key, training in asked.items() if (engine, key) not in known]
+            requests = [(dataset, seed) for dataset, seed in wanted if seed <= most]
+            asked = chains(cell, requests, range(max(map(len, wanted.values()))))
+            missing = [training for (training,) in asked if (engine, training.key) not in known]
             for number, result in enumerate(_train(engine, missing)):
                 row: dict[str, Any] = {"engine": engine, "key": result.key, "status": result.status}
                 row |= {"nats": result.nats, "outputs": list(result.outputs.values())}
