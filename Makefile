@@ -48,7 +48,7 @@ parity: env ## compare engine fused with fairseq in distribution; takes hours, g
 	@$(PYTHON) scripts/parity.py --folder results/parity
 
 lint: env ## check style, types and rules (part of the tests)
-	@$(PYTHON) -m pytest -q tests/test_code_quality.py
+	@$(PYTHON) -m pytest -q tests/project/test_code_quality.py
 
 format: env ## format the code and the rules
 	@$(PYTHON) -m ruff check --fix

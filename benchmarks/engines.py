@@ -24,22 +24,22 @@ from typing import Any
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-import doubt.compat  # noqa: F401  (must come before fairseq)
+import doubt.data.compat  # noqa: F401  (must come before fairseq)
 
 import torch
 from torch.utils._python_dispatch import TorchDispatchMode
 
-from doubt.binary import binarize, load_dataset
-from doubt.engines import reference
-from doubt.engines.fused import kernels
-from doubt.engines.fused.batch import shape_of
+from doubt.data.binary import binarize, load_dataset
+from doubt.data.task import FPA, load_tasks
+from doubt.data.text import write_dataset
+from doubt.data.vocabulary import symbols_of
+from doubt.engines.fused.arrays import kernels
+from doubt.engines.fused.arrays.batch import shape_of
 from doubt.engines.fused.engine import train_many
 from doubt.engines.fused.lockstep import Lockstep
-from doubt.learners import resolve
-from doubt.tasks import FPA, load_tasks
-from doubt.text import write_dataset
+from doubt.engines.reference.engine import engine as reference
+from doubt.learners.definitions import resolve
 from doubt.training import Learner, Protocol, Score, Training
-from doubt.vocabulary import symbols_of
 
 _OPTIMISATION = {"dropout": 0.5, "optimizer": "adam", "lr": 1e-3, "lr_scheduler": "inverse_sqrt"}
 _OPTIMISATION |= {"warmup_init_lr": 1e-5, "warmup_updates": 1000}

@@ -8,7 +8,7 @@ from __future__ import annotations
 import importlib
 import sys
 
-import doubt.compat  # noqa: F401  (must come before fairseq)
+import doubt.data.compat  # noqa: F401  (must come before fairseq)
 
 from doubt.errors import UserError, exit_on_user_error, nearest
 

@@ -1,4 +1,4 @@
-"""Files written whole or not at all."""
+"""Where the project lies, and files written whole or not at all."""
 
 from __future__ import annotations
 
@@ -7,6 +7,9 @@ import tempfile
 from pathlib import Path
 
 from doubt.errors import UserError
+
+#: The folder of the project: Snakefile, tasks, scripts and this package lie in it.
+ROOT = Path(__file__).resolve().parent.parent
 
 
 def write_atomically(path: Path, text: str) -> None:

@@ -9,23 +9,16 @@ from snakemake.exceptions import WorkflowError
 
 sys.path.insert(0, str(Path(workflow.basedir)))
 
-from doubt.code_hash import code_hash, content_hash
+from doubt.workflow.planning.code_hash import code_hash, content_hash
+from doubt.data.files import BINARY_FILES, CHECKSUMS, TEXT_FILES
 from doubt.errors import UserError
-from doubt.job_environment import set_job_environment
-from doubt.plan import Plan
-from doubt.text import FILES as TEXT_FILES
+from doubt.figures import NAMES as FIGURES
+from doubt.tables import FILES as TABLE_FILES
+from doubt.workflow.planning.job_environment import set_job_environment
+from doubt.workflow.planning.plan import Plan
 
 RESULTS = "results"
-# The files of doubt.binary.FILES, which cannot be imported here since it imports fairseq.
-BINARY_FILES = ["dict.src.txt", "dict.dst.txt"] + [
-    f"{split}.src-dst.{side}.{kind}"
-    for split in ("train", "valid", "test")
-    for side in ("src", "dst")
-    for kind in ("bin", "idx")
-]
-CHECKSUMS = "sha256.txt"
 FORMATS = ("svg", "png")
-FIGURES = ("rule_shares", "code_lengths", "code_curves")
 
 try:
     PLAN = Plan(config, Path(RESULTS) / ".cache")
@@ -35,24 +28,7 @@ for notice in PLAN.notices():
     logger.info(notice)
 set_job_environment(Path(workflow.basedir) / "scripts", PLAN.config)
 
-TABLES = [
-    f"{RESULTS}/tables/{name}"
-    for name in (
-        "blocks.csv",
-        "seed_classes.csv",
-        "seed_code_lengths.csv",
-        "fpa.csv",
-        "code_length.csv",
-        "preferences.csv",
-        "verdicts.csv",
-        "agreement.csv",
-        "claims.csv",
-        "outputs.csv",
-        "costs.csv",
-        "paper_table.md",
-        "paper_table.tex",
-    )
-]
+TABLES = [f"{RESULTS}/tables/{name}" for name in TABLE_FILES]
 
 # Tables that `snakemake --report` shows.
 REPORTED = {

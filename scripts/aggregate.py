@@ -14,13 +14,13 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
+from doubt.data.random_candidate import with_random
+from doubt.data.task import load_tasks
 from doubt.errors import exit_on_user_error
 from doubt.files import write_atomically
-from doubt.paper_table import latex, markdown, paper_tables, significance_marks
-from doubt.random_candidate import with_random
-from doubt.rows import read_predictions, read_runs
-from doubt.tables import build_tables, write_tables
-from doubt.tasks import load_tasks
+from doubt.measures.rows import read_predictions, read_runs
+from doubt.tables.paper_table import latex, markdown, paper_tables, significance_marks
+from doubt.tables.tables import build_tables, write_tables
 
 
 def main() -> None:

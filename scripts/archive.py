@@ -14,10 +14,10 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-from doubt.archive import pack, unpack
 from doubt.errors import exit_on_user_error
-from doubt.options import add_config_options, content_of
-from doubt.plan import Plan
+from doubt.workflow.planning.options import add_config_options, content_of
+from doubt.workflow.planning.plan import Plan
+from doubt.workflow.standing.archive import pack, unpack
 
 
 def main() -> None:

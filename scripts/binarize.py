@@ -11,7 +11,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-from doubt.binary import binarize
+from doubt.data.binary import binarize
 from doubt.errors import exit_on_user_error
 
 

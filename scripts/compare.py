@@ -20,11 +20,11 @@ from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Table
 
-from doubt.comparison import BEYOND, EQUAL_STATE, compare_results, tables_of
 from doubt.errors import exit_on_user_error
 from doubt.files import write_atomically
-from doubt.paper_table import number, span
 from doubt.report.cells import p_text
+from doubt.report.comparison import BEYOND, EQUAL_STATE, compare_results, tables_of
+from doubt.tables.paper_table import number, span
 
 
 def main() -> None:

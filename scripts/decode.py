@@ -16,12 +16,12 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
-from doubt.binary import load_dataset
-from doubt.checkpoints import load_checkpoint
-from doubt.decoding import decode
-from doubt.devices import choose_device
+from doubt.data.binary import load_dataset
+from doubt.data.vocabulary import dictionary_of, symbols_of
+from doubt.engines.checkpoints import load_checkpoint
+from doubt.engines.devices import choose_device
+from doubt.engines.reference.decoding import decode
 from doubt.errors import UserError, exit_on_user_error
-from doubt.vocabulary import dictionary_of, symbols_of
 
 
 def main() -> None:

@@ -14,8 +14,8 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from doubt.errors import exit_on_user_error
-from doubt.estimate import estimates, in_lines
-from doubt.options import add_config_options, plan_of
+from doubt.workflow.planning.options import add_config_options, plan_of
+from doubt.workflow.standing.estimate import estimates, in_lines
 
 
 def main() -> None:

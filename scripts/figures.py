@@ -13,7 +13,7 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from doubt.errors import exit_on_user_error
-from doubt.figures import draw_figures
+from doubt.figures.draw import draw_figures
 
 
 def main() -> None:

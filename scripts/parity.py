@@ -23,21 +23,22 @@ from typing import Any
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-import doubt.compat  # noqa: F401  (must come before fairseq)
+import doubt.data.compat  # noqa: F401  (must come before fairseq)
 
 import torch
 import yaml
 
-from doubt.binary import binarize, load_dataset
-from doubt.classify import NO_RULE, classify
-from doubt.engines import reference
+from doubt.data.binary import binarize, load_dataset
+from doubt.data.random_candidate import rules
+from doubt.data.task import FPA, load_tasks
+from doubt.data.text import write_dataset
 from doubt.engines.fused.engine import train_many
-from doubt.learners import resolve
-from doubt.measurement import Cell, chains
-from doubt.random_candidate import rules
-from doubt.tasks import FPA, load_tasks
-from doubt.text import write_dataset
+from doubt.engines.reference import engine as reference
+from doubt.files import ROOT
+from doubt.learners.definitions import resolve
+from doubt.measures.classify import NO_RULE, classify
 from doubt.training import Protocol, Result, Training
+from doubt.workflow.running.measurement import Cell, chains
 
 CPU = torch.device("cpu")
 NORMAL = statistics.NormalDist().inv_cdf(0.975)
@@ -76,9 +77,7 @@ def cell_of(case: Case, updates: int) -> Cell:
             write_dataset(task, case.size, name, text)
             binarize(text, binary)
             datasets[name] = load_dataset(binary)
-    definitions = yaml.safe_load((Path(__file__).resolve().parent.parent / "config.yaml").read_text("utf-8"))[
-        "learners"
-    ]
+    definitions = yaml.safe_load((ROOT / "config.yaml").read_text("utf-8"))["learners"]
     learner = resolve(definitions[case.learner], updates, None)
     return Cell(datasets, len(task.training_inputs(case.size)), task.block_size, learner, Protocol())
 

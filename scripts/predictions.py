@@ -14,11 +14,11 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-from doubt.classify import predictions
+from doubt.data.task import check_size, find_task, load_tasks
 from doubt.errors import UserError, exit_on_user_error
 from doubt.files import write_atomically
-from doubt.rows import read_runs
-from doubt.tasks import check_size, find_task, load_tasks
+from doubt.measures.classify import predictions
+from doubt.measures.rows import read_runs
 
 
 def main() -> None:

@@ -22,11 +22,11 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 from rich.console import Console
 
 from doubt.errors import UserError, exit_on_user_error
-from doubt.options import add_config_options, plan_of
-from doubt.plan import Plan
-from doubt.progress import Progress, in_words, pending_jobs
+from doubt.files import ROOT
+from doubt.workflow.planning.options import add_config_options, plan_of
+from doubt.workflow.planning.plan import Plan
+from doubt.workflow.standing.progress import Progress, in_words, pending_jobs
 
-ROOT = Path(__file__).resolve().parent.parent
 LOG = Path("results/logs/snakemake.log")
 #: Seconds between two lines of progress where the terminal cannot show one that changes.
 INTERVAL = 30

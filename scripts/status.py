@@ -15,7 +15,7 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from doubt.errors import exit_on_user_error
-from doubt.options import add_config_options, plan_of
+from doubt.workflow.planning.options import add_config_options, plan_of
 
 
 def main() -> None:
@@ -25,7 +25,7 @@ def main() -> None:
     arguments = parser.parse_args()
     plan = plan_of(arguments.configfile, arguments.config, arguments.results)
 
-    from doubt import status  # now: it imports torch, which a wrong configuration should not wait for
+    from doubt.workflow.standing import status  # now: it imports torch, which a wrong configuration should not wait for
 
     print("\n".join(status.why(plan, arguments.results) if arguments.why else status.status(plan, arguments.results)))
 

@@ -15,7 +15,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 from rich.console import Console
 
 from doubt.errors import exit_on_user_error
-from doubt.summary import summary
+from doubt.report.summary import summary
 
 
 def main() -> None:

@@ -27,19 +27,19 @@ from typing import NoReturn
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
-import doubt.compat  # noqa: F401  (must come before fairseq)
+import doubt.data.compat  # noqa: F401  (must come before fairseq)
 
 import torch
 from fairseq import options
 
-from doubt.binary import load_dataset
-from doubt.checkpoints import save_checkpoint
-from doubt.devices import choose_device
-from doubt.engines.reference import train_chain
+from doubt.data.binary import load_dataset
+from doubt.engines.checkpoints import save_checkpoint
+from doubt.engines.devices import choose_device
+from doubt.engines.reference.engine import train_chain
 from doubt.errors import UserError, exit_on_user_error
-from doubt.learners import resolve
-from doubt.measurement import Cell
+from doubt.learners.definitions import resolve
 from doubt.training import Protocol, Result, Training
+from doubt.workflow.running.measurement import Cell
 
 #: Arguments of this program that say nothing of the learner.
 OF_THE_RUN = {

@@ -17,12 +17,14 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from doubt.errors import exit_on_user_error
-from doubt.slots import gpu_slot
+from doubt.workflow.running.slots import gpu_slot
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--job", required=True, metavar="JSON", help="what to do, as doubt.jobs.Job describes it")
+    parser.add_argument(
+        "--job", required=True, metavar="JSON", help="what to do, as workflow.running.jobs.Job describes it"
+    )
     parser.add_argument("--data-bin", required=True, type=Path, metavar="DIR", help="the (task, size)'s binarized data")
     parser.add_argument("--ledger", required=True, type=Path, metavar="DIR", help="where finished trainings are kept")
     parser.add_argument("--output", required=True, type=Path, metavar="FILE", help="rows of the results, JSON lines")
@@ -37,8 +39,10 @@ def main() -> None:
     os.environ.setdefault("OMP_NUM_THREADS", str(arguments.threads))
     with gpu_slot(arguments.device, arguments.slots_per_gpu):
         print(f"on {platform.node()}; CUDA_VISIBLE_DEVICES: {os.environ.get('CUDA_VISIBLE_DEVICES')}", file=sys.stderr)
-        from doubt.devices import choose_device  # now: on import torch reads how many threads and which GPUs it has
-        from doubt.jobs import Job, Places, run_job
+        from doubt.engines.devices import (
+            choose_device,  # now: on import torch reads how many threads and which GPUs it has
+        )
+        from doubt.workflow.running.jobs import Job, Places, run_job
 
         run_job(
             Job.from_json(arguments.job),

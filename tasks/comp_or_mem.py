@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from string import ascii_lowercase
 
-from doubt.tasks import Symbols, Task
+from doubt.data.task import Symbols, Task
 
 FUNCTION = "F"
 

@@ -10,20 +10,20 @@ from typing import Any
 # Two processes with one thread each beat one with two; torch reads this when it is imported.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
-import doubt.compat  # noqa: F401  (must come before fairseq)
+import doubt.data.compat  # noqa: F401  (must come before fairseq)
 
 import pytest
 import torch
 import yaml
 
-from doubt.binary import binarize
-from doubt.learners import resolve
-from doubt.tasks import load_tasks
-from doubt.text import write_dataset
+from doubt.data.binary import binarize
+from doubt.data.task import load_tasks
+from doubt.data.text import write_dataset
+from doubt.learners.definitions import resolve
 from doubt.training import Learner
+from tests.shared.workspace import ROOT
 
 torch.set_num_threads(1)
-ROOT = Path(__file__).resolve().parent.parent
 
 
 @pytest.fixture(scope="session")

@@ -9,29 +9,16 @@ import shutil
 from dataclasses import dataclass
 from pathlib import Path
 
-import doubt.compat  # noqa: F401  (must come before fairseq)
+import doubt.data.compat  # noqa: F401  (must come before fairseq)
 
 from fairseq import options
 from fairseq.data import Dictionary, indexed_dataset
 from fairseq_cli import preprocess
 
+from doubt.data.files import BINARY_FILES, CHECKSUMS
+from doubt.data.text import check_dataset, read_side, unknown_symbols
 from doubt.errors import UserError
-from doubt.text import check_dataset, read_side, unknown_symbols
 from doubt.training import Example, Ids
-
-#: The files that fairseq-preprocess writes for a dataset.
-FILES = (
-    "dict.src.txt",
-    "dict.dst.txt",
-    *(
-        f"{split}.src-dst.{side}.{kind}"
-        for split in ("train", "valid", "test")
-        for side in ("src", "dst")
-        for kind in ("bin", "idx")
-    ),
-)
-#: The checksums of those files, in the form of `sha256sum`: one small file that stands for them all.
-CHECKSUMS = "sha256.txt"
 
 
 @dataclass(frozen=True)
@@ -65,7 +52,7 @@ def binarize(text: Path, folder: Path) -> None:
     try:
         with contextlib.redirect_stdout(io.StringIO()):
             preprocess.main(options.get_preprocessing_parser().parse_args(arguments))
-        sums = {name: hashlib.sha256((folder / name).read_bytes()).hexdigest() for name in FILES}
+        sums = {name: hashlib.sha256((folder / name).read_bytes()).hexdigest() for name in BINARY_FILES}
         (folder / CHECKSUMS).write_text("".join(f"{value}  {name}\n" for name, value in sums.items()))
     except OSError as error:
         raise UserError(f"cannot write {folder}: {error.strerror}; check rights and space") from error
@@ -92,7 +79,7 @@ def load_dataset(folder: Path) -> Dataset:
     Raises:
         UserError: a file is missing, or sources and targets differ in number.
     """
-    missing = [name for name in FILES if not (folder / name).is_file()]
+    missing = [name for name in BINARY_FILES if not (folder / name).is_file()]
     if missing:
         raise UserError(f"{folder} is not a binarized dataset: {missing[0]} is missing; run `snakemake data --cores 1`")
     source, target = (Dictionary.load(str(folder / f"dict.{side}.txt")) for side in ("src", "dst"))

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+from doubt.data.random_candidate import rules
+from doubt.data.task import Symbols, Task
 from doubt.errors import UserError
-from doubt.random_candidate import rules
-from doubt.tasks import Symbols, Task
 
 
 def check_distinguishable(task: Task, size: int) -> None:

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-import doubt.compat  # noqa: F401  (must come before fairseq)
+import doubt.data.compat  # noqa: F401  (must come before fairseq)
 
 from fairseq.data import Dictionary
 
-from doubt.binary import Dataset
-from doubt.tasks import Symbols, Task
-from doubt.text import training_pairs
+from doubt.data.binary import Dataset
+from doubt.data.task import Symbols, Task
+from doubt.data.text import training_pairs
 from doubt.training import Example, Ids
 
 #: fairseq-preprocess pads a dictionary to a multiple of this many symbols.
@@ -18,7 +18,7 @@ PADDING_FACTOR = 8
 
 
 def dataset_in_memory(task: Task, size: int, dataset: str) -> Dataset:
-    """What `doubt.binary.load_dataset` reads once the dataset is generated and binarized."""
+    """What `doubt.data.binary.load_dataset` reads once the dataset is generated and binarized."""
     pairs = training_pairs(task, size, dataset)
     source, target = (_dictionary(side) for side in zip(*pairs, strict=True))
     examples = tuple(Example(_encoded(s, source), _encoded(t, target)) for s, t in pairs)

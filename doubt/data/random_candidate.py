@@ -10,7 +10,7 @@ import random
 from collections.abc import Mapping
 from typing import cast
 
-from doubt.tasks import Candidate, Symbols, Task, line
+from doubt.data.task import Candidate, Symbols, Task, line
 
 RANDOM = "random"
 

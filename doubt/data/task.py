@@ -16,13 +16,14 @@ from pathlib import Path
 from typing import ClassVar
 
 from doubt.errors import UserError, nearest
+from doubt.files import ROOT
 
 Symbols = tuple[str, ...]
 Pair = tuple[Symbols, Symbols]
 #: A candidate rule: the output it gives for a source, at a size of the task.
 Candidate = Callable[[Symbols, int], Symbols]
 
-BUILT_IN = Path(__file__).resolve().parent.parent / "tasks"
+BUILT_IN = ROOT / "tasks"
 FPA = "fpa"
 RESERVED = {FPA, "other", "unfit", "diverged", "random"}
 
@@ -136,7 +137,7 @@ def _task_of(path: Path) -> Task:
     classes = [c for c in vars(module).values() if inspect.isclass(c) and issubclass(c, Task) and c is not Task]
     own = [c for c in classes if c.__module__ == module_name]
     if len(own) != 1:
-        raise UserError(f"task file {path} must define exactly one subclass of doubt.tasks.Task, it defines {len(own)}")
+        raise UserError(f"task file {path} must define exactly one subclass of doubt.Task, it defines {len(own)}")
     task = own[0]
     _check_definition(task, path)
     return task()

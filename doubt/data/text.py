@@ -6,13 +6,9 @@ from collections import Counter
 from collections.abc import Iterable
 from pathlib import Path
 
+from doubt.data.files import SIDES, SPLITS
+from doubt.data.task import FPA, Pair, Symbols, Task, check_size, line, words
 from doubt.errors import UserError
-from doubt.tasks import FPA, Pair, Symbols, Task, check_size, line, words
-
-SPLITS = ("train", "valid", "test")
-SIDES = ("src", "dst")
-#: All text files of a dataset.
-FILES = tuple(f"{split}.{side}" for split in SPLITS for side in SIDES)
 
 
 def write_dataset(task: Task, size: int, dataset: str, folder: Path) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from functools import lru_cache
 
-import doubt.compat  # noqa: F401  (must come before fairseq)
+import doubt.data.compat  # noqa: F401  (must come before fairseq)
 
 from fairseq.data import Dictionary
 

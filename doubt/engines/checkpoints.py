@@ -9,10 +9,10 @@ from pathlib import Path
 
 import torch
 
+from doubt.data.vocabulary import dictionary_of
+from doubt.engines.reference.models import build_model
 from doubt.errors import UserError
-from doubt.models import build_model
 from doubt.training import Learner, Training
-from doubt.vocabulary import dictionary_of
 
 FORMAT = "doubt-checkpoint-1"
 

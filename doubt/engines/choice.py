@@ -8,8 +8,8 @@ from typing import Protocol
 
 import torch
 
-from doubt.engines import reference
 from doubt.engines.fused import engine as fused
+from doubt.engines.reference import engine as reference
 from doubt.errors import UserError, nearest
 from doubt.training import Result, Training
 

@@ -13,10 +13,10 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from doubt.classify import NO_RULE
+from doubt.data.random_candidate import RANDOM
 from doubt.errors import UserError
-from doubt.random_candidate import RANDOM
-from doubt.rows import ORIGIN, PROTOCOL, either
+from doubt.measures.classify import NO_RULE
+from doubt.measures.rows import ORIGIN, PROTOCOL, either
 
 #: Colours of candidate rules, told apart by the colour-blind (M. Okabe and K. Ito, 2008), with their markers.
 RULE_COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9")

@@ -1,7 +1,8 @@
 """Learners by fairseq's own argument names: checked, and resolved to every value that has an effect.
 
-Run as `python -m doubt.learners`, it reads a JSON object {name: definition} from standard input and writes the resolved
-learners, or one line that says which definition is wrong; the workflow calls it so, since importing fairseq is slow.
+Run as `python -m doubt.learners.definitions`, it reads a JSON object {name: definition} from standard input and writes
+the resolved learners, or one line that says which definition is wrong; the workflow calls it so, since importing
+fairseq is slow.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ from collections.abc import Mapping
 from dataclasses import asdict
 from typing import Any
 
-import doubt.compat  # noqa: F401  (must come before fairseq)
+import doubt.data.compat  # noqa: F401  (must come before fairseq)
 
 import torch
 from fairseq import options
@@ -25,11 +26,11 @@ from fairseq.models import ARCH_CONFIG_REGISTRY, ARCH_MODEL_REGISTRY, FairseqEnc
 from fairseq.optim import OPTIMIZER_REGISTRY
 from fairseq.optim.lr_scheduler import LR_SCHEDULER_REGISTRY
 
-from doubt.batching import make_batch
 from doubt.engines.fused.support import supports
+from doubt.engines.reference.batching import make_batch
+from doubt.engines.reference.models import build_model, import_user_dir, namespace
+from doubt.engines.reference.optimisation import Optimizer, summed_nll
 from doubt.errors import UserError, nearest
-from doubt.models import build_model, import_user_dir, namespace
-from doubt.optimisation import Optimizer, summed_nll
 from doubt.training import Example, Learner, Protocol
 
 #: Arguments of fairseq-train that the original's commands give and that change nothing here.

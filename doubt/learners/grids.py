@@ -8,8 +8,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from doubt.data.task import Task
 from doubt.errors import UserError
-from doubt.tasks import Task
 
 #: Grid keys of the original's JSON files that say how to measure, not what the learner is.
 GRID_KEYS = {"seed", "mdl-batches-per-epoch", "mdl-batch-size", "mdl-train-examples", "mdl-block-size"}

@@ -1,1 +1,4 @@
-"""The two measures of inductive bias, FPA and code length, and the intervals around them."""
+"""From outputs to numbers: rows of results go in; classes, FPA and code lengths with their intervals come out.
+
+Imports data and the root's modules; trains nothing and draws nothing.
+"""

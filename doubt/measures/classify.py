@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from itertools import repeat
 
-from doubt.distinguish import check_distinguishable
+from doubt.data.distinguish import check_distinguishable
+from doubt.data.random_candidate import rules
+from doubt.data.task import Symbols, Task, line, words
 from doubt.errors import UserError
-from doubt.random_candidate import rules
-from doubt.rows import ORIGIN, PROTOCOL, Row
-from doubt.tasks import Symbols, Task, line, words
+from doubt.measures.rows import ORIGIN, PROTOCOL, Row
 
 #: Classes besides the candidate rules, in the order in which tables list them.
 OTHER, UNFIT, DIVERGED = "other", "unfit", "diverged"

@@ -8,13 +8,13 @@ from typing import cast
 
 import pandas as pd
 
+from doubt.data.random_candidate import RANDOM
+from doubt.data.task import Task, find_task
 from doubt.errors import UserError
 from doubt.measures.fpa import CELL
 from doubt.measures.intervals import bca
+from doubt.measures.rows import ORIGIN, PROTOCOL, Row, either, either_by
 from doubt.measures.scale import dip_p, uniform_bits
-from doubt.random_candidate import RANDOM
-from doubt.rows import ORIGIN, PROTOCOL, Row, either, either_by
-from doubt.tasks import Task, find_task
 
 BLOCK_COLUMNS = [
     *["task", "size", "dataset", "learner", "seed", "block", "n_examples", "bits", "training_id"],

@@ -8,12 +8,12 @@ from typing import cast
 
 import pandas as pd
 
-from doubt.classify import DIVERGED, UNFIT, classes
-from doubt.distinguish import n_ambiguous
+from doubt.data.distinguish import n_ambiguous
+from doubt.data.task import Task, find_task
 from doubt.errors import UserError
+from doubt.measures.classify import DIVERGED, UNFIT, classes
 from doubt.measures.intervals import Interval, wilson
-from doubt.rows import ORIGIN, PROTOCOL, Row, either
-from doubt.tasks import Task, find_task
+from doubt.measures.rows import ORIGIN, PROTOCOL, Row, either
 
 NONE = Interval(math.nan, math.nan)
 CELL = ["task", "size", "learner"]

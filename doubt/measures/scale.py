@@ -10,7 +10,7 @@ from functools import lru_cache
 import numpy as np
 from diptest import diptest  # type: ignore[import-untyped]
 
-from doubt.tasks import Task
+from doubt.data.task import Task
 
 #: Symbols that fairseq puts into every dictionary, and the multiple to which fairseq-preprocess fills it up.
 SPECIAL, MULTIPLE = 4, 8

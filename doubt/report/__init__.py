@@ -1,1 +1,1 @@
-"""The report: one page, made from the tables and figures of a results folder, that opens from disk."""
+"""What a run says to people: tables and figures go in; the page, the terminal's summary, a comparison come out."""

@@ -7,7 +7,7 @@ from typing import Any
 
 import pandas as pd
 
-from doubt.classify import NO_RULE
+from doubt.measures.classify import NO_RULE
 from doubt.statistics.preferences import DESCRIPTIVE, NOT_MEASURED, OPEN, TESTED
 from doubt.statistics.verdicts import ONE_CANDIDATE
 

@@ -9,7 +9,7 @@ from typing import Any
 
 import pandas as pd
 
-from doubt.paper_table import number, share, span
+from doubt.tables.paper_table import number, share, span
 
 
 @dataclass(frozen=True)

@@ -20,9 +20,9 @@ from doubt.errors import UserError
 from doubt.measures.code_length import COMPLETE
 from doubt.measures.fpa import CELL
 from doubt.measures.intervals import EQUAL, bca
-from doubt.rows import PROTOCOL, Row, either
+from doubt.measures.rows import PROTOCOL, Row, either
 from doubt.statistics.paired import ALPHA, compare, corrected
-from doubt.tables import read_table
+from doubt.tables.tables import read_table
 
 COMPARISON_COLUMNS = [
     *["measure", *CELL, "candidate", "n_a", "n_b", "n_common", "n_equal", "change", "ci_low", "ci_high", "ci_note"],

@@ -11,15 +11,15 @@ import pandas as pd
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
+from doubt.data.task import Task
 from doubt.figures.style import NO_RULE_COLOURS, RULE_COLOURS, rules_of
+from doubt.measures.rows import ORIGIN, PROTOCOL, either
 from doubt.report import columns, provenance
 from doubt.report.answer import SURE, answer
 from doubt.report.cells import PageTable, page_table
 from doubt.report.sections import learner_section, missing, task_section
-from doubt.rows import ORIGIN, PROTOCOL, either
-from doubt.summary import duration
-from doubt.tables import COLUMNS, read_table
-from doubt.tasks import Task
+from doubt.report.summary import duration
+from doubt.tables.tables import COLUMNS, read_table
 
 HERE = Path(__file__).parent
 STATES = ("supported", "contradicted", "undecided")

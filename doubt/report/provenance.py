@@ -12,8 +12,8 @@ from pathlib import Path
 from typing import Any
 
 from doubt.errors import UserError
+from doubt.files import ROOT
 
-ROOT = Path(__file__).resolve().parent.parent.parent
 PACKAGES = ("torch", "fairseq", "numpy", "scipy", "statsmodels", "pandas", "matplotlib", "snakemake")
 
 

@@ -10,13 +10,13 @@ from typing import Any
 
 import pandas as pd
 
-from doubt.classify import NO_RULE
-from doubt.random_candidate import RANDOM, rules
+from doubt.data.random_candidate import RANDOM, rules
+from doubt.data.task import Symbols, Task, line
+from doubt.measures.classify import NO_RULE
 from doubt.report import columns
 from doubt.report.answer import Finding, findings
 from doubt.report.cells import PageTable, page_table
 from doubt.report.svg import inline
-from doubt.tasks import Symbols, Task, line
 
 #: Outputs shown per class and input at most.
 MOST_OUTPUTS = 4

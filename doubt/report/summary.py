@@ -11,11 +11,11 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from doubt.classify import NO_RULE
-from doubt.paper_table import number
-from doubt.random_candidate import RANDOM
-from doubt.rows import ORIGIN, PROTOCOL, either
-from doubt.tables import read_table
+from doubt.data.random_candidate import RANDOM
+from doubt.measures.classify import NO_RULE
+from doubt.measures.rows import ORIGIN, PROTOCOL, either
+from doubt.tables.paper_table import number
+from doubt.tables.tables import read_table
 
 
 def summary(tables: Path) -> RenderableType:

@@ -1,1 +1,4 @@
-"""From measures to findings: which rule a learner prefers, how sure that is, and what was claimed before."""
+"""What the numbers allow to say: measures go in; preferences, verdicts and decided claims come out.
+
+Imports measures.
+"""

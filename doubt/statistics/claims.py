@@ -25,7 +25,7 @@ import pandas as pd
 import yaml
 
 from doubt.errors import UserError, nearest
-from doubt.rows import PROTOCOL
+from doubt.measures.rows import PROTOCOL
 from doubt.statistics.agreement import ALL
 from doubt.statistics.claim_tests import CONTRADICTED, SUPPORTED, UNDECIDED, Outcome, decide, pool
 from doubt.statistics.paired import ALPHA

@@ -8,12 +8,12 @@ from typing import Any, cast
 
 import pandas as pd
 
-from doubt.classify import NO_RULE
+from doubt.data.random_candidate import RANDOM
+from doubt.measures.classify import NO_RULE
 from doubt.measures.code_length import COMPLETE
 from doubt.measures.fpa import CELL
 from doubt.measures.intervals import bca
-from doubt.random_candidate import RANDOM
-from doubt.rows import ORIGIN, PROTOCOL, Row, either
+from doubt.measures.rows import ORIGIN, PROTOCOL, Row, either
 from doubt.statistics.paired import ALPHA, MANY, compare, corrected, mcnemar_p, needed_to_settle, needed_to_test
 
 #: Levels of a verdict: decided by the corrected test, open although it could have decided, too few seeds to test.

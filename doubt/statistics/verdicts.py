@@ -7,11 +7,11 @@ from typing import Any
 
 import pandas as pd
 
-from doubt.classify import NO_RULE
+from doubt.data.random_candidate import RANDOM
+from doubt.measures.classify import NO_RULE
 from doubt.measures.code_length import COMPLETE
 from doubt.measures.fpa import CELL
-from doubt.random_candidate import RANDOM
-from doubt.rows import PROTOCOL, Row, either
+from doubt.measures.rows import PROTOCOL, Row, either
 from doubt.statistics.preferences import DESCRIPTIVE, NOT_MEASURED, OPEN, TESTED, settling
 
 VERDICT_COLUMNS = [

@@ -9,10 +9,10 @@ from typing import Any
 
 import pandas as pd
 
-from doubt.classify import NO_RULE
+from doubt.data.random_candidate import RANDOM
+from doubt.measures.classify import NO_RULE
 from doubt.measures.fpa import CELL
-from doubt.random_candidate import RANDOM
-from doubt.rows import PROTOCOL, either
+from doubt.measures.rows import PROTOCOL, either
 
 
 @dataclass(frozen=True)

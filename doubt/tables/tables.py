@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pandas as pd
 
+from doubt.data.task import Task
 from doubt.errors import UserError
 from doubt.files import write_atomically
 from doubt.measures.code_length import (
@@ -18,12 +19,11 @@ from doubt.measures.code_length import (
     seed_code_lengths,
 )
 from doubt.measures.fpa import CELL, FPA_COLUMNS, SEED_CLASS_COLUMNS, fpa_table, seed_classes
-from doubt.rows import ORIGIN, PROTOCOL, Row, check_one_protocol
+from doubt.measures.rows import ORIGIN, PROTOCOL, Row, check_one_protocol
 from doubt.statistics.agreement import AGREEMENT_COLUMNS, agreement_table
 from doubt.statistics.claims import BUILT_IN, CLAIM_COLUMNS, claims_table, read_claims
 from doubt.statistics.preferences import PREFERENCE_COLUMNS, preferences_table
 from doubt.statistics.verdicts import VERDICT_COLUMNS, verdicts_table
-from doubt.tasks import Task
 
 OUTPUT_COLUMNS = [*CELL, "src", "in_training", "pred", "class", "agrees", "n_seeds", "n_class", "seeds"]
 COST_COLUMNS = [*CELL, *ORIGIN, "host", "n_trainings", "n_diverged", "seconds", "updates", *PROTOCOL]

@@ -10,10 +10,11 @@ from pathlib import Path
 import pytest
 from fairseq.data import Dictionary
 
-from doubt.binary import FILES, binarize, load_dataset
+from doubt.data.binary import binarize, load_dataset
+from doubt.data.files import BINARY_FILES
+from doubt.data.task import FPA, line, load_tasks
+from doubt.data.text import dictionary_order, training_pairs
 from doubt.errors import UserError
-from doubt.tasks import FPA, line, load_tasks
-from doubt.text import dictionary_order, training_pairs
 
 TASKS = load_tasks()
 
@@ -88,7 +89,7 @@ def test_bad_text_is_refused_and_nothing_written(text: Path, name: str, content:
     assert not (text.parent / "bin").exists()
 
 
-@pytest.mark.parametrize("name", FILES)
+@pytest.mark.parametrize("name", BINARY_FILES)
 def test_an_incomplete_binary_dataset_is_refused(results: Path, tmp_path: Path, name: str) -> None:
     folder = Path(shutil.copytree(results / "data-bin/add-or-mul/5/mul", tmp_path / "bin"))
     (folder / name).unlink()

@@ -8,15 +8,16 @@ from pathlib import Path
 
 import pytest
 
+from doubt.data.task import Task, check_size, find_task, load_tasks, words
 from doubt.errors import UserError
-from doubt.tasks import Task, check_size, find_task, load_tasks, words
+from tests.shared.workspace import ROOT
 
 TASKS = load_tasks()
 CELLS = [(task, size) for task in TASKS.values() for size in task.sizes]
-REFERENCE = Path(__file__).parent / "reference" / "data.sha256"
+REFERENCE = ROOT / "tests/shared/reference/data.sha256"
 
 OWN_TASK = '''
-from doubt.tasks import Task
+from doubt.data.task import Task
 
 class Reverse(Task):
     """Is the rule "backwards" or "the same"?"""

@@ -5,12 +5,12 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
-from pathlib import Path
 from typing import Any
 
 import pytest
 
-ROOT = Path(__file__).resolve().parent.parent
+from tests.shared.workspace import ROOT
+
 #: What the workflow needs beside torch, numpy and fairseq; a machine that only trains may lack it.
 NOT_NEEDED = ["jinja2", "matplotlib", "pandas", "scipy", "snakemake", "statsmodels", "yaml"]
 RUN = f"""

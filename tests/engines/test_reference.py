@@ -13,18 +13,19 @@ from typing import Any
 import pytest
 import torch
 
-from doubt.binary import load_dataset
-from doubt.checkpoints import load_checkpoint, save_checkpoint
-from doubt.engines.reference import evaluate_kept, train_chain
-from doubt.learners import resolve
-from doubt.measurement import Cell, chains
+from doubt.data.binary import load_dataset
+from doubt.data.vocabulary import symbols_of
+from doubt.engines.checkpoints import load_checkpoint, save_checkpoint
+from doubt.engines.reference.engine import evaluate_kept, train_chain
+from doubt.learners.definitions import resolve
 from doubt.training import Decode, Example, Learner, Protocol, Training
-from doubt.vocabulary import symbols_of
+from doubt.workflow.running.measurement import Cell, chains
+from tests.shared.workspace import ROOT
 
-ROOT = Path(__file__).parent.parent
-ROWS = [json.loads(row) for row in (ROOT / "tests/reference/original_code_lengths.jsonl").read_text().splitlines()]
+ORIGINAL_ROWS = ROOT / "tests/shared/reference/original_code_lengths.jsonl"
+ROWS = [json.loads(row) for row in ORIGINAL_ROWS.read_text().splitlines()]
 CPU = torch.device("cpu")
-PLUGIN = str(ROOT / "tests/plugins/uniform_learner")
+PLUGIN = str(ROOT / "tests/shared/plugins/uniform_learner")
 
 
 def run_script(script: str, *words: str) -> subprocess.CompletedProcess[str]:
@@ -104,7 +105,7 @@ def test_independent_streams_differ_between_seeds_blocks_and_updates(
     results: Path, learner_of: Callable[..., Learner]
 ) -> None:
     """Neighbouring seeds share shifted dropout streams as released, and none by default."""
-    from doubt.randomness import independent_stream, released_stream
+    from doubt.engines.reference.randomness import independent_stream, released_stream
 
     def draw(stream: Callable[[Any, int], None], which: Any, update: int) -> float:
         stream(which, update)

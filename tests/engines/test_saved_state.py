@@ -15,15 +15,15 @@ from pathlib import Path
 import pytest
 import torch
 
-import doubt.saved_state
-from doubt.binary import load_dataset
-from doubt.engines.reference import train_chain, train_chains
-from doubt.ledger import read_records
-from doubt.measurement import Cell
-from doubt.saved_state import SavedState
+import doubt.engines.reference.saved_state
+from doubt.data.binary import load_dataset
+from doubt.engines.reference.engine import train_chain, train_chains
+from doubt.engines.reference.saved_state import SavedState
 from doubt.training import Learner, Protocol, Result, Training
+from doubt.workflow.running.ledger import read_records
+from doubt.workflow.running.measurement import Cell
+from tests.shared.workspace import ROOT
 
-ROOT = Path(__file__).resolve().parent.parent
 CPU = torch.device("cpu")
 FRESH, RELEASED = Protocol(), Protocol("carried", "released", 1)
 
@@ -139,7 +139,7 @@ def test_a_state_that_cannot_be_written_does_not_stop_the_training(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     (tmp_path / "file").write_text("in the way")
-    monkeypatch.setattr(doubt.saved_state, "SAVE_EVERY", 0.0)
+    monkeypatch.setattr(doubt.engines.reference.saved_state, "SAVE_EVERY", 0.0)
     chain = cell(results, learner_of("transformer", updates=2), FRESH).trainings("mul", 1, [0])
     assert len(list(train_chains([chain], CPU, state_folder=tmp_path / "file/states"))) == 1
     assert "cannot be saved" in capsys.readouterr().err

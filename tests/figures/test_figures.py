@@ -8,13 +8,14 @@ import matplotlib.image
 import pandas as pd
 import pytest
 
-from doubt.classify import predictions
-from doubt.figures import NAMES, draw_figures
+from doubt.data.random_candidate import with_random
+from doubt.data.task import Task, load_tasks
+from doubt.figures import NAMES
 from doubt.figures.code_lengths import log_floor
-from doubt.random_candidate import with_random
-from doubt.tables import build_tables, read_table, write_tables
-from doubt.tasks import Task, load_tasks
-from tests.made_up import Row, code, decode, follow
+from doubt.figures.draw import draw_figures
+from doubt.measures.classify import predictions
+from doubt.tables.tables import build_tables, read_table, write_tables
+from tests.shared.made_up import Row, code, decode, follow
 
 COUNT = load_tasks()["count-or-mem"]
 

@@ -12,16 +12,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from doubt.classify import classes, classify, predictions
-from doubt.distinguish import check_distinguishable, n_ambiguous
+from doubt.data.distinguish import check_distinguishable, n_ambiguous
+from doubt.data.random_candidate import rules, with_random
+from doubt.data.task import Symbols, Task, load_tasks, words
 from doubt.errors import UserError
-from doubt.random_candidate import rules, with_random
-from doubt.tasks import Symbols, Task, load_tasks, words
-from tests.made_up import decode, follow
+from doubt.measures.classify import classes, classify, predictions
+from tests.shared.made_up import decode, follow
+from tests.shared.workspace import ROOT
 
 TASKS = load_tasks()
 COUNT = TASKS["count-or-mem"]
-ROOT = Path(__file__).resolve().parent.parent
 
 
 def outputs(task: Task, size: int, rule: str) -> list[Symbols]:

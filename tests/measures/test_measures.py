@@ -8,13 +8,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from doubt.classify import predictions
+from doubt.data.task import load_tasks
 from doubt.errors import UserError
+from doubt.measures.classify import predictions
 from doubt.measures.code_length import blocks_table, code_length_table, seed_code_lengths
 from doubt.measures.fpa import fpa_table, seed_classes
 from doubt.measures.intervals import bca, wilson
-from doubt.tasks import load_tasks
-from tests.made_up import Row, code, decode, follow, score
+from tests.shared.made_up import Row, code, decode, follow, score
 
 TASKS = load_tasks()
 COUNT = TASKS["count-or-mem"]

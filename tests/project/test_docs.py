@@ -11,9 +11,9 @@ from pathlib import Path
 import pytest
 import yaml
 
-from doubt.plan import Plan
+from doubt.workflow.planning.plan import Plan
+from tests.shared.workspace import ROOT
 
-ROOT = Path(__file__).resolve().parent.parent
 PAGES = sorted([ROOT / "README.md", ROOT / "CHANGELOG.md", *(ROOT / "docs").glob("*.md")])
 
 

@@ -10,16 +10,17 @@ from typing import Any
 
 import pytest
 
-from doubt.classify import predictions
-from doubt.comparison import compare_results, tables_of
+from doubt.data.task import load_tasks
 from doubt.errors import UserError
-from doubt.tables import build_tables, write_tables
-from doubt.tasks import load_tasks
-from tests.made_up import Row, code, decode, follow
+from doubt.measures.classify import predictions
+from doubt.report.comparison import compare_results, tables_of
+from doubt.tables.tables import build_tables, write_tables
+from tests.shared.made_up import Row, code, decode, follow
+from tests.shared.workspace import ROOT
 
 TASKS = load_tasks()
 COUNT = TASKS["count-or-mem"]
-SCRIPT = Path(__file__).resolve().parent.parent / "scripts" / "compare.py"
+SCRIPT = ROOT / "scripts/compare.py"
 
 
 def rows(factor: float = 1.0, seeds: range = range(1, 9), rule: str = "mem", **changes: Any) -> list[Row]:

@@ -15,19 +15,19 @@ from typing import Any
 
 import pytest
 
-from doubt.classify import predictions
+from doubt.data.task import load_tasks
 from doubt.errors import UserError
-from doubt.figures import draw_figures
+from doubt.figures.draw import draw_figures
+from doubt.measures.classify import predictions
+from doubt.measures.rows import read_runs
 from doubt.report.columns import shorten
 from doubt.report.page import build_page
-from doubt.rows import read_runs
-from doubt.tables import build_tables, read_table, write_tables
-from doubt.tasks import load_tasks
-from tests.made_up import Row, code, decode, follow, write_cells
+from doubt.tables.tables import build_tables, read_table, write_tables
+from tests.shared.made_up import Row, code, decode, follow, write_cells
+from tests.shared.workspace import ROOT
 
 TASKS = load_tasks()
 COUNT = TASKS["count-or-mem"]
-ROOT = Path(__file__).resolve().parent.parent
 
 
 def results(folder: Path, scores: list[Row], decodes: list[Row]) -> Path:

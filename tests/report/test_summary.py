@@ -7,11 +7,11 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
-from doubt.classify import predictions
-from doubt.summary import duration, summary
-from doubt.tables import build_tables, write_tables
-from doubt.tasks import load_tasks
-from tests.made_up import Row, code, decode, follow
+from doubt.data.task import load_tasks
+from doubt.measures.classify import predictions
+from doubt.report.summary import duration, summary
+from doubt.tables.tables import build_tables, write_tables
+from tests.shared.made_up import Row, code, decode, follow
 
 TASKS = load_tasks()
 COUNT = TASKS["count-or-mem"]

@@ -13,8 +13,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from doubt.random_candidate import RANDOM, rules
-from doubt.tasks import Task, line, load_tasks
+from doubt.data.random_candidate import RANDOM, rules
+from doubt.data.task import Task, line, load_tasks
 
 LEARNERS = ("lstm-attention", "lstm", "cnn", "transformer")
 FIRST_RULE = ("lstm-attention", "lstm")

@@ -7,13 +7,13 @@ from typing import Any
 
 import pytest
 
-from doubt.classify import predictions
+from doubt.data.random_candidate import with_random
+from doubt.data.task import load_tasks
 from doubt.errors import UserError
-from doubt.random_candidate import with_random
+from doubt.measures.classify import predictions
 from doubt.statistics.claims import BUILT_IN, claims_table, read_claims
-from doubt.tables import build_tables
-from doubt.tasks import load_tasks
-from tests.made_up import Row, code, decode, follow
+from doubt.tables.tables import build_tables
+from tests.shared.made_up import Row, code, decode, follow
 
 TASKS = {name: with_random(task) for name, task in load_tasks().items()}
 COUNT, SUMS = TASKS["count-or-mem"], TASKS["add-or-mul"]

@@ -11,10 +11,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from doubt.classify import predictions
+from doubt.data.random_candidate import with_random
+from doubt.data.task import load_tasks
+from doubt.measures.classify import predictions
 from doubt.measures.scale import dip_p, uniform_bits
-from doubt.paper_table import markdown, paper_tables, significance_marks
-from doubt.random_candidate import with_random
 from doubt.statistics.paired import (
     MANY,
     compare,
@@ -25,9 +25,9 @@ from doubt.statistics.paired import (
     sign_flip,
 )
 from doubt.statistics.verdicts import p_value
-from doubt.tables import build_tables
-from doubt.tasks import load_tasks
-from tests.made_up import Row, code, decode, follow
+from doubt.tables.paper_table import markdown, paper_tables, significance_marks
+from doubt.tables.tables import build_tables
+from tests.shared.made_up import Row, code, decode, follow
 
 TASKS = {name: with_random(task) for name, task in load_tasks().items()}
 COUNT, SUMS = TASKS["count-or-mem"], TASKS["add-or-mul"]

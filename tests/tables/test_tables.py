@@ -13,18 +13,18 @@ from typing import Any
 import pandas as pd
 import pytest
 
-from doubt.classify import predictions
+from doubt.data.random_candidate import with_random
+from doubt.data.task import load_tasks
 from doubt.errors import UserError
-from doubt.paper_table import latex, markdown, number, paper_tables
-from doubt.random_candidate import with_random
-from doubt.rows import either, read_runs
-from doubt.tables import COLUMNS, build_tables, read_table, write_tables
-from doubt.tasks import load_tasks
-from tests.made_up import code, decode, follow, score, write_cells
+from doubt.measures.classify import predictions
+from doubt.measures.rows import either, read_runs
+from doubt.tables.paper_table import latex, markdown, number, paper_tables
+from doubt.tables.tables import COLUMNS, build_tables, read_table, write_tables
+from tests.shared.made_up import code, decode, follow, score, write_cells
+from tests.shared.workspace import ROOT
 
 TASKS = load_tasks()
 COUNT = TASKS["count-or-mem"]
-ROOT = Path(__file__).resolve().parent.parent
 
 
 def script(name: str, *arguments: object) -> subprocess.CompletedProcess[str]:

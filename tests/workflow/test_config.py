@@ -9,13 +9,13 @@ from typing import Any
 import pytest
 import yaml
 
-from doubt.config import parse_seeds, read_config
 from doubt.errors import UserError
-from doubt.plan import Plan, expand_grids
 from doubt.training import Protocol
+from doubt.workflow.planning.config import parse_seeds, read_config
+from doubt.workflow.planning.plan import Plan, expand_grids
+from tests.shared.workspace import ROOT
 
-ROOT = Path(__file__).resolve().parent.parent
-UNIFORM = {"arch": "uniform_guesser", "user_dir": "tests/plugins/uniform_learner", "optimizer": "adam"}
+UNIFORM = {"arch": "uniform_guesser", "user_dir": "tests/shared/plugins/uniform_learner", "optimizer": "adam"}
 EXPERIMENT = {"task": "add-or-mul", "sizes": [5], "learners": ["cnn"], "seeds": "1-4"}
 GOOD: dict[str, Any] = {"learners": {"cnn": {"arch": "fconv"}}, "experiments": [EXPERIMENT]}
 

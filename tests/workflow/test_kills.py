@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from tests.workspace import EXPERIMENT, ROOT, ROWS, SMALL, Workspace, kill
+from tests.shared.workspace import EXPERIMENT, ROOT, ROWS, SMALL, Workspace, kill
 
 #: About ten seconds of training: 14 trainings of 100 updates.
 WORKLOAD = SMALL | {"updates": 100, "experiments": [EXPERIMENT]}

@@ -17,10 +17,10 @@ from pathlib import Path
 import pytest
 
 from doubt.errors import UserError
-from doubt.ledger import Ledger, read_label, read_records, shelf_of
 from doubt.training import Decode, Example, Learner, Protocol, Result, Score, Training
+from doubt.workflow.running.ledger import Ledger, read_label, read_records, shelf_of
+from tests.shared.workspace import ROOT
 
-ROOT = Path(__file__).resolve().parent.parent
 SYMBOLS = ("<s>", "<pad>", "</s>", "<unk>", "a", "b")
 T = (Example((4, 2), (4, 2)),)
 NEXT = Score((Example((5, 2), (5, 2)),))
@@ -131,8 +131,8 @@ def test_a_small_disk_that_fills_up(tmp_path: Path) -> None:
 WRITER = """
 import sys
 from pathlib import Path
-from doubt.ledger import Ledger
-from tests.test_ledger import NOTE, result, training
+from doubt.workflow.running.ledger import Ledger
+from tests.workflow.test_ledger import NOTE, result, training
 ledger = Ledger(Path(sys.argv[1]), "code")
 for seed in range(int(sys.argv[2]), int(sys.argv[3])):
     ledger.add(training(seed), result(training(seed)), NOTE)

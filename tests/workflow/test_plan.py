@@ -8,9 +8,8 @@ from typing import Any
 import pytest
 import yaml
 
-from doubt.plan import Plan
-
-ROOT = Path(__file__).resolve().parent.parent
+from doubt.workflow.planning.plan import Plan
+from tests.shared.workspace import ROOT
 
 
 def plan_of(cache: Path, **changed: Any) -> Plan:

@@ -9,10 +9,10 @@ from typing import Any
 
 import pytest
 
-from doubt.plan import Plan
-from doubt.progress import Progress, in_words, pending_jobs
+from doubt.workflow.planning.plan import Plan
+from doubt.workflow.standing.progress import Progress, in_words, pending_jobs
 
-GUESSER = {"arch": "uniform_guesser", "user_dir": "tests/plugins/uniform_learner", "optimizer": "adam"}
+GUESSER = {"arch": "uniform_guesser", "user_dir": "tests/shared/plugins/uniform_learner", "optimizer": "adam"}
 LEARNERS = {"quick": GUESSER | {"updates": 1}, "slow": GUESSER | {"updates": 99}}
 
 

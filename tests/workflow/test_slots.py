@@ -12,12 +12,12 @@ from pathlib import Path
 
 import pytest
 
-from doubt.slots import gpu_slot, visible_devices
+from doubt.workflow.running.slots import gpu_slot, visible_devices
+from tests.shared.workspace import ROOT
 
-ROOT = Path(__file__).resolve().parent.parent
 JOB = """
 import os, sys, time
-from doubt.slots import gpu_slot
+from doubt.workflow.running.slots import gpu_slot
 with gpu_slot("cuda", int(sys.argv[1])):
     start = time.monotonic()
     print("got", os.environ["CUDA_VISIBLE_DEVICES"], flush=True)

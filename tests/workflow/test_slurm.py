@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 import yaml
 
-from tests.slurm_cluster import Cluster, reason_not_to
-from tests.workspace import EXPERIMENT, ROOT, ROWS, SMALL, Workspace, kill
+from tests.shared.slurm_cluster import Cluster, reason_not_to
+from tests.shared.workspace import EXPERIMENT, ROOT, ROWS, SMALL, Workspace, kill
 
 REASON = reason_not_to()
 pytestmark = [

@@ -13,13 +13,13 @@ from pathlib import Path
 import pytest
 import yaml
 
-from doubt.binary import load_dataset
+from doubt.data.binary import load_dataset
+from doubt.data.in_memory import dataset_in_memory
+from doubt.data.task import load_tasks
 from doubt.errors import UserError
-from doubt.heartbeat import heartbeat, signs
-from doubt.in_memory import dataset_in_memory
-from doubt.options import content_of, plan_of
-from doubt.tasks import load_tasks
-from tests.workspace import EXPERIMENT, ROWS, SMALL, Workspace
+from doubt.workflow.planning.options import content_of, plan_of
+from doubt.workflow.running.heartbeat import heartbeat, signs
+from tests.shared.workspace import EXPERIMENT, ROWS, SMALL, Workspace
 
 pytestmark = pytest.mark.xdist_group("standing")
 CELL = "hierar-or-linear/4/transformer"
@@ -76,7 +76,7 @@ def test_why(ours: Workspace) -> None:
     )
     ours.configure(ONE_SEED | {"learners": {"transformer": {"dropout": 0.4}}, "rng_streams": "released"})
     assert "changed: dropout from 0.5 to 0.4, rng_streams from independent to released" in why(ours)
-    reference = ours.code / "doubt/engines/reference.py"
+    reference = ours.code / "doubt/engines/reference/engine.py"
     reference.write_text(reference.read_text().replace("CHECK_EVERY = 100", "CHECK_EVERY = 101"))
     ours.configure(ONE_SEED)
     sentence = f"{CELL}: 7 of 7: the code that trains has changed since they were trained"
@@ -188,7 +188,7 @@ def test_damaged_and_foreign_archives_are_refused(ours: Workspace, tmp_path: Pat
         tar.add(unpacked / "manifest.json", "manifest.json")
     assert "is of another format" in refusal()
     archive.write_bytes(whole)
-    reference = other.code / "doubt/engines/reference.py"
+    reference = other.code / "doubt/engines/reference/engine.py"
     reference.write_text(reference.read_text().replace("CHECK_EVERY = 100", "CHECK_EVERY = 101"))
     assert "is foreign: its trainings were done by other code" in refusal()
 

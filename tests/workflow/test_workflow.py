@@ -16,8 +16,10 @@ from typing import Any
 import pytest
 import yaml
 
-ROOT = Path(__file__).resolve().parent.parent
-ROWS = [json.loads(row) for row in (ROOT / "tests/reference/original_code_lengths.jsonl").read_text().splitlines()]
+from tests.shared.workspace import ROOT
+
+ORIGINAL_ROWS = ROOT / "tests/shared/reference/original_code_lengths.jsonl"
+ROWS = [json.loads(row) for row in ORIGINAL_ROWS.read_text().splitlines()]
 ORIGINAL = [row for row in ROWS if row["learner"] in ("transformer", "transformer-joint", "cnn")]
 CONFIG = yaml.safe_load((ROOT / "config.yaml").read_text())
 
@@ -69,7 +71,7 @@ def test_the_workflow_gives_the_originals_numbers(tmp_path: Path) -> None:
 
 
 OWN_TASK = '''
-from doubt.tasks import Task
+from doubt.data.task import Task
 
 class Reverse(Task):
     """Is the rule "backwards" or "the same"?"""
@@ -87,7 +89,7 @@ def test_a_task_and_a_learner_of_ones_own_and_one_that_diverges(tmp_path: Path) 
     """A known answer through the whole workflow: a learner that knows nothing needs 3 bits per symbol."""
     (tmp_path / "mine").mkdir()
     (tmp_path / "mine/reverse.py").write_text(OWN_TASK)
-    plugin = str(ROOT / "tests/plugins/uniform_learner")
+    plugin = str(ROOT / "tests/shared/plugins/uniform_learner")
     learners = {
         "guesser": {"arch": "uniform_guesser", "user_dir": plugin, "optimizer": "adam", "updates": 2},
         "broken": CONFIG["learners"]["transformer"] | {"lr": 1e30, "updates": 120},

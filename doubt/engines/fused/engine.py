@@ -16,15 +16,15 @@ from typing import Any
 
 import torch
 
-from doubt.engines.fused.batch import Shape, shape_of
+from doubt.engines.fused.arrays.batch import Shape, shape_of
+from doubt.engines.fused.arrays.parameters import Parameters
 from doubt.engines.fused.evaluation import evaluate
 from doubt.engines.fused.lockstep import Lockstep, dictionaries_of
-from doubt.engines.fused.parameters import Parameters
 from doubt.engines.fused.plan import canonical, models_together
 from doubt.engines.fused.state import Saver
 from doubt.engines.fused.support import supports
-from doubt.engines.reference import device_name
-from doubt.models import build_model
+from doubt.engines.reference.engine import device_name
+from doubt.engines.reference.models import build_model
 from doubt.training import Result, Training
 
 #: Called with each training that did not diverge and its model, as fairseq's.

@@ -9,11 +9,11 @@ from typing import TypeVar
 
 import torch
 
-from doubt.engines.fused.batch import EOS, PAD, make_batch, shape_of, source_batch
-from doubt.engines.fused.gradients import Gradients
-from doubt.engines.fused.learners import ARCHITECTURES
+from doubt.engines.fused.arrays.batch import EOS, PAD, make_batch, shape_of, source_batch
+from doubt.engines.fused.arrays.gradients import Gradients
+from doubt.engines.fused.arrays.parameters import Parameters
+from doubt.engines.fused.learners.architectures import ARCHITECTURES
 from doubt.engines.fused.optimisation import nll
-from doubt.engines.fused.parameters import Parameters
 from doubt.training import Decode, Learner, Result, Score, Training
 
 Request = TypeVar("Request")

@@ -4,22 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-import doubt.compat  # noqa: F401  (must come before fairseq)
+import doubt.data.compat  # noqa: F401  (must come before fairseq)
 
 import torch
 from fairseq.data import Dictionary
 from torch import Tensor
 
-from doubt.engines.fused.batch import Shape, make_batch
-from doubt.engines.fused.gradients import Gradients
-from doubt.engines.fused.learners import ARCHITECTURES
-from doubt.engines.fused.masks import DropoutMasks
+from doubt.data.vocabulary import dictionary_of
+from doubt.engines.fused.arrays.batch import Shape, make_batch
+from doubt.engines.fused.arrays.gradients import Gradients
+from doubt.engines.fused.arrays.masks import DropoutMasks
+from doubt.engines.fused.arrays.parameters import Parameters
+from doubt.engines.fused.learners.architectures import ARCHITECTURES
 from doubt.engines.fused.optimisation import Adam, Schedule, nll
-from doubt.engines.fused.parameters import Parameters
-from doubt.models import build_model
-from doubt.randomness import seed_everything
+from doubt.engines.reference.models import build_model
+from doubt.engines.reference.randomness import seed_everything
 from doubt.training import Training
-from doubt.vocabulary import dictionary_of
 
 #: How often a lockstep looks which of its models are still finite (on a GPU, each look waits for the device).
 CHECK_EVERY = 100

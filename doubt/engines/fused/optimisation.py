@@ -9,10 +9,10 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from doubt.engines.fused import kernels
-from doubt.engines.fused.batch import Batch
-from doubt.engines.fused.gradients import Gathered, Gradients
-from doubt.engines.fused.parameters import Parameters
+from doubt.engines.fused.arrays import kernels
+from doubt.engines.fused.arrays.batch import Batch
+from doubt.engines.fused.arrays.gradients import Gathered, Gradients
+from doubt.engines.fused.arrays.parameters import Parameters
 from doubt.training import Learner
 
 #: What clip_grad_norm_ adds to a norm before it divides by it. (torch/nn/utils/clip_grad.py)

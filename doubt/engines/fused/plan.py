@@ -6,9 +6,9 @@ from collections.abc import Sequence
 
 import torch
 
-from doubt.engines.fused.batch import Shape
-from doubt.engines.fused.kernels import LARGE
-from doubt.engines.fused.learners import ARCHITECTURES
+from doubt.engines.fused.arrays.batch import Shape
+from doubt.engines.fused.arrays.kernels import LARGE
+from doubt.engines.fused.learners.architectures import ARCHITECTURES
 from doubt.training import Learner
 
 #: On the CPU so many weights at a time: 33 Transformers. A model with a large weight, as the LSTMs and the CNN have,

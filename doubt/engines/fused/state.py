@@ -16,7 +16,7 @@ from typing import Any
 
 import torch
 
-from doubt.engines.fused.parameters import Parameters
+from doubt.engines.fused.arrays.parameters import Parameters
 from doubt.training import Result, Training, digest
 
 #: Seconds between two saves of a lockstep.

@@ -6,7 +6,7 @@ import ast
 from collections.abc import Callable
 from typing import Any
 
-from doubt.engines.fused.cnn import specification
+from doubt.engines.fused.learners.cnn import specification
 from doubt.training import Learner, Protocol
 
 #: Arguments whose every value is honoured. All others must have the one value that the fused form computes.

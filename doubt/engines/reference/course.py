@@ -11,8 +11,8 @@ from typing import Any
 
 import torch
 
-from doubt.optimisation import Optimizer
-from doubt.saved_state import SavedState
+from doubt.engines.reference.optimisation import Optimizer
+from doubt.engines.reference.saved_state import SavedState
 from doubt.training import Result
 
 

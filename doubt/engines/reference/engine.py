@@ -16,15 +16,15 @@ from typing import Any
 
 import torch
 
-from doubt.batching import make_batch
-from doubt.decoding import decode
-from doubt.engines.course import Course
-from doubt.models import build_model, namespace
-from doubt.optimisation import Optimizer, summed_nll
-from doubt.randomness import independent_stream, released_stream, seed_everything
-from doubt.saved_state import SavedState
+from doubt.data.vocabulary import dictionary_of
+from doubt.engines.reference.batching import make_batch
+from doubt.engines.reference.course import Course
+from doubt.engines.reference.decoding import decode
+from doubt.engines.reference.models import build_model, namespace
+from doubt.engines.reference.optimisation import Optimizer, summed_nll
+from doubt.engines.reference.randomness import independent_stream, released_stream, seed_everything
+from doubt.engines.reference.saved_state import SavedState
 from doubt.training import Example, Result, Training
-from doubt.vocabulary import dictionary_of
 
 #: How often a training looks whether its loss is still finite (on a GPU, each look waits for the device).
 CHECK_EVERY = 100

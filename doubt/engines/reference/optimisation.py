@@ -5,7 +5,7 @@ from __future__ import annotations
 from argparse import Namespace
 from typing import Any
 
-import doubt.compat  # noqa: F401  (must come before fairseq)
+import doubt.data.compat  # noqa: F401  (must come before fairseq)
 
 import torch
 import torch.nn.functional as F

@@ -14,12 +14,13 @@ from collections.abc import Iterable
 from functools import cache
 from pathlib import Path
 
+from doubt.files import ROOT
+
 COMMENT = re.compile(r"/\*.*?\*/|//[^\n]*", re.DOTALL)
-ROOT = Path(__file__).resolve().parent.parent
 #: Modules that decide no number: messages for people.
 WITHOUT_EFFECT = {"doubt", "doubt.errors"}
 #: The module that an engine's numbers come from; what it imports belongs to it.
-ENGINES = {"fairseq": "doubt/engines/reference.py", "fused": "doubt/engines/fused/engine.py"}
+ENGINES = {"fairseq": "doubt/engines/reference/engine.py", "fused": "doubt/engines/fused/engine.py"}
 
 
 def code_hash(*entries: str | Path) -> str:

@@ -8,9 +8,9 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
+from doubt.data.random_candidate import RANDOM, with_random
+from doubt.data.task import Task, check_size, find_task, load_tasks
 from doubt.errors import UserError, nearest
-from doubt.random_candidate import RANDOM, with_random
-from doubt.tasks import Task, check_size, find_task, load_tasks
 from doubt.training import Protocol
 
 Measure = Literal["fpa", "code_length"]

@@ -2,7 +2,7 @@
 
 The rates come from trainings of the reference engine at hidden size 512 on one thread of a common CPU; they are there
 to size jobs and time limits and to say how long is left, and are good within a factor of two. Rates that a ledger has
-measured are for estimates (`doubt.estimate`), never for job sizes: these must not change from one run to the next.
+measured are for estimates (`standing.estimate`), never for job sizes: these must not change from one run to the next.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from __future__ import annotations
 from functools import cache
 from typing import Any
 
-from doubt.tasks import Task
+from doubt.data.task import Task
 
 #: fairseq architecture: seconds per update, and seconds per update and symbol of the longest source plus target.
 RATES = {"transformer": (0.0085, 0.00004), "fconv": (0.028, 0.0008), "lstm": (0.028, 0.0025)}

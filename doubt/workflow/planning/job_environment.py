@@ -9,7 +9,7 @@ import os
 import sys
 from pathlib import Path
 
-from doubt.config import Config
+from doubt.workflow.planning.config import Config
 
 
 def set_job_environment(scripts: Path, config: Config) -> None:

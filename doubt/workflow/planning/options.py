@@ -10,9 +10,9 @@ from typing import Any
 
 import yaml
 
-from doubt.code_hash import ROOT
 from doubt.errors import UserError
-from doubt.plan import Plan
+from doubt.files import ROOT
+from doubt.workflow.planning.plan import Plan
 
 
 def add_config_options(parser: argparse.ArgumentParser) -> None:

@@ -9,17 +9,17 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from doubt.code_hash import engine_hash
-from doubt.config import Config, Experiment, parse_seeds, read_config
-from doubt.cost import memory_mb, training_seconds
-from doubt.distinguish import check_distinguishable
+from doubt.data.distinguish import check_distinguishable
+from doubt.data.random_candidate import rules
+from doubt.data.task import FPA, Task
+from doubt.data.text import dictionary_order, training_pairs
 from doubt.errors import UserError
-from doubt.grids import check_grid, expand_grids
-from doubt.random_candidate import rules
-from doubt.resolved import resolved_learners
-from doubt.tasks import FPA, Task
-from doubt.text import dictionary_order, training_pairs
+from doubt.learners.grids import check_grid, expand_grids
 from doubt.training import is_chained
+from doubt.workflow.planning.code_hash import engine_hash
+from doubt.workflow.planning.config import Config, Experiment, parse_seeds, read_config
+from doubt.workflow.planning.cost import memory_mb, training_seconds
+from doubt.workflow.planning.resolved import resolved_learners
 
 
 @dataclass
@@ -164,7 +164,7 @@ class Plan:
         return blocks // all_blocks, all_blocks
 
     def job(self, cell: CellPlan, chunk: Chunk) -> dict[str, Any]:
-        """What `doubt.jobs.Job` reads, for a chunk: only what decides its result, so that it can be a rule's param."""
+        """What `running.jobs.Job` reads, for a chunk: what decides its result alone, so it can be a param."""
         learner = self.learners[cell.learner]
         task = self.tasks[cell.task]
         return {

@@ -11,11 +11,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from doubt.code_hash import ROOT, code_hash
-from doubt.config import Config
 from doubt.errors import UserError
-from doubt.files import write_atomically
+from doubt.files import ROOT, write_atomically
 from doubt.training import Learner
+from doubt.workflow.planning.code_hash import code_hash
+from doubt.workflow.planning.config import Config
 
 
 @dataclass(frozen=True)
@@ -46,10 +46,10 @@ def resolved_learners(config: Config, cache: Path) -> dict[str, ResolvedLearner]
     definitions = [learner for learner in request["learners"].values() if isinstance(learner, dict)]
     plugins = sorted(str(learner["user_dir"]) for learner in definitions if learner.get("user_dir"))
     sources = [path for folder in plugins for path in sorted(Path(folder).resolve().glob("**/*.py"))]
-    key = hashlib.sha256(f"{text}{code_hash('doubt/learners.py', *sources)}".encode()).hexdigest()[:24]
+    key = hashlib.sha256(f"{text}{code_hash('doubt/learners/definitions.py', *sources)}".encode()).hexdigest()[:24]
     known = cache / f"{key}.json"
     if not known.exists():
-        command = [sys.executable, "-m", "doubt.learners"]
+        command = [sys.executable, "-m", "doubt.learners.definitions"]
         environment = {**os.environ, "PYTHONPATH": str(ROOT)}
         done = subprocess.run(command, input=text, capture_output=True, text=True, env=environment, check=False)
         if done.returncode != 0:

@@ -13,18 +13,18 @@ from typing import Any
 
 import torch
 
-from doubt.binary import check_sums, load_dataset
-from doubt.checkpoints import load_checkpoint, save_checkpoint
-from doubt.engines import reference
+from doubt.data.binary import check_sums, load_dataset
+from doubt.data.task import FPA
+from doubt.data.vocabulary import dictionary_of
+from doubt.engines.checkpoints import load_checkpoint, save_checkpoint
 from doubt.engines.choice import train_chains_of
+from doubt.engines.reference import engine as reference
 from doubt.errors import UserError
 from doubt.files import write_atomically
-from doubt.heartbeat import heartbeat
-from doubt.ledger import Ledger
-from doubt.measurement import Cell, Chain, chains
-from doubt.tasks import FPA
 from doubt.training import Learner, Protocol, Result, Training
-from doubt.vocabulary import dictionary_of
+from doubt.workflow.running.heartbeat import heartbeat
+from doubt.workflow.running.ledger import Ledger
+from doubt.workflow.running.measurement import Cell, Chain, chains
 
 
 @dataclass(frozen=True)

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from doubt.binary import Dataset
+from doubt.data.binary import Dataset
+from doubt.data.task import FPA
+from doubt.data.vocabulary import symbols_of
+from doubt.engines.reference.randomness import holdout_order
 from doubt.errors import UserError
-from doubt.randomness import holdout_order
-from doubt.tasks import FPA
 from doubt.training import Decode, Example, Learner, Protocol, Score, Training, digest, is_chained
-from doubt.vocabulary import symbols_of
 
 #: Trainings that must be done one after the other; where they are independent, just one.
 Chain = list[Training]

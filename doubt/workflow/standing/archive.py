@@ -19,7 +19,7 @@ import yaml
 
 from doubt.errors import UserError
 from doubt.files import write_atomically
-from doubt.plan import Plan
+from doubt.workflow.planning.plan import Plan
 
 FORMAT = "doubt-archive-1"
 #: Where the archive's configuration and tables go: not in the way of those that are rebuilt.

@@ -9,7 +9,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-from doubt.plan import Plan
+from doubt.workflow.planning.plan import Plan
 
 RUN_FILE = re.compile(r"results/runs/([^/]+)/(\d+)/([^/]+)/(seeds-\d+-\d+/blocks-\d+-\d+\.jsonl)")
 

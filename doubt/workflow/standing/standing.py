@@ -9,11 +9,11 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from doubt.in_memory import dataset_in_memory
-from doubt.ledger import Ledger, read_label, read_records, shelf_of
-from doubt.measurement import Cell, chains
-from doubt.plan import CellPlan, Plan
+from doubt.data.in_memory import dataset_in_memory
 from doubt.training import Result, Training
+from doubt.workflow.planning.plan import CellPlan, Plan
+from doubt.workflow.running.ledger import Ledger, read_label, read_records, shelf_of
+from doubt.workflow.running.measurement import Cell, chains
 
 NEW = "not trained so far"
 CODE = "the code that trains has changed since they were trained"

@@ -7,11 +7,11 @@ from collections import Counter
 from collections.abc import Iterable
 from pathlib import Path
 
-from doubt.heartbeat import Sign, signs
-from doubt.ledger import read_records
-from doubt.plan import CellPlan, Plan
-from doubt.progress import in_words
-from doubt.standing import Reasons, Standing, standings
+from doubt.workflow.planning.plan import CellPlan, Plan
+from doubt.workflow.running.heartbeat import Sign, signs
+from doubt.workflow.running.ledger import read_records
+from doubt.workflow.standing.progress import in_words
+from doubt.workflow.standing.standing import Reasons, Standing, standings
 
 #: The measured rate is that of the trainings finished in so many seconds.
 RECENTLY = 3600.0

@@ -10,17 +10,17 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from doubt import batching
-from doubt.engines.fused.batch import Batch, shape_of
-from doubt.engines.fused.gradients import Gradients
-from doubt.engines.fused.learners import ARCHITECTURES, Fused
-from doubt.engines.fused.masks import DropoutMasks
-from doubt.engines.fused.parameters import Parameters
-from doubt.learners import build_model, resolve
-from doubt.optimisation import summed_nll
-from doubt.randomness import seed_everything
+from doubt.data.vocabulary import dictionary_of
+from doubt.engines.fused.arrays.batch import Batch, shape_of
+from doubt.engines.fused.arrays.gradients import Gradients
+from doubt.engines.fused.arrays.masks import DropoutMasks
+from doubt.engines.fused.arrays.parameters import Parameters
+from doubt.engines.fused.learners.architectures import ARCHITECTURES, Fused
+from doubt.engines.reference.engine import batching
+from doubt.engines.reference.optimisation import summed_nll
+from doubt.engines.reference.randomness import seed_everything
+from doubt.learners.definitions import build_model, resolve
 from doubt.training import Example, Ids, Learner
-from doubt.vocabulary import dictionary_of
 
 CPU = torch.device("cpu")
 SYMBOLS = ("<s>", "<pad>", "</s>", "<unk>", "a", "b", "madeupword0000", "madeupword0001")

@@ -14,13 +14,13 @@ from fairseq.optim.adam import Adam as FairseqAdam
 from side_by_side import CPU, EQUAL_SIZES, SMALL, UNEQUAL_SIZES, difference, examples
 from torch import Tensor
 
-import doubt.engines.fused.gradients as gradients_module
-import doubt.engines.fused.kernels as kernels_module
-from doubt.engines.fused.batch import make_batch
+import doubt.engines.fused.arrays.gradients as gradients_module
+import doubt.engines.fused.arrays.kernels as kernels_module
+from doubt.engines.fused.arrays.batch import make_batch
+from doubt.engines.fused.arrays.parameters import Parameters
 from doubt.engines.fused.optimisation import Adam, Schedule, nll
-from doubt.engines.fused.parameters import Parameters
-from doubt.learners import namespace
-from doubt.optimisation import Optimizer
+from doubt.engines.reference.optimisation import Optimizer
+from doubt.learners.definitions import namespace
 from doubt.training import Example, Learner
 
 SEEDS, STEPS = (1, 2, 3), 20

@@ -13,11 +13,11 @@ import torch
 from side_by_side import difference
 from torch import Tensor
 
-from doubt import code_hash
-from doubt.engines.fused import kernels
-from doubt.engines.fused.masks import DropoutMasks, Site
+from doubt.engines.fused.arrays import kernels
+from doubt.engines.fused.arrays.masks import DropoutMasks, Site
+from doubt.workflow.planning import code_hash
+from tests.shared.workspace import ROOT
 
-ROOT = Path(__file__).resolve().parent.parent.parent
 TYPES = {torch.float32: 1e-6, torch.float64: 1e-14}
 BETAS, EPS = (0.9, 0.999), 1e-8
 
@@ -153,7 +153,7 @@ def test_changed_c_code_makes_fused_trainings_stale_and_no_others(
 ) -> None:
     shutil.copytree(ROOT / "doubt", tmp_path / "doubt")
     monkeypatch.setattr(code_hash, "ROOT", tmp_path)
-    path = tmp_path / "doubt/engines/fused/native/functions.h"
+    path = tmp_path / "doubt/engines/fused/arrays/native/functions.h"
 
     def hashes() -> dict[str, str]:
         code_hash._file_hash.cache_clear()

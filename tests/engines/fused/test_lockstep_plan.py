@@ -7,7 +7,7 @@ import side_by_side as sides
 import torch
 from side_by_side import CPU, EQUAL_SIZES
 
-from doubt.engines.fused.batch import Shape, make_batch, shape_of
+from doubt.engines.fused.arrays.batch import Shape, make_batch, shape_of
 from doubt.engines.fused.plan import CPU_WEIGHTS, GPU_MODELS, canonical, models_together
 
 CUDA = torch.device("cuda")

@@ -10,7 +10,7 @@ import side_by_side as sides
 from side_by_side import SMALL
 
 from doubt.engines.fused.support import supports
-from doubt.learners import resolve
+from doubt.learners.definitions import resolve
 from doubt.training import Protocol
 
 

@@ -14,17 +14,17 @@ import torch.nn.functional as F
 from side_by_side import CPU, OPTIMISATION
 from torch import Tensor
 
-from doubt import batching
-from doubt.binary import binarize, load_dataset
-from doubt.engines import reference
-from doubt.engines.fused.batch import shape_of
+from doubt.data.binary import binarize, load_dataset
+from doubt.data.task import load_tasks
+from doubt.data.text import write_dataset
+from doubt.data.vocabulary import dictionary_of, symbols_of
+from doubt.engines.fused.arrays.batch import shape_of
 from doubt.engines.fused.evaluation import score_blocks
 from doubt.engines.fused.lockstep import Lockstep
-from doubt.learners import resolve
-from doubt.tasks import load_tasks
-from doubt.text import write_dataset
+from doubt.engines.reference.engine import batching
+from doubt.engines.reference.engine import engine as reference
+from doubt.learners.definitions import resolve
 from doubt.training import Example, Protocol, Score, Training
-from doubt.vocabulary import dictionary_of, symbols_of
 
 TRANSFORMER: dict[str, Any] = {"arch": "transformer"}
 for _side in ("encoder", "decoder"):

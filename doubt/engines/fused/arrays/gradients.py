@@ -7,8 +7,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from doubt.engines.fused import kernels
-from doubt.engines.fused.parameters import Parameters
+from doubt.engines.fused.arrays import kernels
+from doubt.engines.fused.arrays.parameters import Parameters
 
 #: With more rows than this the norm of a gathered gradient is dearer from its factors than from itself.
 FEW_ROWS = 256

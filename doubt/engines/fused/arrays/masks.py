@@ -14,7 +14,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from doubt.engines.fused import kernels
+from doubt.engines.fused.arrays import kernels
 
 # Constants of the finaliser of SplitMix64 (Steele, Lea and Flood, 2014), as signed 64-bit integers.
 _MULTIPLIERS = (0xBF58476D1CE4E5B9 - 2**64, 0x94D049BB133111EB - 2**64)

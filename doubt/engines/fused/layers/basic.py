@@ -11,9 +11,9 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from doubt.engines.fused import kernels
-from doubt.engines.fused.gradients import Gradients
-from doubt.engines.fused.parameters import Parameters
+from doubt.engines.fused.arrays import kernels
+from doubt.engines.fused.arrays.gradients import Gradients
+from doubt.engines.fused.arrays.parameters import Parameters
 
 
 class Linear:

@@ -6,10 +6,10 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from doubt.engines.fused import kernels
-from doubt.engines.fused.gradients import Gathered, Gradients
-from doubt.engines.fused.layers import product
-from doubt.engines.fused.parameters import Parameters
+from doubt.engines.fused.arrays import kernels
+from doubt.engines.fused.arrays.gradients import Gathered, Gradients
+from doubt.engines.fused.arrays.parameters import Parameters
+from doubt.engines.fused.layers.basic import product
 
 
 class GatedConvolution:

@@ -7,10 +7,10 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from doubt.engines.fused import kernels
-from doubt.engines.fused.gradients import Gathered, Gradients
-from doubt.engines.fused.layers import product
-from doubt.engines.fused.parameters import Block, Parameters
+from doubt.engines.fused.arrays import kernels
+from doubt.engines.fused.arrays.gradients import Gathered, Gradients
+from doubt.engines.fused.arrays.parameters import Block, Parameters
+from doubt.engines.fused.layers.basic import product
 
 
 def cell_blocks(name: str, fairseq_name: str, suffix: str = "") -> list[Block]:

@@ -10,9 +10,9 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from doubt.engines.fused.gradients import Gradients
-from doubt.engines.fused.layers import Linear
-from doubt.engines.fused.parameters import Block, Parameters
+from doubt.engines.fused.arrays.gradients import Gradients
+from doubt.engines.fused.arrays.parameters import Block, Parameters
+from doubt.engines.fused.layers.basic import Linear
 
 
 def multihead_blocks(name: str) -> list[Block]:

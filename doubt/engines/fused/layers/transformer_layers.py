@@ -5,12 +5,12 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from doubt.engines.fused import kernels
-from doubt.engines.fused.gradients import Gradients
-from doubt.engines.fused.layers import LayerNorm, dropped
-from doubt.engines.fused.masks import Masks
-from doubt.engines.fused.multihead import MultiHead
-from doubt.engines.fused.parameters import Block, Parameters
+from doubt.engines.fused.arrays import kernels
+from doubt.engines.fused.arrays.gradients import Gradients
+from doubt.engines.fused.arrays.masks import Masks
+from doubt.engines.fused.arrays.parameters import Block, Parameters
+from doubt.engines.fused.layers.basic import LayerNorm, dropped
+from doubt.engines.fused.layers.multihead import MultiHead
 
 
 class Residual:

@@ -6,13 +6,13 @@ from typing import Protocol
 
 from torch import Tensor
 
-from doubt.engines.fused.batch import Batch, Shape
-from doubt.engines.fused.cnn import CNN
-from doubt.engines.fused.gradients import Gradients
-from doubt.engines.fused.lstm import LSTM
-from doubt.engines.fused.masks import Masks, Site
-from doubt.engines.fused.parameters import Block, Parameters
-from doubt.engines.fused.transformer import Transformer
+from doubt.engines.fused.arrays.batch import Batch, Shape
+from doubt.engines.fused.arrays.gradients import Gradients
+from doubt.engines.fused.arrays.masks import Masks, Site
+from doubt.engines.fused.arrays.parameters import Block, Parameters
+from doubt.engines.fused.learners.cnn import CNN
+from doubt.engines.fused.learners.lstm import LSTM
+from doubt.engines.fused.learners.transformer import Transformer
 from doubt.training import Learner
 
 

@@ -7,13 +7,13 @@ import math
 import torch
 from torch import Tensor
 
-from doubt.engines.fused.batch import PAD, Batch, Shape
-from doubt.engines.fused.convolution import GatedConvolution
-from doubt.engines.fused.gradients import Gradients
-from doubt.engines.fused.layers import Embedding, dropped
-from doubt.engines.fused.masks import Masks, Site
-from doubt.engines.fused.parameters import Block, Parameters
-from doubt.engines.fused.weight_norm import NormedLinear
+from doubt.engines.fused.arrays.batch import PAD, Batch, Shape
+from doubt.engines.fused.arrays.gradients import Gradients
+from doubt.engines.fused.arrays.masks import Masks, Site
+from doubt.engines.fused.arrays.parameters import Block, Parameters
+from doubt.engines.fused.layers.basic import Embedding, dropped
+from doubt.engines.fused.layers.convolution import GatedConvolution
+from doubt.engines.fused.layers.weight_norm import NormedLinear
 from doubt.training import Learner
 
 #: Every sum of two things is scaled by this, to keep its variance.

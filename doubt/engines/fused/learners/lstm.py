@@ -6,19 +6,19 @@ each is a sum of outer products over time, gathered into a single product after 
 
 from __future__ import annotations
 
-import doubt.compat  # noqa: F401  (must come before fairseq)
+import doubt.data.compat  # noqa: F401  (must come before fairseq)
 
 import torch
 from fairseq.options import eval_bool
 from torch import Tensor
 
-from doubt.engines.fused.batch import PAD, Batch, Shape
-from doubt.engines.fused.gradients import Gradients
-from doubt.engines.fused.layers import Embedding, Linear, dropped
-from doubt.engines.fused.lstm_attention import Attention
-from doubt.engines.fused.lstm_cell import Cell, cell_blocks
-from doubt.engines.fused.masks import Masks, Site
-from doubt.engines.fused.parameters import Block, Parameters
+from doubt.engines.fused.arrays.batch import PAD, Batch, Shape
+from doubt.engines.fused.arrays.gradients import Gradients
+from doubt.engines.fused.arrays.masks import Masks, Site
+from doubt.engines.fused.arrays.parameters import Block, Parameters
+from doubt.engines.fused.layers.basic import Embedding, Linear, dropped
+from doubt.engines.fused.layers.lstm_attention import Attention
+from doubt.engines.fused.layers.lstm_cell import Cell, cell_blocks
 from doubt.training import Learner
 
 

@@ -10,13 +10,13 @@ import math
 import torch
 from torch import Tensor
 
-from doubt.engines.fused.batch import PAD, Batch, Shape
-from doubt.engines.fused.gradients import Gradients
-from doubt.engines.fused.layers import Embedding, dropped
-from doubt.engines.fused.masks import Masks, Site
-from doubt.engines.fused.multihead import multihead_blocks
-from doubt.engines.fused.parameters import Block, Parameters
-from doubt.engines.fused.transformer_layers import Attend, FeedForward, feed_forward_blocks
+from doubt.engines.fused.arrays.batch import PAD, Batch, Shape
+from doubt.engines.fused.arrays.gradients import Gradients
+from doubt.engines.fused.arrays.masks import Masks, Site
+from doubt.engines.fused.arrays.parameters import Block, Parameters
+from doubt.engines.fused.layers.basic import Embedding, dropped
+from doubt.engines.fused.layers.multihead import multihead_blocks
+from doubt.engines.fused.layers.transformer_layers import Attend, FeedForward, feed_forward_blocks
 from doubt.training import Learner
 
 

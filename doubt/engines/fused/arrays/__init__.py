@@ -1,0 +1,1 @@
+"""What fused learners compute on: batches, weights, masks and gradients with a leading model axis; kernels in C."""

@@ -1,0 +1,1 @@
+"""A job goes in, its trainings' rows come out: which trainings a measure needs, which are done, where they run."""
