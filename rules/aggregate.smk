@@ -1,4 +1,4 @@
-# Tables from all cells, and pictures from the tables.
+# Tables from all cells (doubt/measures, doubt/statistics, doubt/tables), and pictures from the tables (doubt/figures).
 rule aggregate:
     input:
         runs=[f"{RESULTS}/runs/{cell.folder}.jsonl" for cell in PLAN.cells.values()],

@@ -1,4 +1,4 @@
-# What made the results, and the page that tells what they say.
+# What made the results, and the page that tells what they say (doubt/report).
 rule provenance:
     input:
         f"{RESULTS}/tables/blocks.csv",

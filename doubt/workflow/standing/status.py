@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Iterable
 from pathlib import Path
 
+from doubt.workflow.planning.code_hash import same_numbers
 from doubt.workflow.planning.plan import CellPlan, Plan
 from doubt.workflow.running.heartbeat import Sign, signs
 from doubt.workflow.running.ledger import read_records
@@ -90,7 +91,7 @@ def _rate(plan: Plan, found: list[Standing], ledger: Path, seen: list[Sign]) -> 
             continue
         for record in read_records(shelf):
             cell = cells.get((record.note["task"], record.note["size"], record.note["learner"]))
-            of_this_code = cell is not None and plan.engine_hash_of(cell.cell) == shelf.parent.name
+            of_this_code = cell is not None and shelf.parent.name in same_numbers(plan.engine_hash_of(cell.cell))
             if cell is not None and of_this_code and now - record.time < RECENTLY:
                 times.append(record.time - record.result.seconds)
                 spent += plan.training_seconds(cell.cell)
