@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Iterable
 from pathlib import Path
 
+from doubt.data.seeds import ranges
 from doubt.workflow.planning.code_hash import same_numbers
 from doubt.workflow.planning.plan import CellPlan, Plan
 from doubt.workflow.running.heartbeat import Sign, signs
@@ -60,7 +61,7 @@ def status(plan: Plan, results: Path) -> list[str]:
     lines += ["", _rate(plan, found, results / "ledger", seen)]
     asked = [sign for sign in seen if (sign.task, sign.size, sign.learner) in plan.cells and sign.state in STOPPED]
     for sign in asked:
-        job = f"{sign.task}/{sign.size}/{sign.learner} seeds {_range(sign.seeds)}, blocks {_range(sign.blocks)}"
+        job = f"{sign.task}/{sign.size}/{sign.learner} seeds {ranges(sign.seeds, ', ')}, blocks {_range(sign.blocks)}"
         lines.append(f"{job} on {sign.host}: {STOPPED[sign.state]}" + (f": {sign.message}" if sign.message else ""))
     return lines
 
@@ -74,7 +75,7 @@ def _counts(standing: Standing, seen: Iterable[Sign]) -> Counter[str]:
         states = {
             sign.state
             for sign in signs_here
-            if sign.seeds[0] <= training.seed <= sign.seeds[1] and sign.blocks[0] <= training.block <= sign.blocks[1]
+            if training.seed in sign.seeds and sign.blocks[0] <= training.block <= sign.blocks[1]
         }
         counts["running" if "running" in states else "failed" if "failed" in states else "missing"] += 1
     return counts
