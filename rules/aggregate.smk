@@ -21,7 +21,7 @@ rule aggregate:
     params:
         tables=lambda wildcards, output: str(Path(output[0]).parent),
         task_folder=TASK_FOLDER,
-        code=code_hash("scripts/aggregate.py", *(task.path for task in TASKS)),
+        code=code_hash("scripts/aggregate.py", *(path for task in TASKS for path in task.files)),
         claims=content_hash("doubt/statistics/*.yaml"),
     shell:
         'python "$DOUBT_SCRIPTS/aggregate.py" --runs {input.runs} --predictions {input.predictions}'

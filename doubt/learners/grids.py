@@ -75,7 +75,10 @@ def _read_grid(name: str, path: str) -> dict[str, list[Any]]:
 
 def check_grid(grid: Mapping[str, Any], learner: str, task: Task, size: int) -> None:
     """Refuse a grid file made for another T or block size: the original would silently measure something else."""
-    for key, own in (("mdl-train-examples", len(task.training_inputs(size))), ("mdl-block-size", task.block_size)):
+    for key, own in (
+        ("mdl-train-examples", len(task.training_inputs(size))),
+        ("mdl-block-size", task.block_size_at(size)),
+    ):
         if grid.get(key, [own]) != [own]:
             raise UserError(
                 f"the configuration is wrong:\n  learner {learner!r}: its grid file says {key} = {grid[key]}, but task "

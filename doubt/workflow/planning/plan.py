@@ -9,7 +9,8 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from doubt.data.distinguish import check_distinguishable
+from doubt.data.check import check_task
+from doubt.data.given_dictionary import given_dictionaries
 from doubt.data.random_candidate import rules
 from doubt.data.task import FPA, Task
 from doubt.data.text import dictionary_order, training_pairs
@@ -176,7 +177,7 @@ class Plan:
             "engine": self.engine(cell.learner),
             "engine_hash": self.engine_hash_of(cell),
             "n_training": len(task.training_inputs(cell.size)),
-            "block_size": task.block_size,
+            "block_size": task.block_size_at(cell.size),
             "seeds": self.requests(cell, chunk),
             "blocks": list(chunk.blocks),
         }
@@ -256,7 +257,7 @@ def _cells(
     for experiment in config.experiments:
         task = tasks[experiment.task]
         for size, learner in itertools.product(experiment.sizes or task.sizes, experiment.learners):
-            check_distinguishable(task, size)
+            check_task(task, size)
             check_grid(grids.get(learner, {}), learner, task, size)
             cell = cells.setdefault((task.name, size, learner), CellPlan(task.name, size, learner))
             for seed in _seeds(experiment, grids.get(learner, {})):
@@ -285,6 +286,8 @@ def _datasets(experiment: Experiment, task: Task) -> set[str]:
 @cache
 def _dictionaries(task: Task, size: int, datasets: tuple[str, ...]) -> frozenset[object]:
     """The different pairs of dictionaries that some datasets of a (task, size) have; T is trained once for each."""
+    if given_dictionaries(task, size):
+        return frozenset([None])  # one pair for all
     pairs = [training_pairs(task, size, dataset) for dataset in datasets]
     return frozenset(
         (dictionary_order(source for source, _ in pair), dictionary_order(target for _, target in pair))
