@@ -32,8 +32,8 @@ class CompOrMem40(Task):
     """40 primitives, the first `size` of them also seen with a function. Does the function apply to the others?
 
     Size 3: T is `p1 -> o1`, ... `p40 -> o40` and `F p1 -> o1 o1 o1`, `F p2 -> ...`, `F p3 -> o3 o3 o3`. On the hold-out
-    input `F p9`, `comp` gives `o9 o9 o9` and `mem` gives `o9`. H holds the function with every other primitive. At size 3
-    the code lengths per block are also the paper's curve over M: what the next composition costs after M of them.
+    input `F p9`, `comp` gives `o9 o9 o9` and `mem` gives `o9`. H holds the function with every other primitive. At size
+    3 the code lengths per block are also the paper's curve over M: what the next composition costs after M of them.
     """
 
     name = "comp-or-mem-40"

@@ -31,8 +31,8 @@ class CopyOrReverse(Task):
     """All palindromes of `size` letters map to themselves. Is the rule "the same", "backwards" or a mirrored half?
 
     Size 4: T is `a a a a`, `a b b a`, `b a a b` and `b b b b`, each to itself; on the hold-out input `a b a a`, `copy`
-    gives `a b a a`, `reverse` gives `a a b a`, `mirror_left` gives `a b b a` and `mirror_right` gives `a a a a`. H holds
-    all other strings; on each of them all four differ.
+    gives `a b a a`, `reverse` gives `a a b a`, `mirror_left` gives `a b b a` and `mirror_right` gives `a a a a`. H
+    holds all other strings; on each of them all four differ.
     """
 
     name = "copy-or-reverse"

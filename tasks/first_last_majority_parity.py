@@ -31,7 +31,8 @@ class FirstLastMajorityParity(Task):
     """Strings of `size` letters map to one letter. Is it the first, the last, the most frequent, or the odd one?
 
     Size 5: T holds the eight strings on which the four rules agree, as `a a a a a -> a` and `b a a b b -> b`; on the
-    hold-out input `a b b b a`, `first` and `last` give `a`, `majority` and `parity` give `b`. H holds all other strings.
+    hold-out input `a b b b a`, `first` and `last` give `a`, `majority` and `parity` give `b`. H holds all other
+    strings.
     """
 
     name = "first-last-majority-parity"

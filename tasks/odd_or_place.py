@@ -29,9 +29,9 @@ class OddOrPlace(Task):
 
     Size 4: T is that of hierar-or-linear, `a a a a b a a a a -> b` and the three other pairs of wrapper and centre. On
     the hold-out input `a b b a a`, `middle` gives `b`, `left` (the fifth symbol) and `right` (the fifth from the end)
-    give `a`, `oddone` (the least frequent) gives `b`, `parity` (the one that occurs an odd number of times) gives `a` and
-    `newcomer` (the first that differs from the first) gives `b`. H has, at lengths 5, 7, 11 and 13, the odd symbol first,
-    fifth, fifth from the end, and second and third.
+    give `a`, `oddone` (the least frequent) gives `b`, `parity` (the one that occurs an odd number of times) gives `a`
+    and `newcomer` (the first that differs from the first) gives `b`. H has, at lengths 5, 7, 11 and 13, the odd symbol
+    first, fifth, fifth from the end, and second and third.
     """
 
     name = "odd-or-place"
@@ -53,7 +53,6 @@ class OddOrPlace(Task):
         holdout = []
         for length in LENGTHS:
             for wrapper, odd in (LETTERS, LETTERS[::-1]):
-                for place in dict.fromkeys((0, size, length - 1 - size)):
-                    holdout.append(with_odd_at(wrapper, odd, length, place))
-                holdout.append(with_odd_at(wrapper, odd, length, 1, 2))
+                places = dict.fromkeys([(0,), (size,), (length - 1 - size,), (1, 2)])
+                holdout += [with_odd_at(wrapper, odd, length, *each) for each in places]
         return holdout

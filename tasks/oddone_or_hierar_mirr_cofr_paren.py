@@ -10,9 +10,9 @@ class OddoneOrHierarMirrCofrParen(MirrorTask):
     """Forty palindromes map to the letter at their centre, which is also the rarer one. Which of the two is the rule?
 
     T, of which the authors drew ten strings for each pair of centre and wrapper, has `[ b [ a ] b ] -> a` and so on,
-    some repeatedly. On the hold-out input `[ a [ b [ b ] b ] a ]`, `hierar` gives `b` and `oddone` gives `a`: on all of H's 60
-    palindromes the centre is the more frequent letter. Rules count letters only. The depths are
-    1, 3, 4, 6 and 7, so that this T is no bracketed copy of the other.
+    some repeatedly. On the hold-out input `[ a [ b [ b ] b ] a ]`, `hierar` gives `b` and `oddone` gives `a`: on all of
+    H's 60 palindromes the centre is the more frequent letter. Rules count letters only. The depths are 1, 3, 4, 6 and
+    7, so that this T is no bracketed copy of the other.
     """
 
     name = "oddone-or-hierar-mirr-cofr-paren"

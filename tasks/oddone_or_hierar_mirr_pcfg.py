@@ -9,9 +9,9 @@ from doubt.data.families.mirror import MirrorTask
 class OddoneOrHierarMirrPcfg(MirrorTask):
     """Forty palindromes map to the letter at their centre, which is also the rarer one. Which of the two is the rule?
 
-    T, of which the authors drew ten strings for each pair of centre and wrapper, has `b -> b`, `b a b -> a`, `b a b a b a b -> a` and so on,
-    some repeatedly. On the hold-out input `a b b b a`, `hierar` gives `b` and `oddone` gives `a`: on all of H's 60
-    palindromes the centre is the more frequent letter.
+    T, of which the authors drew ten strings for each pair of centre and wrapper, has `b -> b`, `b a b -> a`, `b a b a b
+    a b -> a` and so on, some repeatedly. On the hold-out input `a b b b a`, `hierar` gives `b` and `oddone` gives `a`:
+    on all of H's 60 palindromes the centre is the more frequent letter.
     """
 
     name = "oddone-or-hierar-mirr-pcfg"

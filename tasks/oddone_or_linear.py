@@ -12,7 +12,8 @@ class OddoneOrLinear(Task):
 
     Size 4: T is that of hierar-or-linear, `a a a a b a a a a -> b` and the three other pairs of wrapper and centre. On
     the hold-out input `b a a a a`, `hierar` and `linear` (the fifth symbol) give `a`, `oddone` gives `b`. H holds the
-    strings of length 5, 7, 9, 11 and 13 with the odd symbol at each place, and the uniform ones, as far as T lacks them.
+    strings of length 5, 7, 9, 11 and 13 with the odd symbol at each place, and the uniform ones, as far as T lacks
+    them.
     """
 
     name = "oddone-or-linear"

@@ -47,10 +47,10 @@ main_kept.__doc__ = "The main one is put in front, the first one left out: `does
 class Question(Task):
     """Sentences are repeated, or made into questions. Which auxiliary moves: the first, or that of the main clause?
 
-    T has sentences of four kinds to be repeated, as `the dog does swim decl`, `the dog who does sleep doesn't swim decl`
-    (half of its `size`), and questions where the subject has no relative clause, as `the dog doesn't swim quest ->
-    doesn't the dog swim`, `the dog does see my cats who don't bark quest -> does the dog see my cats who don't bark`.
-    H asks for 48 questions of `the dog who does sleep doesn't swim quest`, always with different auxiliaries.
+    T has sentences of four kinds to be repeated, as `the dog does swim decl`, `the dog who does sleep doesn't swim
+    decl` (half of its `size`), and questions where the subject has no relative clause, as `the dog doesn't swim quest
+    -> doesn't the dog swim`, `the dog does see my cats who don't bark quest -> does the dog see my cats who don't
+    bark`. H asks for 48 questions of `the dog who does sleep doesn't swim quest`, always with different auxiliaries.
     """
 
     name = "question"

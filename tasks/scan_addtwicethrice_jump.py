@@ -10,7 +10,8 @@ class ScanAddtwicethriceJump(ReplacedScanTask):
     """All of SCAN, but `jump` is never seen with `twice` and `thrice`. Does it compose with them?
 
     T is all 20,910 commands, with `jump -> I_JUMP` in place of each of the 5,334 in which `jump` is done `twice` or
-    `thrice`; these are H. On the hold-out input `jump left twice`, `compo` gives `I_TURN_LEFT I_JUMP I_TURN_LEFT I_JUMP`.
+    `thrice`; these are H. On the hold-out input `jump left twice`, `compo` gives `I_TURN_LEFT I_JUMP I_TURN_LEFT
+    I_JUMP`.
     """
 
     name = "scan-addtwicethrice-jump"

@@ -32,7 +32,8 @@ class Dataset:
 
 
 def binarize(text: Path, folder: Path) -> None:
-    """Binarize the dataset in `text` into `folder`, as `fairseq-preprocess -s src -t dst` does, with the dictionaries beside it, if any.
+    """Binarize the dataset in `text` into `folder`, as `fairseq-preprocess -s src -t dst` does, with the dictionaries
+    beside it, if any.
 
     Raises:
         UserError: the text is incomplete, or `test.src` has a symbol that `train.src` lacks.

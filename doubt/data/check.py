@@ -45,8 +45,8 @@ def check_task(task: Task, size: int) -> None:
         for symbol in source:
             if symbol not in known:
                 raise UserError(
-                    f"{where}: the input {line(source)!r} has the symbol {symbol!r}, which T's sources lack, so that no "
-                    "dictionary holds it; name it in unseen_symbols, or use another"
+                    f"{where}: the input {line(source)!r} has the symbol {symbol!r}, which T's sources and so all "
+                    "dictionaries lack; name it in unseen_symbols, or use another"
                 )
     outputs = {symbol for _, output in task.training_set(size) for symbol in output}
     check_distinguishable(task, size)
@@ -107,7 +107,8 @@ def _check_parts(where: str, given: dict[str, list[Symbols]]) -> None:
     for source in given["holdout_inputs"]:
         if source in training:
             raise UserError(
-                f"{where}: {line(source)!r} is both in training_inputs and in holdout_inputs; H must not hold what T has"
+                f"{where}: {line(source)!r} is both in training_inputs and in holdout_inputs; H must not hold what "
+                "T has"
             )
     for name, whole, of in (("fit_inputs", training, "training"), ("scored_inputs", holdout, "holdout")):
         for source in given[name]:
@@ -119,8 +120,8 @@ def _check_parts(where: str, given: dict[str, list[Symbols]]) -> None:
         for source in given[name]:
             if source not in tested:
                 raise UserError(
-                    f"{where}: test_inputs lacks {line(source)!r}, which {name} gives; it must be decoded to tell which "
-                    "rule a learner follows"
+                    f"{where}: test_inputs lacks {line(source)!r}, which {name} gives; it must be decoded to tell "
+                    "which rule a learner follows"
                 )
 
 
@@ -166,8 +167,8 @@ def _check_further(where: str, task: Task, size: int) -> None:
                 verdict = _called(where, f"answer {name!r}", answer, source, rule(source, size), size)
                 if not isinstance(verdict, bool):
                     raise UserError(
-                        f"{where}: answer {name!r} gives {verdict!r:.80} for {line(source)!r}; it must be a predicate of "
-                        "source, output and size, true or false"
+                        f"{where}: answer {name!r} gives {verdict!r:.80} for {line(source)!r}; it must be a predicate "
+                        "of source, output and size, true or false"
                     )
 
 
@@ -178,6 +179,6 @@ def _check_given(where: str, task: Task, size: int, known: set[str]) -> None:
             for symbol in rule(source, size):
                 if symbol not in known:
                     raise UserError(
-                        f"{where}: candidate {name!r} gives the symbol {symbol!r} for {line(source)!r}, which neither T's "
-                        "outputs nor unseen_symbols hold; name it there"
+                        f"{where}: candidate {name!r} gives the symbol {symbol!r} for {line(source)!r}, which neither "
+                        "T's outputs nor unseen_symbols hold; name it there"
                     )

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from doubt.data.criteria import RULE
 from doubt.data.random_candidate import rules
 from doubt.data.task import FurtherRule, Symbols, Task
@@ -24,7 +26,7 @@ def check_distinguishable(task: Task, size: int) -> None:
         _check(task, size, rules(task), scored, "all hold-out inputs that are sent (scored_inputs)")
 
 
-def _check(task: Task, size: int, judged: dict[str, FurtherRule], sources: list[Symbols], where: str) -> None:
+def _check(task: Task, size: int, judged: Mapping[str, FurtherRule], sources: list[Symbols], where: str) -> None:
     behaviour: dict[tuple[Symbols | None, ...], str] = {}
     for name, rule in judged.items():
         same = behaviour.setdefault(tuple(rule(source, size) for source in sources), name)

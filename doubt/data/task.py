@@ -205,9 +205,9 @@ def _check_definition(task: type[Task], path: Path) -> None:
     if not task.sizes or not all(isinstance(s, int) and s >= 0 for s in task.sizes):
         raise UserError(f"task file {path}: sizes must be whole numbers, they are {task.sizes!r}")
     blocks = task.block_size
-    missing = [size for size in task.sizes if isinstance(blocks, Mapping) and size not in blocks]
-    if missing:
-        raise UserError(f"task file {path}: block_size lacks size {missing[0]}; give each size its own, or one for all")
+    without = [size for size in task.sizes if isinstance(blocks, Mapping) and size not in blocks]
+    if without:
+        raise UserError(f"task file {path}: block_size lacks size {without[0]}; give each size its own, or one for all")
     for block in blocks.values() if isinstance(blocks, Mapping) else [blocks]:
         if isinstance(block, bool) or not isinstance(block, int) or block < 1:
             raise UserError(f"task file {path}: block_size must be a whole number of at least 1, it is {block!r}")

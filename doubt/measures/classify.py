@@ -57,8 +57,8 @@ def classify(task: Task, size: int, outputs: Sequence[Symbols] | None) -> str:
 def predictions(task: Task, size: int, decodes: Iterable[Row]) -> list[Row]:
     """The lines of a cell's predictions file: one per seed and line of `test.src`, seeds in order.
 
-    `pred` and `pred_len` are null where the seed diverged; `agrees` lists the rules whose output `pred` is, and the answers that
-    it is one of.
+    `pred` and `pred_len` are null where the seed diverged; `agrees` lists the rules whose output `pred` is, and the
+    answers that it is one of.
 
     Raises:
         UserError: a seed has two different decodings, or `classify` refuses its outputs.
@@ -87,8 +87,7 @@ def _seed_lines(task: Task, size: int, row: Row) -> list[Row]:
     about = {key: row[key] for key in kept}
     lines = []
     for source, output in zip(task.test_inputs(size), outputs or repeat(None), strict=False):
-        judged = criteria(task) if output is not None else ()
-        agrees = [each.name for each in judged if each.gives(source, output, size)]
+        agrees = [] if output is None else [c.name for c in criteria(task) if c.gives(source, output, size)]
         lines.append(
             {
                 "src": line(source),

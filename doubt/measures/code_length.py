@@ -56,8 +56,8 @@ def blocks_table(scores: Iterable[Row]) -> pd.DataFrame:
 def seed_code_lengths(blocks: pd.DataFrame, tasks: Mapping[str, Task]) -> pd.DataFrame:
     """One row per (task, size, learner, candidate, seed): the sum over its hold-out blocks, in bits and nats.
 
-    `state` is `complete` if all hold-out examples that are sent were scored, `diverged` if one of its trainings diverged, else
-    `incomplete`; only a complete code has a length.
+    `state` is `complete` if all hold-out examples that are sent were scored, `diverged` if one of its trainings
+    diverged, else `incomplete`; only a complete code has a length.
     """
     code = [*CELL, "dataset", "seed"]
     failed = (blocks["status"] == DIVERGED) | blocks["nats"].isna()
@@ -80,10 +80,10 @@ def code_length_table(lengths: pd.DataFrame, tasks: Mapping[str, Task]) -> pd.Da
 
     `bits_mean` with its BCa bootstrap interval `ci_low`, `ci_high` (bits; `ci_note` says in words where there is none
     or it is doubtful), `nats_mean`, `bits_median`, `bits_per_example` = bits_mean / n_examples, the number of hold-out
-    examples that are sent. `uniform_bits` is what the uniform code takes, `of_uniform` = bits_mean / uniform_bits, `surplus_bits`
-    what the mean exceeds the shortest mean of the cell's rules by; `bimodal` says whether the dip test (`dip_p`) of
-    the seeds' logarithms is below .05 (empty for fewer than ten seeds). Diverged and incomplete
-    seeds are counted and take no part.
+    examples that are sent. `uniform_bits` is what the uniform code takes, `of_uniform` = bits_mean / uniform_bits,
+    `surplus_bits` what the mean exceeds the shortest mean of the cell's rules by; `bimodal` says whether the dip test
+    (`dip_p`) of the seeds' logarithms is below .05 (empty for fewer than ten seeds). Diverged and incomplete seeds are
+    counted and take no part.
 
     Source: Kharitonov & Chaabouni (ICLR 2021), section 2; the released code prints bits, summed.
     """

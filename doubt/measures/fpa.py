@@ -57,8 +57,8 @@ def seed_classes(predictions: Iterable[Row]) -> pd.DataFrame:
 def fpa_table(seeds: pd.DataFrame, tasks: Mapping[str, Task]) -> pd.DataFrame:
     """One row per (task, size, learner, class); the shares `fpa` of a cell add up to 1.
 
-    `n` seeds of `n_seeds` are of the class: `fpa` = n / n_seeds, with its Wilson interval `ci_low`, `ci_high`;
-    `kind` says what the class is: a `candidate`, a `rule` or an `answer` that only classifies, or nothing of these (empty).
+    `n` seeds of `n_seeds` are of the class: `fpa` = n / n_seeds, with its Wilson interval `ci_low`, `ci_high`; `kind`
+    says what the class is: a `candidate`, a `rule` or an `answer` that only classifies, or nothing of these (empty).
     `fpa_given_fit` = n / n_fit, undefined for seeds that do not fit. Of `n_holdout` hold-out inputs,
     `n_holdout_ambiguous` cannot tell all candidates apart.
 

@@ -26,10 +26,10 @@ RESPONSE_COLUMNS = [
 def responses_table(predictions: Iterable[Row], tasks: Mapping[str, Task]) -> pd.DataFrame:
     """One row per (task, size, learner, rule), and one for `none`: responses that no rule and no answer gives.
 
-    Of `n_responses` = `n_seeds` * `n_holdout` outputs for hold-out inputs, `n` are the rule's: `share` = n / n_responses,
-    with a bootstrap interval that resamples seeds, since the responses of one seed are not independent. `share_given_fit`
-    is the same over the `n_fit` seeds that fit T. Diverged seeds have no responses. Several rules may give one output, so
-    that the shares of a cell need not add up to 1.
+    Of `n_responses` = `n_seeds` * `n_holdout` outputs for hold-out inputs, `n` are the rule's: `share` = n /
+    n_responses, with a bootstrap interval that resamples seeds, since the responses of one seed are not independent.
+    `share_given_fit` is the same over the `n_fit` seeds that fit T. Diverged seeds have no responses. Several rules may
+    give one output, so that the shares of a cell need not add up to 1.
     """
     counted = _counted(predictions, tasks)
     rows: list[Row] = []

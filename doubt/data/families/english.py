@@ -1,4 +1,4 @@
-"""A small English with number: noun phrases, and who they agree with. Made for this project, after McCoy et al. (2020)."""
+"""A small English with number: noun phrases, and who they agree with. Made for this project."""
 
 from __future__ import annotations
 

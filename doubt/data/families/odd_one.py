@@ -1,4 +1,4 @@
-"""Strings over two symbols in which one stands out: by its place, by its number, or both. Rules for which one that is."""
+"""Strings over two symbols in which one stands out, by its place, its number or both, and rules for which one it is."""
 
 from __future__ import annotations
 

@@ -23,7 +23,7 @@ _LINE = re.compile(r"IN:(?P<command>.*?)OUT:(?P<actions>.*)")
 @cache
 def clauses() -> tuple[Symbols, ...]:
     """The 102 commands of one clause: `walk`, `turn left`, `look around right twice`, ..."""
-    simple = [(action,) for action in ACTIONS]
+    simple: list[Symbols] = [(action,) for action in ACTIONS]
     simple += [("turn", side) for side in SIDES]
     simple += [(action, side) for side in SIDES for action in ACTIONS]
     for manner in ("opposite", "around"):
