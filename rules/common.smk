@@ -11,10 +11,12 @@ sys.path.insert(0, str(Path(workflow.basedir)))
 
 from doubt.workflow.planning.code_hash import code_hash, content_hash
 from doubt.data.files import BINARY_FILES, CHECKSUMS
+from doubt.data.seeds import LABEL as SEEDS
 from doubt.data.text import text_files
 from doubt.errors import UserError
 from doubt.figures import NAMES as FIGURES
 from doubt.tables import FILES as TABLE_FILES
+from doubt.workflow.planning.command_line import words
 from doubt.workflow.planning.job_environment import set_job_environment
 from doubt.workflow.planning.plan import Plan
 
@@ -55,7 +57,7 @@ wildcard_constraints:
     task="[a-z][a-z0-9_-]*",
     size=r"\d+",
     learner="[A-Za-z0-9][A-Za-z0-9._=,+-]*",
-    seeds=r"\d+-\d+",
+    seeds=SEEDS,
     blocks=r"\d+-\d+",
 
 
@@ -94,9 +96,14 @@ def chunk_of(wildcards):
     return PLAN.chunk(cell_of(wildcards), f"seeds-{wildcards.seeds}/blocks-{wildcards.blocks}.jsonl")
 
 
-def job_json(wildcards):
-    """What a training job is to do, as a string, so that Snakemake compares it by value."""
-    return json.dumps(PLAN.job(cell_of(wildcards), chunk_of(wildcards)), sort_keys=True)
+def arguments(*given):
+    """Arguments of a script as words of its command, as a string, so that Snakemake compares them by value."""
+    return words(given, Path(RESULTS) / ".cache/arguments")
+
+
+def job_argument(wildcards):
+    """What a training job is to do."""
+    return arguments("--job", json.dumps(PLAN.job(cell_of(wildcards), chunk_of(wildcards)), sort_keys=True))
 
 
 def binarized(wildcards):
