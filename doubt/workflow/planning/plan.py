@@ -20,7 +20,7 @@ from doubt.learners.grids import check_grid, expand_grids
 from doubt.training import is_chained
 from doubt.workflow.planning.code_hash import engine_hash
 from doubt.workflow.planning.config import Config, Experiment, read_config
-from doubt.workflow.planning.cost import memory_mb, training_seconds
+from doubt.workflow.planning.cost import batch_symbols, memory_mb, training_seconds
 from doubt.workflow.planning.resolved import resolved_learners
 
 
@@ -230,13 +230,14 @@ class Plan:
     def memory_mb(self, cell: CellPlan, chunk: Chunk) -> int:
         """Memory that a job asks for, in MB."""
         on_gpu = self.config.device != "cpu"
-        return memory_mb(self.engine(cell.learner), on_gpu, self.n_trainings(cell, chunk))
+        symbols = batch_symbols(self.tasks[cell.task], cell.size, self.learners[cell.learner].batch_size)
+        return memory_mb(self.engine(cell.learner), on_gpu, self.n_trainings(cell, chunk), symbols)
 
     def training_seconds(self, cell: CellPlan) -> float:
         """Expected seconds of one training of a cell."""
-        learner = self.learners[cell.learner]
-        task = self.tasks[cell.task]
-        return training_seconds(task, cell.size, learner.arguments, learner.updates, self.engine(cell.learner))
+        learner, engine = self.learners[cell.learner], self.engine(cell.learner)
+        task, size = self.tasks[cell.task], cell.size
+        return training_seconds(task, size, learner.arguments, learner.updates, engine, learner.batch_size)
 
     def engine_hash_of(self, cell: CellPlan) -> str:
         """Hash of the code that trains a cell, under which the ledger files its results."""
