@@ -16,10 +16,10 @@ from typing import Any
 
 import torch
 
-from doubt.engines.fused.arrays.batch import Shape, shape_of
+from doubt.engines.fused.arrays.batch import Shape
 from doubt.engines.fused.arrays.parameters import Parameters
 from doubt.engines.fused.evaluation import evaluate
-from doubt.engines.fused.lockstep import Lockstep, dictionaries_of
+from doubt.engines.fused.lockstep import Lockstep, dictionaries_of, shape_of_training
 from doubt.engines.fused.plan import canonical, models_together
 from doubt.engines.fused.state import Saver
 from doubt.engines.fused.support import supports
@@ -119,7 +119,7 @@ class _Engine:
         """Links that are worked on at the same time: all, but of chains only a lockstep's, for their moments wait."""
         if not any(len(link.chain) > 1 for link in links):
             return [links]
-        size = self._together(links[0].training, shape_of(links[0].training.examples))
+        size = self._together(links[0].training, shape_of_training(links[0].training))
         return [links[start : start + size] for start in range(0, len(links), size)]
 
     def _next_group(self) -> tuple[list[_Link], Shape, int]:
@@ -155,7 +155,7 @@ class _Engine:
 
     def _shape(self, training: Training) -> Shape:
         """What a training's batch is padded to: nothing, where it has a lockstep for itself anyway."""
-        shape = shape_of(training.examples)
+        shape = shape_of_training(training)
         alone = self.device.type == "cpu" and self._together(training, shape) == 1
         return shape if alone else canonical(shape, self.device)
 

@@ -9,7 +9,8 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from doubt.data.distinguish import check_distinguishable
+from doubt.data.check import check_task
+from doubt.data.given_dictionary import given_dictionaries
 from doubt.data.random_candidate import rules
 from doubt.data.seeds import label, parse_seeds
 from doubt.data.task import FPA, Task
@@ -19,7 +20,7 @@ from doubt.learners.grids import check_grid, expand_grids
 from doubt.training import is_chained
 from doubt.workflow.planning.code_hash import engine_hash
 from doubt.workflow.planning.config import Config, Experiment, read_config
-from doubt.workflow.planning.cost import memory_mb, training_seconds
+from doubt.workflow.planning.cost import batch_symbols, memory_mb, training_seconds
 from doubt.workflow.planning.resolved import resolved_learners
 
 
@@ -176,7 +177,7 @@ class Plan:
             "engine": self.engine(cell.learner),
             "engine_hash": self.engine_hash_of(cell),
             "n_training": len(task.training_inputs(cell.size)),
-            "block_size": task.block_size,
+            "block_size": task.block_size_at(cell.size),
             "seeds": self.requests(cell, chunk),
             "blocks": list(chunk.blocks),
         }
@@ -229,13 +230,14 @@ class Plan:
     def memory_mb(self, cell: CellPlan, chunk: Chunk) -> int:
         """Memory that a job asks for, in MB."""
         on_gpu = self.config.device != "cpu"
-        return memory_mb(self.engine(cell.learner), on_gpu, self.n_trainings(cell, chunk))
+        symbols = batch_symbols(self.tasks[cell.task], cell.size, self.learners[cell.learner].batch_size)
+        return memory_mb(self.engine(cell.learner), on_gpu, self.n_trainings(cell, chunk), symbols)
 
     def training_seconds(self, cell: CellPlan) -> float:
         """Expected seconds of one training of a cell."""
-        learner = self.learners[cell.learner]
-        task = self.tasks[cell.task]
-        return training_seconds(task, cell.size, learner.arguments, learner.updates, self.engine(cell.learner))
+        learner, engine = self.learners[cell.learner], self.engine(cell.learner)
+        task, size = self.tasks[cell.task], cell.size
+        return training_seconds(task, size, learner.arguments, learner.updates, engine, learner.batch_size)
 
     def engine_hash_of(self, cell: CellPlan) -> str:
         """Hash of the code that trains a cell, under which the ledger files its results."""
@@ -255,7 +257,7 @@ def _cells(
     for experiment in config.experiments:
         task = tasks[experiment.task]
         for size, learner in itertools.product(experiment.sizes or task.sizes, experiment.learners):
-            check_distinguishable(task, size)
+            check_task(task, size)
             check_grid(grids.get(learner, {}), learner, task, size)
             cell = cells.setdefault((task.name, size, learner), CellPlan(task.name, size, learner))
             for seed in _seeds(experiment, grids.get(learner, {})):
@@ -284,6 +286,8 @@ def _datasets(experiment: Experiment, task: Task) -> set[str]:
 @cache
 def _dictionaries(task: Task, size: int, datasets: tuple[str, ...]) -> frozenset[object]:
     """The different pairs of dictionaries that some datasets of a (task, size) have; T is trained once for each."""
+    if given_dictionaries(task, size):
+        return frozenset([None])  # one pair for all
     pairs = [training_pairs(task, size, dataset) for dataset in datasets]
     return frozenset(
         (dictionary_order(source for source, _ in pair), dictionary_order(target for _, target in pair))

@@ -60,7 +60,7 @@ def wanted(plan: Plan, cell: CellPlan) -> list[Training]:
     task = plan.tasks[cell.task]
     datasets = {name: _dataset(plan, cell.task, cell.size, name) for name in cell.datasets}
     n_training = len(task.training_inputs(cell.size))
-    measured = Cell(datasets, n_training, task.block_size, plan.learners[cell.learner], plan.protocol)
+    measured = Cell(datasets, n_training, task.block_size_at(cell.size), plan.learners[cell.learner], plan.protocol)
     requests = [(dataset, seed) for seed, names in cell.seeds.items() for dataset in names]
     return [training for chain in chains(measured, requests, range(task.n_blocks(cell.size))) for training in chain]
 
