@@ -28,7 +28,7 @@ from doubt.engines.fused.plan import canonical
 from doubt.engines.fused.state import Saver
 from doubt.engines.modules.building import Builder
 from doubt.engines.modules.evaluation import evaluate
-from doubt.engines.modules.inputs import Vocabulary, joint_vocabulary
+from doubt.engines.modules.inputs import vocabulary_of
 from doubt.engines.modules.lockstep import Lockstep
 from doubt.engines.modules.models import Maker, Models
 from doubt.engines.reference.engine import device_name
@@ -66,7 +66,7 @@ def evaluate_kept(training: Training, module: torch.nn.Module, device: torch.dev
     """The result of a training whose module was kept: scored and decoded, not trained again."""
     _prepare(device)
     started = time.monotonic()
-    maker = Maker(Builder(training.learner), _vocabulary(training), device)
+    maker = Maker(Builder(training.learner), vocabulary_of(training), device)
     result = _new_result(training, None, device)
     evaluate([training], maker.of_module(module), maker.takes, [result], 1)
     result.seconds = time.monotonic() - started
@@ -85,10 +85,6 @@ def _new_result(training: Training, stopped: int | None, device: torch.device) -
     result = Result(training.key, "ok" if stopped is None else "diverged", 0.0, updates, engine="modules")
     result.torch, result.device, result.host = str(torch.__version__), device_name(device), platform.node()
     return result
-
-
-def _vocabulary(training: Training) -> Vocabulary:
-    return joint_vocabulary(training.source_symbols, training.target_symbols)
 
 
 @dataclass
@@ -132,7 +128,7 @@ class _Engine:
             yield from self._yield(self._lockstep(*self._next_group()))
 
     def _maker(self, training: Training) -> Maker:
-        vocabulary = _vocabulary(training)
+        vocabulary = vocabulary_of(training)
         if vocabulary.sizes not in self._makers:
             self._makers[vocabulary.sizes] = Maker(self._builder, vocabulary, self.device)
         return self._makers[vocabulary.sizes]
@@ -141,7 +137,7 @@ class _Engine:
         """Waiting links that can share a lockstep, the furthest in their chains first: moments need not wait long."""
         alike: dict[Any, list[_Link]] = defaultdict(list)
         for link in self.waiting:
-            alike[self._shape(link.training), link.steps, _vocabulary(link.training).sizes].append(link)
+            alike[self._shape(link.training), link.steps, vocabulary_of(link.training).sizes].append(link)
         (shape, *_), group = max(alike.items(), key=lambda item: item[0][1])
         most = self._maker(group[0].training).together(shape)
         return group[: -(-len(group) // -(-len(group) // most))], shape
@@ -198,7 +194,7 @@ class _Engine:
 
     def _module(self, training: Training, models: Models, row: int) -> torch.nn.Module:
         """One model as a module of its own."""
-        module = self._builder.module(_vocabulary(training), training.seed)
+        module = self._builder.module(vocabulary_of(training), training.seed)
         module.load_state_dict(models.weights.export(row), strict=False)
         return module.eval()
 

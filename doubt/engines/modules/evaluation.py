@@ -12,8 +12,8 @@ import torch
 from doubt.engines.fused.arrays.batch import make_batch, shape_of
 from doubt.engines.fused.optimisation import nll
 from doubt.engines.fused.plan import canonical
-from doubt.engines.modules.decoding import decode_sources
-from doubt.engines.modules.inputs import Takes, joint_vocabulary, make_inputs
+from doubt.engines.modules.decoding import decode
+from doubt.engines.modules.inputs import Takes, make_inputs, vocabulary_of
 from doubt.engines.modules.models import Models, filled_up
 from doubt.training import Result, Score, Training
 
@@ -43,15 +43,10 @@ def evaluate(
     for row in rows:
         if not all(map(math.isfinite, results[row].nats.values())):
             results[row].status, results[row].nats = "diverged", {}
-    decodes = [(row, decode) for row in rows if results[row].status == "ok" for decode in trainings[row].decodes]
-    forms = [(len(each.sources), max(map(len, each.sources)), each.min_len, each.max_len) for _, each in decodes]
-    for chosen, alike in _groups(decodes, forms, together):
-        vocabularies = [
-            joint_vocabulary(trainings[row].source_symbols, trainings[row].target_symbols) for row in chosen
-        ]
-        outputs = decode_sources(models.select(chosen), takes, vocabularies, alike)
-        for row, decode, output in zip(chosen, alike, outputs, strict=True):
-            results[row].outputs[decode.key] = output
+    for row in rows:
+        for request in trainings[row].decodes if results[row].status == "ok" else ():
+            outputs = decode(models.alone(row), takes, vocabulary_of(trainings[row]), request)
+            results[row].outputs[request.key] = outputs
 
 
 def score_blocks(
@@ -62,7 +57,7 @@ def score_blocks(
     order = filled_up(range(len(rows)), models.together, device)
     shape = canonical(shape_of(scores[0].examples), device)
     batch = make_batch([scores[each].examples for each in order], device, shape=shape)
-    vocabularies = [joint_vocabulary(trainings[each].source_symbols, trainings[each].target_symbols) for each in order]
+    vocabularies = [vocabulary_of(trainings[each]) for each in order]
     inputs = make_inputs(takes, vocabularies, batch.source, batch.source_lengths, batch.previous)
     nats, _ = nll(models.select([rows[each] for each in order]).logits(inputs, None), batch)
     return nats[: len(rows)].tolist()

@@ -14,7 +14,8 @@ from typing import Literal
 import torch
 from torch import Tensor
 
-from doubt.engines.fused.arrays.batch import EOS, PAD
+from doubt.engines.fused.arrays.batch import PAD
+from doubt.training import Training
 
 #: What a module's forward takes: `pair` (source, source_mask, previous) in the ids of two dictionaries, `joint pair`
 #: the same in the ids of one vocabulary, `tokens` one row in these ids.
@@ -56,6 +57,11 @@ def joint_vocabulary(source: Sequence[str], target: Sequence[str]) -> Vocabulary
     source_ids = tuple(ids.get(symbol, unknown) for symbol in source)
     whole = -(-(size + 1) // PADDING_FACTOR) * PADDING_FACTOR
     return Vocabulary(len(source), len(target), source_ids, size, whole)
+
+
+def vocabulary_of(training: Training) -> Vocabulary:
+    """The vocabulary of a training's own dictionaries."""
+    return joint_vocabulary(training.source_symbols, training.target_symbols)
 
 
 @dataclass(frozen=True)
@@ -106,6 +112,3 @@ def make_inputs(
     after = previous.clone()
     after[..., 0] = separators[:, None]
     return Inputs((tokens.scatter(2, where, after),), where)
-
-
-__all__ = ["EOS", "PAD", "Inputs", "Takes", "Vocabulary", "joint_vocabulary", "make_inputs"]

@@ -12,7 +12,7 @@ from torch import Tensor
 from doubt.engines.fused.arrays.batch import Batch, Shape, make_batch
 from doubt.engines.fused.arrays.gradients import Gradients
 from doubt.engines.fused.optimisation import Adam, Schedule, nll
-from doubt.engines.modules.inputs import Inputs, joint_vocabulary, make_inputs
+from doubt.engines.modules.inputs import Inputs, make_inputs, vocabulary_of
 from doubt.engines.modules.masks import SiteMasks
 from doubt.engines.modules.models import Maker, filled_up
 from doubt.engines.reference.randomness import independent_stream
@@ -55,7 +55,7 @@ class Lockstep:
         self.adam = Adam(self.models.weights, self._schedule)
         self._gradients = Gradients(self.models.weights)
         batch = self._batch = make_batch([training.examples for training in rows], device, shape=shape)
-        vocabularies = [joint_vocabulary(each.source_symbols, each.target_symbols) for each in rows]
+        vocabularies = [vocabulary_of(training) for training in rows]
         self._inputs = make_inputs(maker.takes, vocabularies, batch.source, batch.source_lengths, batch.previous)
         self._keys = [training.key for training in rows]
         places = batch.places

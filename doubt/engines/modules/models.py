@@ -65,6 +65,12 @@ class Models:
         weights = self.weights.select(rows)
         return Models(self.module, weights, self.constants.select(rows), self.target_symbols, self.together)
 
+    def alone(self, row: int) -> Models:
+        """One of the models, to be run without `vmap`."""
+        weights = self.weights.like(1)
+        weights.put(0, self.weights, row)
+        return Models(self.module, weights, self.constants.select([row]), self.target_symbols, False)
+
     def logits(self, inputs: Inputs, masks: Mapping[Site, Tensor] | None) -> Tensor:
         """(models, batch, target time, target symbols).
 
