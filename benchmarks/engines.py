@@ -37,7 +37,7 @@ from doubt.engines.fused.arrays import kernels
 from doubt.engines.fused.arrays.batch import shape_of
 from doubt.engines.fused.engine import train_many
 from doubt.engines.fused.lockstep import Lockstep
-from doubt.engines.reference.engine import engine as reference
+from doubt.engines.reference import engine as reference
 from doubt.learners.definitions import resolve
 from doubt.training import Learner, Protocol, Score, Training
 

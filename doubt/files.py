@@ -12,6 +12,20 @@ from doubt.errors import UserError
 ROOT = Path(__file__).resolve().parent.parent
 
 
+def read_text(path: Path, remedy: str) -> str:
+    """The text of a file of the workflow's making.
+
+    Raises:
+        UserError: it is missing, and `remedy` says how it is made, or it cannot be read.
+    """
+    try:
+        return path.read_text(encoding="utf-8")
+    except FileNotFoundError:
+        raise UserError(f"{path} is missing; {remedy}") from None
+    except OSError as error:
+        raise UserError(f"{path} cannot be read: {error.strerror}") from error
+
+
 def write_atomically(path: Path, text: str) -> None:
     """Write `text` to `path` so that a reader, or a run after a crash, sees the old file or the new one, whole.
 

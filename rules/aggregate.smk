@@ -1,4 +1,4 @@
-# Tables from all cells, and pictures from the tables.
+# Tables from all cells (doubt/measures, doubt/statistics, doubt/tables), and pictures from the tables (doubt/figures).
 rule aggregate:
     input:
         runs=[f"{RESULTS}/runs/{cell.folder}.jsonl" for cell in PLAN.cells.values()],
@@ -20,19 +20,19 @@ rule aggregate:
         runtime=30,
     params:
         tables=lambda wildcards, output: str(Path(output[0]).parent),
+        rows=lambda wildcards, input: arguments("--runs", *input.runs, "--predictions", *input.predictions),
         task_folder=TASK_FOLDER,
         code=code_hash("scripts/aggregate.py", *(task.path for task in TASKS)),
         claims=content_hash("doubt/statistics/*.yaml"),
     shell:
-        'python "$DOUBT_SCRIPTS/aggregate.py" --runs {input.runs} --predictions {input.predictions}'
-        " --tables {params.tables} {params.task_folder} 2> {log}"
+        'python "$DOUBT_SCRIPTS/aggregate.py" {params.rows}' " --tables {params.tables} {params.task_folder} 2> {log}"
 
 
 rule plot:
     input:
         TABLES,
     output:
-        [report(path, **figure_labels(path)) if path.endswith(".svg") else path for path in FIGURE_FILES],
+        [report(path, **figure_labels(path)) if is_reported(path) else path for path in FIGURE_FILES],
     log:
         f"{RESULTS}/logs/plot.log",
     conda:

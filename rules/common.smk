@@ -10,15 +10,16 @@ from snakemake.exceptions import WorkflowError
 sys.path.insert(0, str(Path(workflow.basedir)))
 
 from doubt.workflow.planning.code_hash import code_hash, content_hash
+from doubt.data.seeds import LABEL as SEEDS
 from doubt.data.files import BINARY_FILES, CHECKSUMS, TEXT_FILES
 from doubt.errors import UserError
-from doubt.figures import NAMES as FIGURES
+from doubt.figures import NAMES as FIGURES, files as figure_files
 from doubt.tables import FILES as TABLE_FILES
+from doubt.workflow.planning.command_line import words
 from doubt.workflow.planning.job_environment import set_job_environment
 from doubt.workflow.planning.plan import Plan
 
 RESULTS = "results"
-FORMATS = ("svg", "png")
 
 try:
     PLAN = Plan(config, Path(RESULTS) / ".cache")
@@ -41,12 +42,9 @@ REPORTED = {
     )
 }
 TASKS = sorted({task.name: task for task, _, _ in PLAN.task_sizes()}.values(), key=lambda task: task.name)
-FIGURE_FILES = expand(
-    f"{RESULTS}/figures/{{task}}/{{figure}}.{{format}}",
-    task=[task.name for task in TASKS],
-    figure=FIGURES,
-    format=FORMATS,
-)
+FIGURE_FILES = [
+    f"{RESULTS}/figures/{task.name}/{file}" for task in TASKS for figure in FIGURES for file in figure_files(figure)
+]
 TASK_FOLDER = f"--task-folder {PLAN.config.task_folder}" if PLAN.config.task_folder else ""
 
 
@@ -54,8 +52,13 @@ wildcard_constraints:
     task="[a-z][a-z0-9_-]*",
     size=r"\d+",
     learner="[A-Za-z0-9][A-Za-z0-9._=,+-]*",
-    seeds=r"\d+-\d+",
+    seeds=SEEDS,
     blocks=r"\d+-\d+",
+
+
+def is_reported(path):
+    """Whether `snakemake --report` shows a figure's file: the one for print."""
+    return path.endswith(".svg") and "/panels/" not in path
 
 
 def figure_labels(path):
@@ -93,9 +96,14 @@ def chunk_of(wildcards):
     return PLAN.chunk(cell_of(wildcards), f"seeds-{wildcards.seeds}/blocks-{wildcards.blocks}.jsonl")
 
 
-def job_json(wildcards):
-    """What a training job is to do, as a string, so that Snakemake compares it by value."""
-    return json.dumps(PLAN.job(cell_of(wildcards), chunk_of(wildcards)), sort_keys=True)
+def arguments(*given):
+    """Arguments of a script as words of its command, as a string, so that Snakemake compares them by value."""
+    return words(given, Path(RESULTS) / ".cache/arguments")
+
+
+def job_argument(wildcards):
+    """What a training job is to do."""
+    return arguments("--job", json.dumps(PLAN.job(cell_of(wildcards), chunk_of(wildcards)), sort_keys=True))
 
 
 def binarized(wildcards):

@@ -1,4 +1,4 @@
-# Datasets: text, then fairseq's binary form. One rule per task, since each task has datasets of its own.
+# Datasets (doubt/data): text, then fairseq's binary form. One rule per task, since each has datasets of its own.
 for TASK in TASKS:
 
     rule:

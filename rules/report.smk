@@ -1,4 +1,4 @@
-# What made the results, and the page that tells what they say.
+# What made the results, and the page that tells what they say (doubt/report).
 rule provenance:
     input:
         f"{RESULTS}/tables/blocks.csv",
@@ -15,12 +15,12 @@ rule provenance:
         runtime=5,
     params:
         folder=lambda wildcards, output: str(Path(output[0]).parent),
-        config=json.dumps(PLAN.config.model_dump(), sort_keys=True),
-        expected=json.dumps(PLAN.expected()),
+        made=arguments(
+            "--config", json.dumps(PLAN.config.model_dump(), sort_keys=True), "--expected", json.dumps(PLAN.expected())
+        ),
         code=code_hash("scripts/provenance.py"),
     shell:
-        'python "$DOUBT_SCRIPTS/provenance.py" --config {params.config:q} --expected {params.expected:q}'
-        " --output {params.folder} 2> {log}"
+        'python "$DOUBT_SCRIPTS/provenance.py" {params.made}' " --output {params.folder} 2> {log}"
 
 
 rule page:

@@ -1,4 +1,4 @@
-# Trainings: one job for a range of seeds and of blocks of one (task, size, learner).
+# Trainings (doubt/engines, doubt/workflow): one job for a range of seeds and of blocks of one (task, size, learner).
 rule train:
     input:
         binarized,
@@ -16,7 +16,7 @@ rule train:
         mem_mb=memory,
         runtime=minutes,
     params:
-        job=job_json,
+        job=job_argument,
         data_bin=lambda wildcards, input: str(Path(input[0]).parents[1]),
         ledger=f"{RESULTS}/ledger",
         states=f"{RESULTS}/states",
@@ -24,7 +24,7 @@ rule train:
         checkpoints=f"{RESULTS}/checkpoints",
         code=code_hash("scripts/trainings.py"),
     shell:
-        'python "$DOUBT_SCRIPTS/trainings.py" --job {params.job:q} --data-bin {params.data_bin} --ledger {params.ledger}'
+        'python "$DOUBT_SCRIPTS/trainings.py" {params.job} --data-bin {params.data_bin} --ledger {params.ledger}'
         " --output {output} --device $DOUBT_DEVICE --threads {threads} --keep $DOUBT_KEEP"
         " --checkpoints {params.checkpoints} --states {params.states} --running {params.running}"
         " --slots-per-gpu $DOUBT_SLOTS_PER_GPU 2> {log}"
@@ -44,8 +44,8 @@ rule collect:
         mem_mb=500,
         runtime=10,
     params:
-        jobs=lambda wildcards: json.dumps(PLAN.grouped(cell_of(wildcards))),
+        jobs=lambda wildcards: arguments("--jobs", json.dumps(PLAN.grouped(cell_of(wildcards)))),
         folder=lambda wildcards, output: output[0].removesuffix(".jsonl"),
         code=code_hash("scripts/collect.py"),
     shell:
-        'python "$DOUBT_SCRIPTS/collect.py" --folder {params.folder} --jobs {params.jobs:q} --output {output} 2> {log}'
+        'python "$DOUBT_SCRIPTS/collect.py" --folder {params.folder} {params.jobs} --output {output} 2> {log}'

@@ -24,7 +24,9 @@ from doubt.tables.tables import build_tables, write_tables
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter, fromfile_prefix_chars="@"
+    )
     parser.add_argument("--runs", nargs="*", type=Path, default=[], help="results of trainings (JSON lines)")
     parser.add_argument("--predictions", nargs="*", type=Path, default=[], help="predictions (JSON lines)")
     parser.add_argument("--tables", required=True, type=Path, help="folder to write the tables to")

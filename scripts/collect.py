@@ -21,7 +21,9 @@ from doubt.files import write_atomically
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter, fromfile_prefix_chars="@"
+    )
     parser.add_argument("--folder", required=True, type=Path, metavar="DIR", help="the cell's folder of results/runs")
     parser.add_argument(
         "--jobs", required=True, type=json.loads, metavar="JSON", help="[[seed ranges, block ranges], ...]"

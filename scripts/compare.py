@@ -22,9 +22,8 @@ from rich.table import Table
 
 from doubt.errors import exit_on_user_error
 from doubt.files import write_atomically
-from doubt.report.cells import p_text
 from doubt.report.comparison import BEYOND, EQUAL_STATE, compare_results, tables_of
-from doubt.tables.paper_table import number, span
+from doubt.tables.wording import number, p_text, span
 
 
 def main() -> None:

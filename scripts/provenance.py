@@ -23,7 +23,9 @@ from doubt.report.provenance import of_this_machine
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter, fromfile_prefix_chars="@"
+    )
     parser.add_argument("--config", required=True, type=json.loads, metavar="JSON", help="the configuration")
     parser.add_argument("--expected", required=True, type=json.loads, metavar="JSON", help="the cells to be run")
     parser.add_argument("--output", required=True, type=Path, metavar="DIR")

@@ -21,7 +21,9 @@ from doubt.workflow.running.slots import gpu_slot
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter, fromfile_prefix_chars="@"
+    )
     parser.add_argument(
         "--job", required=True, metavar="JSON", help="what to do, as workflow.running.jobs.Job describes it"
     )

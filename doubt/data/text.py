@@ -9,6 +9,7 @@ from pathlib import Path
 from doubt.data.files import SIDES, SPLITS
 from doubt.data.task import FPA, Pair, Symbols, Task, check_size, line, words
 from doubt.errors import UserError
+from doubt.files import read_text
 
 
 def write_dataset(task: Task, size: int, dataset: str, folder: Path) -> None:
@@ -47,12 +48,7 @@ def read_side(path: Path) -> list[Symbols]:
     Raises:
         UserError: the file is missing, empty or does not end in a newline (it was cut off).
     """
-    try:
-        text = path.read_text(encoding="utf-8")
-    except FileNotFoundError:
-        raise UserError(f"data file {path} is missing; generate it with `snakemake data --cores 1`") from None
-    except OSError as error:
-        raise UserError(f"data file {path} cannot be read: {error.strerror}") from error
+    text = read_text(path, "generate it with `snakemake data --cores 1`")
     if not text:
         raise UserError(f"data file {path} is empty; delete it and run `snakemake data --cores 1`")
     if not text.endswith("\n"):

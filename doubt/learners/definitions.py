@@ -31,6 +31,7 @@ from doubt.engines.reference.batching import make_batch
 from doubt.engines.reference.models import build_model, import_user_dir, namespace
 from doubt.engines.reference.optimisation import Optimizer, summed_nll
 from doubt.errors import UserError, nearest
+from doubt.learners.ranges import check_ranges
 from doubt.training import Example, Learner, Protocol
 
 #: Arguments of fairseq-train that the original's commands give and that change nothing here.
@@ -65,6 +66,7 @@ def resolve(definition: Mapping[str, Any], updates: int, batch_size: int | None)
         own.get("batch_size", batch_size),
         user_dir,
     )
+    check_ranges(learner.arguments)
     _try_out(learner)
     return learner
 
@@ -109,6 +111,8 @@ def _parse(given: Mapping[str, Any], arch: str) -> Namespace:
     except SystemExit:
         lines = complaint.getvalue().strip().splitlines()
         raise UserError(lines[-1].split("error: ")[-1] if lines else "fairseq's parser refuses it") from None
+    except (NameError, SyntaxError, TypeError, ValueError) as error:  # fairseq evaluates lists of numbers as Python
+        raise UserError(f"fairseq's parser cannot read an argument of architecture {arch!r}: {error}") from None
     idle = [name for name in given if name not in _effective(arguments) | WITHOUT_EFFECT]
     if idle:
         raise UserError(f"argument {idle[0]!r} is fairseq's but has no effect in a measurement; leave it out")

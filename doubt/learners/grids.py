@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import json
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -18,7 +19,8 @@ GRID_KEYS = {"seed", "mdl-batches-per-epoch", "mdl-batch-size", "mdl-train-examp
 def expand_grids(content: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, dict[str, Any]]]:
     """Replace each learner `{grid: file.json}` by the learners that the grid spans; also returns each one's grid.
 
-    A grid of one combination keeps its name; of several, each is called `name,key=value,...` after the keys that vary.
+    A grid of one combination keeps its name; of several, each is called `name,key=value,...` after the keys that vary,
+    the values written so that a file can be called after them.
     An experiment that names the grid measures all of its learners.
 
     Raises:
@@ -36,7 +38,7 @@ def expand_grids(content: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, 
         spans[name] = []
         for values in itertools.product(*(grid[key] for key in sorted(set(grid) - GRID_KEYS))):
             one = dict(zip(sorted(set(grid) - GRID_KEYS), values, strict=True))
-            label = ",".join([name, *(f"{key}={one[key]}" for key in varying)])
+            label = _unused(",".join([name, *(f"{key}={in_a_name(one[key])}" for key in varying)]), learners)
             for key, own in (("mdl-batches-per-epoch", "updates"), ("mdl-batch-size", "batch_size")):
                 if key in grid:
                     one[own] = grid[key][0]
@@ -47,6 +49,19 @@ def expand_grids(content: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, 
     if isinstance(experiments, list):
         experiments = [_spread(experiment, spans) for experiment in experiments]
     return {**content, "learners": learners, "experiments": experiments}, grids
+
+
+def in_a_name(value: Any) -> str:
+    """A value as a learner's name may hold it: `[(32, 3), (64, 3)]` is `32x3+64x3`."""
+    text = re.sub(r"\s", "", str(value)).replace("),(", "+")
+    text = re.sub(r"[\[\](){}'\"]", "", text).replace(",", "x").replace("*", "x")
+    return re.sub(r"[^A-Za-z0-9._=+-]", "-", text)
+
+
+def _unused(label: str, learners: Mapping[str, Any]) -> str:
+    """The label, or, where another value reads the same, the label with a number."""
+    labels = itertools.chain([label], (f"{label}.{number}" for number in itertools.count(2)))
+    return next(each for each in labels if each not in learners)
 
 
 def _spread(experiment: Any, spans: Mapping[str, list[str]]) -> Any:

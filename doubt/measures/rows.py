@@ -10,6 +10,7 @@ from typing import Any
 import pandas as pd
 
 from doubt.errors import UserError
+from doubt.files import read_text
 
 Row = dict[str, Any]
 
@@ -62,12 +63,7 @@ def read_predictions(paths: Iterable[Path]) -> list[Row]:
 
 def _objects(path: Path) -> Iterable[tuple[int, Row]]:
     """Line number and object of each line of a file of JSON lines."""
-    try:
-        text = path.read_text(encoding="utf-8")
-    except FileNotFoundError:
-        raise UserError(f"{path} is missing; run the workflow (`snakemake tables --cores 1`) to make it") from None
-    except OSError as error:
-        raise UserError(f"{path} cannot be read: {error.strerror}") from error
+    text = read_text(path, "run the workflow (`snakemake tables --cores 1`) to make it")
     for number, each in enumerate(text.split("\n"), start=1):
         if not each.strip():
             continue

@@ -9,7 +9,7 @@ from typing import Any
 
 import pandas as pd
 
-from doubt.tables.paper_table import number, share, span
+from doubt.tables.wording import number, p_text, share, span
 
 
 @dataclass(frozen=True)
@@ -89,11 +89,6 @@ def p(head: str, key: str, title: str = "") -> Column:
 def plain(head: str, key: str, title: str = "", digits: int = 2) -> Column:
     """A column of numbers with so many digits behind the point."""
     return Column(head, lambda row: _number(row[key], lambda v: f"{v:.{digits}f}"), True, title)
-
-
-def p_text(value: float) -> str:
-    """A p-value: `.031`, `<.001`, `1`."""
-    return "<.001" if value < 0.001 else f"{value:.3f}".removeprefix("0").removesuffix(".000")
 
 
 def _number(value: Any, form: Callable[[float], str]) -> Cell:

@@ -14,8 +14,8 @@ from rich.text import Text
 from doubt.data.random_candidate import RANDOM
 from doubt.measures.classify import NO_RULE
 from doubt.measures.rows import ORIGIN, PROTOCOL, either
-from doubt.tables.paper_table import number
 from doubt.tables.tables import read_table
+from doubt.tables.wording import number
 
 
 def summary(tables: Path) -> RenderableType:

@@ -13,6 +13,7 @@ from doubt.data.random_candidate import RANDOM
 from doubt.measures.classify import NO_RULE
 from doubt.measures.fpa import CELL
 from doubt.measures.rows import PROTOCOL, either
+from doubt.tables.wording import number, share, span
 
 
 @dataclass(frozen=True)
@@ -134,32 +135,6 @@ def _share(shares: pd.DataFrame, rule: str) -> Entry | None:
         return None
     row: Any = shares.loc[rule]
     return Entry(share(row["fpa"]), span(row["ci_low"], row["ci_high"], share))
-
-
-def number(value: float) -> str:
-    """A code length to three digits: `123`, `12.3`, `0.00123` as `1.23e-3`, `–` where there is none."""
-    if math.isnan(value):
-        return "–"
-    if value == 0:
-        return "0"
-    if abs(value) >= 100:
-        return f"{value:.0f}"
-    if abs(value) >= 0.01:
-        return f"{value:#.3g}"
-    mantissa, exponent = f"{value:.1e}".split("e")
-    return f"{mantissa}e{int(exponent)}"
-
-
-def share(value: float) -> str:
-    """A share to two digits, `–` where there is none."""
-    return "–" if math.isnan(value) else f"{value:.2f}"
-
-
-def span(low: float, high: float, form: Callable[[float], str]) -> str:
-    """An interval, or nothing where there is none."""
-    if math.isnan(low) or math.isnan(high):
-        return ""
-    return f"[{form(low)}, {form(high)}]"
 
 
 def markdown(tables: list[PaperTable]) -> str:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pandas as pd
 
+from doubt.data.seeds import ranges
 from doubt.data.task import Task
 from doubt.errors import UserError
 from doubt.files import write_atomically
@@ -95,17 +96,6 @@ def outputs_table(predictions: Iterable[Row]) -> pd.DataFrame:
     counted = frame.groupby(group, sort=False, as_index=False).agg(n_seeds=("seed", "nunique"), seeds=("seed", ranges))
     of_class = frame.groupby([*CELL, "class"], as_index=False).agg(n_class=("seed", "nunique"))
     return counted.merge(of_class, on=[*CELL, "class"])[OUTPUT_COLUMNS]
-
-
-def ranges(seeds: Iterable[int]) -> str:
-    """Seeds in a few words: 1, 2, 3, 4 and 7 are `1-4 7`."""
-    runs: list[list[int]] = []
-    for seed in sorted(set(seeds)):
-        if runs and runs[-1][1] == seed - 1:
-            runs[-1][1] = seed
-        else:
-            runs.append([seed, seed])
-    return " ".join(f"{low}" if low == high else f"{low}-{high}" for low, high in runs)
 
 
 def costs_table(rows: Iterable[Row]) -> pd.DataFrame:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from doubt.engines.reference.engine import engine as reference
+from doubt.engines.reference import engine as reference
 from scripts import parity
 
 CASE, UPDATES = parity.Case("transformer", "hierar-or-linear", 4, "code_length", 1), 3

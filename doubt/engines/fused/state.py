@@ -3,20 +3,18 @@
 from __future__ import annotations
 
 import os
-import signal
 import sys
-import threading
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import asdict
 from pathlib import Path
-from types import FrameType
 from typing import Any
 
 import torch
 
 from doubt.engines.fused.arrays.parameters import Parameters
+from doubt.engines.termination import Termination
 from doubt.training import Result, Training, digest
 
 #: Seconds between two saves of a lockstep.
@@ -28,7 +26,7 @@ class Saver:
 
     def __init__(self, folder: Path | None) -> None:
         self.folder = folder
-        self.terminated = False
+        self.termination = Termination()
         self._time = time.monotonic()
         self._written: set[Path] = set()
         self._taken: set[Path] = set()
@@ -37,7 +35,7 @@ class Saver:
 
     def due(self) -> bool:
         """Whether it is time to save, or the process has been told to end."""
-        return self.terminated or (self.folder is not None and time.monotonic() - self._time > SAVE_EVERY)
+        return self.termination.told or (self.folder is not None and time.monotonic() - self._time > SAVE_EVERY)
 
     def save(
         self,
@@ -99,23 +97,6 @@ class Saver:
         """A state is gone on with: it ends when it is saved anew, or when its results are out."""
         self._taken.add(path)
 
-    def end_if_told(self) -> None:
-        """End the process if it has been told to."""
-        if self.terminated:
-            sys.exit(128 + signal.SIGTERM)
-
-    @contextmanager
-    def listening(self) -> Iterator[None]:
-        """While it lasts, SIGTERM is noted in `terminated` instead of ending the process at once."""
-        if self.folder is None or threading.current_thread() is not threading.main_thread():
-            yield
-            return
-
-        def note(number: int, frame: FrameType | None) -> None:
-            self.terminated = True
-
-        before = signal.signal(signal.SIGTERM, note)
-        try:
-            yield
-        finally:
-            signal.signal(signal.SIGTERM, before)
+    def listening(self) -> AbstractContextManager[None]:
+        """While it lasts, SIGTERM lets the running update end and the state be saved."""
+        return nullcontext() if self.folder is None else self.termination.listening()

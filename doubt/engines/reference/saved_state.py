@@ -7,18 +7,16 @@ bit, what it would have given uninterrupted.
 from __future__ import annotations
 
 import os
-import signal
 import sys
 import tempfile
-import threading
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import AbstractContextManager, nullcontext, suppress
 from pathlib import Path
-from types import FrameType
 from typing import Any
 
 import torch
+
+from doubt.engines.termination import Termination
 
 #: Seconds between two saves.
 SAVE_EVERY = 120.0
@@ -37,11 +35,11 @@ class SavedState:
         self._path = folder / f"{name}.pt" if folder is not None else None
         self._made_with = {"torch": str(torch.__version__), "device": device.type}
         self._saved_at = time.monotonic()
-        self._told_to_end = False
+        self._termination = Termination()
 
     def due(self) -> bool:
         """Whether it is time to save, or the process has been told to end."""
-        return self._path is not None and (self._told_to_end or time.monotonic() - self._saved_at > SAVE_EVERY)
+        return self._path is not None and (self._termination.told or time.monotonic() - self._saved_at > SAVE_EVERY)
 
     def save(self, state: dict[str, Any]) -> None:
         """Write a state of tensors, numbers and strings, whole or not at all; then end, if the process was told to.
@@ -54,17 +52,7 @@ class SavedState:
                 self._write(self._path, {**state, "made_with": self._made_with})
             except (OSError, RuntimeError) as error:
                 print(f"warning: the state {self._path} cannot be saved: {error}; training goes on", file=sys.stderr)
-        self.end_if_told()
-
-    def end_if_told(self) -> None:
-        """End the process with status 143, if it was told to end."""
-        if self._told_to_end:
-            print(
-                "told to end (SIGTERM): what is done is saved, run again to go on from there",
-                file=sys.stderr,
-                flush=True,
-            )
-            sys.exit(128 + signal.SIGTERM)
+        self._termination.end_if_told()
 
     def load(self) -> dict[str, Any] | None:
         """The state to go on from, if there is one that is whole and was made with the same torch and device."""
@@ -81,23 +69,11 @@ class SavedState:
         if self._path is not None:
             with suppress(OSError):
                 self._path.unlink(missing_ok=True)
-        self.end_if_told()
+        self._termination.end_if_told()
 
-    @contextmanager
-    def listening(self) -> Iterator[None]:
+    def listening(self) -> AbstractContextManager[None]:
         """While it lasts, SIGTERM lets the running update end and the state be saved."""
-        if self._path is None or threading.current_thread() is not threading.main_thread():
-            yield
-            return
-
-        def note(number: int, frame: FrameType | None) -> None:
-            self._told_to_end = True
-
-        before = signal.signal(signal.SIGTERM, note)
-        try:
-            yield
-        finally:
-            signal.signal(signal.SIGTERM, before)
+        return nullcontext() if self._path is None else self._termination.listening()
 
     @staticmethod
     def _write(path: Path, state: dict[str, Any]) -> None:

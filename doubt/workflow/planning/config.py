@@ -9,6 +9,7 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from doubt.data.random_candidate import RANDOM, with_random
+from doubt.data.seeds import parse_seeds
 from doubt.data.task import Task, check_size, find_task, load_tasks
 from doubt.errors import UserError, nearest
 from doubt.training import Protocol
@@ -37,6 +38,16 @@ class Experiment(_Strict):
         return None if value is None else parse_seeds(value)
 
 
+class OwnKeys(_Strict):
+    """What a learner's definition may hold beside the arguments of its architecture; what it gives goes before the
+    configuration's own.
+    """
+
+    updates: int | None = Field(default=None, ge=1)
+    batch_size: int | None = Field(default=None, ge=1)
+    user_dir: str | None = None
+
+
 class Config(_Strict):
     """The whole configuration; `config.yaml` explains every key."""
 
@@ -61,6 +72,23 @@ class Config(_Strict):
     @classmethod
     def _read_minutes(cls, value: object) -> object:
         return float(value) if type(value) is int else value
+
+    @field_validator("learners")
+    @classmethod
+    def _check_own_keys(cls, learners: dict[str, dict[str, Any]]) -> dict[str, dict[str, Any]]:
+        faults = []
+        for name, definition in learners.items():
+            own = {key: value for key, value in definition.items() if key.replace("-", "_") in OwnKeys.model_fields}
+            if "updates" in own and own["updates"] is None:
+                faults.append(f"learner {name!r}: updates: it is null; leave it out to take the configuration's")
+                continue
+            try:
+                OwnKeys.model_validate({key.replace("-", "_"): value for key, value in own.items()})
+            except ValidationError as error:
+                faults += [f"learner {name!r}: {_sentence(e).strip()}" for e in error.errors()]
+        if faults:
+            raise ValueError("; ".join(faults))
+        return learners
 
     @model_validator(mode="after")
     def _released_is_whole(self) -> Config:
@@ -102,29 +130,6 @@ def read_config(content: Mapping[str, Any]) -> tuple[Config, dict[str, Task]]:
     if faults:
         raise UserError("the configuration is wrong:\n" + "\n".join(faults))
     return config, tasks
-
-
-def parse_seeds(value: object) -> list[int]:
-    """Seeds as numbers: from a list, one number, or text such as `1-4` or `1-4, 11`.
-
-    Raises:
-        ValueError: it is none of these, a range runs backwards or a seed stands twice.
-    """
-    allowed = "seeds are a range such as 1-4, a number, or a list of numbers from 0 on"
-    seeds: list[int] = []
-    for part in value if isinstance(value, list) else str(value).split(","):
-        match = re.fullmatch(r"\s*(\d+)\s*(?:-\s*(\d+)\s*)?", str(part)) if not isinstance(part, bool) else None
-        if match is None:
-            raise ValueError(f"{value!r} is no list of seeds; {allowed}")
-        first, last = int(match[1]), int(match[2] or match[1])
-        if last < first:
-            raise ValueError(f"the range {part!r} runs backwards; {allowed}")
-        seeds += range(first, last + 1)
-    if len(set(seeds)) < len(seeds):
-        raise ValueError(f"{value!r} names a seed twice")
-    if not seeds:
-        raise ValueError(f"no seeds given; {allowed}")
-    return seeds
 
 
 def _faults(experiment: Experiment, config: Config, tasks: Mapping[str, Task]) -> list[str]:

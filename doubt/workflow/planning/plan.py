@@ -11,13 +11,14 @@ from typing import Any
 
 from doubt.data.distinguish import check_distinguishable
 from doubt.data.random_candidate import rules
+from doubt.data.seeds import label, parse_seeds
 from doubt.data.task import FPA, Task
 from doubt.data.text import dictionary_order, training_pairs
 from doubt.errors import UserError
 from doubt.learners.grids import check_grid, expand_grids
 from doubt.training import is_chained
 from doubt.workflow.planning.code_hash import engine_hash
-from doubt.workflow.planning.config import Config, Experiment, parse_seeds, read_config
+from doubt.workflow.planning.config import Config, Experiment, read_config
 from doubt.workflow.planning.cost import memory_mb, training_seconds
 from doubt.workflow.planning.resolved import resolved_learners
 
@@ -43,15 +44,15 @@ class CellPlan:
 
 @dataclass(frozen=True)
 class Chunk:
-    """The seeds and blocks of one job: first and last of each, inclusive; blocks are those trained on."""
+    """One job: its seeds, and the first and the last of the blocks that are trained on."""
 
-    seeds: tuple[int, int]
+    seeds: tuple[int, ...]
     blocks: tuple[int, int]
 
     @property
     def path(self) -> str:
         """The job's file, below its cell's folder."""
-        return f"seeds-{self.seeds[0]}-{self.seeds[1]}/blocks-{self.blocks[0]}-{self.blocks[1]}.jsonl"
+        return f"seeds-{label(self.seeds)}/blocks-{self.blocks[0]}-{self.blocks[1]}.jsonl"
 
 
 #: Expected minutes of a job of engine `fused` where the configuration says nothing of the size of jobs.
@@ -124,19 +125,18 @@ class Plan:
             ) from None
 
     def _by_path(self, cell: CellPlan) -> dict[str, Chunk]:
-        """The cell's jobs by path. Seeds are cut at multiples of a step: more seeds leave full jobs as they are."""
+        """The cell's jobs by path. Each takes the next so many seeds: more seeds behind them leave full jobs alone."""
         if cell.folder in self._chunks:
             return self._chunks[cell.folder]
         last = self.tasks[cell.task].n_blocks(cell.size) - 1
         step, width = self.seeds_and_blocks_per_job(cell)
-        found = set()
-        for seed, datasets in cell.seeds.items():
-            first = (seed - 1) // step * step + 1
-            trained = range(0, last + 1, width) if set(datasets) != {FPA} else [0]
-            for block in trained:
-                blocks = (block, min(block + width - 1, last))
-                found.add(Chunk((first, first + step - 1), blocks))
-        chunks = sorted(found, key=lambda chunk: (chunk.seeds, chunk.blocks))
+        chunks = []
+        every = tuple(cell.seeds)
+        for at in range(0, len(every), step):
+            seeds = every[at : at + step]
+            sent = any(set(cell.seeds[seed]) != {FPA} for seed in seeds)
+            trained = range(0, last + 1, width) if sent else [0]
+            chunks += [Chunk(seeds, (block, min(block + width - 1, last))) for block in trained]
         self._chunks[cell.folder] = {chunk.path: chunk for chunk in chunks}
         return self._chunks[cell.folder]
 
@@ -194,20 +194,19 @@ class Plan:
 
     def requests(self, cell: CellPlan, chunk: Chunk) -> dict[int, list[str]]:
         """The datasets that a job needs, for each of its seeds that needs any; `fpa` is of use with block 0 alone."""
-        first, last = chunk.seeds
-        wanted = {seed: cell.seeds[seed] for seed in range(first, last + 1) if seed in cell.seeds}
+        wanted = {seed: cell.seeds[seed] for seed in chunk.seeds}
         if chunk.blocks[0] > 0:
             wanted = {seed: [d for d in datasets if d != FPA] for seed, datasets in wanted.items()}
         return {seed: datasets for seed, datasets in wanted.items() if datasets}
 
     def grouped(self, cell: CellPlan) -> list[tuple[list[str], list[str]]]:
-        """The cell's jobs as products of seed ranges and block ranges, the form that scripts/collect.py reads."""
-        blocks_of: dict[tuple[int, int], list[str]] = {}
+        """The cell's jobs as products of seeds and block ranges, the form that scripts/collect.py reads."""
+        blocks_of: dict[tuple[int, ...], list[str]] = {}
         for chunk in self.chunks(cell):
             blocks_of.setdefault(chunk.seeds, []).append(f"{chunk.blocks[0]}-{chunk.blocks[1]}")
         groups: dict[tuple[str, ...], list[str]] = {}
         for seeds, blocks in blocks_of.items():
-            groups.setdefault(tuple(blocks), []).append(f"{seeds[0]}-{seeds[1]}")
+            groups.setdefault(tuple(blocks), []).append(label(seeds))
         return [(seeds, list(blocks)) for blocks, seeds in groups.items()]
 
     def n_trainings(self, cell: CellPlan, chunk: Chunk) -> int:

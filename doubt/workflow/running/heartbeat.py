@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from doubt.data.seeds import label
 from doubt.errors import UserError
 from doubt.files import write_atomically
 
@@ -28,7 +29,7 @@ class Sign:
     task: str
     size: int
     learner: str
-    seeds: tuple[int, int]
+    seeds: tuple[int, ...]
     blocks: tuple[int, int]
     state: str
     host: str
@@ -41,12 +42,13 @@ def heartbeat(folder: Path | None, job: Mapping[str, Any]) -> Iterator[None]:
 
     Args:
         folder: where the signs lie, a file per job; None: none are given.
-        job: `task`, `size`, `learner`, `seeds` and `blocks` (first and last).
+        job: `task`, `size`, `learner`, `seeds` (all of them) and `blocks` (first and last).
     """
     if folder is None:
         yield
         return
-    name = "-".join(str(part) for part in (job["task"], job["size"], job["learner"], *job["seeds"], *job["blocks"]))
+    parts = (job["task"], job["size"], job["learner"], label(job["seeds"]), *job["blocks"])
+    name = "-".join(str(part) for part in parts)
     path = folder / f"{name}.json"
     about = {**job, "host": platform.node(), "process": os.getpid(), "started": time.time()}
     stop = threading.Event()

@@ -14,6 +14,7 @@ from typing import Any
 import torch
 
 from doubt.data.binary import check_sums, load_dataset
+from doubt.data.seeds import label
 from doubt.data.task import FPA
 from doubt.data.vocabulary import dictionary_of
 from doubt.engines.checkpoints import load_checkpoint, save_checkpoint
@@ -59,8 +60,8 @@ class Job:
     @property
     def label(self) -> str:
         """The job's name, for a folder of its own."""
-        seeds = f"seeds-{min(self.seeds)}-{max(self.seeds)}"
-        return f"{self.task}-{self.size}-{self.name}-{seeds}-blocks-{self.blocks[0]}-{self.blocks[1]}"
+        seeds = label(self.seeds)
+        return f"{self.task}-{self.size}-{self.name}-seeds-{seeds}-blocks-{self.blocks[0]}-{self.blocks[1]}"
 
     @property
     def requests(self) -> list[tuple[str, int]]:
@@ -90,7 +91,7 @@ def run_job(job: Job, data_bin: Path, places: Places, output: Path, device: torc
         output: JSON lines, one per scored block and per decoded test set.
     """
     about = {"task": job.task, "size": job.size, "learner": job.name, "blocks": list(job.blocks)}
-    with heartbeat(places.running, about | {"seeds": [min(job.seeds), max(job.seeds)]}):
+    with heartbeat(places.running, about | {"seeds": sorted(job.seeds)}):
         names = sorted({dataset for dataset, _ in job.requests})
         for name in names:
             check_sums(data_bin / name)

@@ -22,6 +22,7 @@ from typing import Any
 from doubt.errors import UserError
 from doubt.files import write_atomically
 from doubt.training import Result, Training, digest
+from doubt.workflow.planning.code_hash import same_numbers
 
 #: A file on each shelf that says in words what lies there.
 LABEL = "shelf.json"
@@ -38,7 +39,7 @@ class Record:
 
 
 class Ledger:
-    """The finished trainings of one engine's code, below a folder.
+    """The finished trainings of one engine's code, and of earlier code that gives the same numbers, below a folder.
 
     Reading is done a shelf at a time (a shelf holds the trainings that share learner, dictionaries and T) and kept;
     records that another process adds later are not seen.
@@ -46,6 +47,7 @@ class Ledger:
 
     def __init__(self, folder: Path, code: str) -> None:
         self.folder = folder / code
+        self._read = [folder / each for each in same_numbers(code)]
         self._writer = f"{platform.node()}-{os.getpid()}-{time.time_ns()}.jsonl"
         self._shelves: dict[str, dict[str, Result]] = {}
 
@@ -94,7 +96,7 @@ class Ledger:
     def _shelf(self, training: Training) -> dict[str, Result]:
         name = shelf_of(training)
         if name not in self._shelves:
-            self._shelves[name] = read_shelf(self.folder / name)
+            self._shelves[name] = read_shelf(*(folder / name for folder in self._read))
         return self._shelves[name]
 
 
@@ -104,11 +106,12 @@ def shelf_of(training: Training) -> str:
     return digest([content, [vars(example) for example in training.blocks[0]]])[:16]
 
 
-def read_shelf(folder: Path) -> dict[str, Result]:
+def read_shelf(*folders: Path) -> dict[str, Result]:
     """All results of a shelf by key; what was recorded in parts (scores asked for later) is put together."""
     results: dict[str, Result] = {}
-    for record in read_records(folder):
-        _merge(results, record.result)
+    for folder in folders:
+        for record in read_records(folder):
+            _merge(results, record.result)
     return results
 
 

@@ -19,6 +19,7 @@ import yaml
 
 from doubt.errors import UserError
 from doubt.files import write_atomically
+from doubt.workflow.planning.code_hash import same_numbers
 from doubt.workflow.planning.plan import Plan
 
 FORMAT = "doubt-archive-1"
@@ -32,7 +33,7 @@ def pack(content: dict[str, Any], plan: Plan, results: Path, archive: Path) -> i
     Raises:
         UserError: there is nothing to pack, or the archive cannot be written.
     """
-    codes = sorted({plan.engine_hash_of(cell) for cell in plan.cells.values()})
+    codes = sorted(_codes(plan))
     ledger = [path for code in codes for path in sorted((results / "ledger" / code).glob("*/*.json*"))]
     if not ledger:
         raise UserError(f"{results / 'ledger'} has no trainings of this configuration's code; run the workflow first")
@@ -66,7 +67,7 @@ def unpack(archive: Path, results: Path) -> Path:
     members = _read(archive)
     manifest = json.loads(members.pop("manifest.json"))
     plan = Plan(yaml.safe_load(members["config.yaml"]), results / ".cache")
-    unknown = set(manifest["codes"]) - {plan.engine_hash_of(cell) for cell in plan.cells.values()}
+    unknown = set(manifest["codes"]) - _codes(plan)
     if unknown:
         raise UserError(
             f"{archive} is foreign: its trainings were done by other code ({', '.join(sorted(unknown))}) than this, "
@@ -82,6 +83,11 @@ def unpack(archive: Path, results: Path) -> Path:
     for path, data in targets.items():
         write_atomically(path, data.decode())
     return results / UNPACKED / "config.yaml"
+
+
+def _codes(plan: Plan) -> set[str]:
+    """The engine code whose trainings a plan takes."""
+    return {code for cell in plan.cells.values() for code in same_numbers(plan.engine_hash_of(cell))}
 
 
 def _read(archive: Path) -> dict[str, bytes]:

@@ -9,9 +9,10 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
+from doubt.data.seeds import LABEL
 from doubt.workflow.planning.plan import Plan
 
-RUN_FILE = re.compile(r"results/runs/([^/]+)/(\d+)/([^/]+)/(seeds-\d+-\d+/blocks-\d+-\d+\.jsonl)")
+RUN_FILE = re.compile(rf"results/runs/([^/]+)/(\d+)/([^/]+)/(seeds-{LABEL}/blocks-\d+-\d+\.jsonl)")
 
 
 @dataclass(frozen=True)
@@ -30,7 +31,7 @@ def pending_jobs(plan: Plan, outputs: Iterable[str]) -> list[PendingJob]:
         match = RUN_FILE.fullmatch(output)
         if match:
             cell = plan.cell(match[1], match[2], match[3])
-            chunk = next(chunk for chunk in plan.chunks(cell) if chunk.path == match[4])
+            chunk = plan.chunk(cell, match[4])
             jobs.append(PendingJob(Path(output), plan.n_trainings(cell, chunk), plan.seconds(cell, chunk)))
     return jobs
 

@@ -11,6 +11,7 @@ from typing import Any
 
 from doubt.data.in_memory import dataset_in_memory
 from doubt.training import Result, Training
+from doubt.workflow.planning.code_hash import same_numbers
 from doubt.workflow.planning.plan import CellPlan, Plan
 from doubt.workflow.running.ledger import Ledger, read_label, read_records, shelf_of
 from doubt.workflow.running.measurement import Cell, chains
@@ -85,7 +86,7 @@ class Reasons:
 
     def _reason(self, plan: Plan, cell: CellPlan, code: str, training: Training) -> str:
         codes = self._codes.get(training.key, set())
-        if code in codes:
+        if not codes.isdisjoint(same_numbers(code)):
             return KEPT if (self._checkpoints / f"{training.key}.pt").exists() else MORE
         if codes:
             return CODE

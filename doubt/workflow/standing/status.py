@@ -7,6 +7,8 @@ from collections import Counter
 from collections.abc import Iterable
 from pathlib import Path
 
+from doubt.data.seeds import ranges
+from doubt.workflow.planning.code_hash import same_numbers
 from doubt.workflow.planning.plan import CellPlan, Plan
 from doubt.workflow.running.heartbeat import Sign, signs
 from doubt.workflow.running.ledger import read_records
@@ -59,7 +61,7 @@ def status(plan: Plan, results: Path) -> list[str]:
     lines += ["", _rate(plan, found, results / "ledger", seen)]
     asked = [sign for sign in seen if (sign.task, sign.size, sign.learner) in plan.cells and sign.state in STOPPED]
     for sign in asked:
-        job = f"{sign.task}/{sign.size}/{sign.learner} seeds {_range(sign.seeds)}, blocks {_range(sign.blocks)}"
+        job = f"{sign.task}/{sign.size}/{sign.learner} seeds {ranges(sign.seeds, ', ')}, blocks {_range(sign.blocks)}"
         lines.append(f"{job} on {sign.host}: {STOPPED[sign.state]}" + (f": {sign.message}" if sign.message else ""))
     return lines
 
@@ -73,7 +75,7 @@ def _counts(standing: Standing, seen: Iterable[Sign]) -> Counter[str]:
         states = {
             sign.state
             for sign in signs_here
-            if sign.seeds[0] <= training.seed <= sign.seeds[1] and sign.blocks[0] <= training.block <= sign.blocks[1]
+            if training.seed in sign.seeds and sign.blocks[0] <= training.block <= sign.blocks[1]
         }
         counts["running" if "running" in states else "failed" if "failed" in states else "missing"] += 1
     return counts
@@ -90,7 +92,7 @@ def _rate(plan: Plan, found: list[Standing], ledger: Path, seen: list[Sign]) -> 
             continue
         for record in read_records(shelf):
             cell = cells.get((record.note["task"], record.note["size"], record.note["learner"]))
-            of_this_code = cell is not None and plan.engine_hash_of(cell.cell) == shelf.parent.name
+            of_this_code = cell is not None and shelf.parent.name in same_numbers(plan.engine_hash_of(cell.cell))
             if cell is not None and of_this_code and now - record.time < RECENTLY:
                 times.append(record.time - record.result.seconds)
                 spent += plan.training_seconds(cell.cell)

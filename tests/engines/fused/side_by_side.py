@@ -16,7 +16,7 @@ from doubt.engines.fused.arrays.gradients import Gradients
 from doubt.engines.fused.arrays.masks import DropoutMasks
 from doubt.engines.fused.arrays.parameters import Parameters
 from doubt.engines.fused.learners.architectures import ARCHITECTURES, Fused
-from doubt.engines.reference.engine import batching
+from doubt.engines.reference import batching
 from doubt.engines.reference.optimisation import summed_nll
 from doubt.engines.reference.randomness import seed_everything
 from doubt.learners.definitions import build_model, resolve

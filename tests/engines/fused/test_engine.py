@@ -17,7 +17,7 @@ from side_by_side import CPU, SMALL, SYMBOLS, examples, ids
 from doubt.engines.fused import engine
 from doubt.engines.fused.engine import train_chains, train_many
 from doubt.engines.fused.lockstep import Lockstep
-from doubt.engines.reference.engine import engine as reference
+from doubt.engines.reference import engine as reference
 from doubt.training import Decode, Learner, Protocol, Result, Score, Training
 
 T, FIRST, SECOND = examples("aa>bbb", "ab>b"), examples("a>bb"), examples("aaabb>bbbbb", ">b")

@@ -119,7 +119,7 @@ def run(code: str, cache: Path, **environment: str) -> subprocess.CompletedProce
     return subprocess.run([sys.executable, "-c", code], env=variables, capture_output=True, text=True, check=True)
 
 
-ASK = "import torch; from doubt.engines.fused import kernels; print(kernels.there_are(torch.ones(1)))"
+ASK = "import torch; from doubt.engines.fused.arrays import kernels; print(kernels.there_are(torch.ones(1)))"
 
 
 def test_without_a_compiler_it_says_so_and_goes_on(tmp_path: Path) -> None:
@@ -157,6 +157,7 @@ def test_changed_c_code_makes_fused_trainings_stale_and_no_others(
 
     def hashes() -> dict[str, str]:
         code_hash._file_hash.cache_clear()
+        code_hash._module_hash.cache_clear()
         return {engine: code_hash.engine_hash(engine) for engine in code_hash.ENGINES}
 
     before = hashes()

@@ -21,8 +21,8 @@ from doubt.data.vocabulary import dictionary_of, symbols_of
 from doubt.engines.fused.arrays.batch import shape_of
 from doubt.engines.fused.evaluation import score_blocks
 from doubt.engines.fused.lockstep import Lockstep
-from doubt.engines.reference.engine import batching
-from doubt.engines.reference.engine import engine as reference
+from doubt.engines.reference import batching
+from doubt.engines.reference import engine as reference
 from doubt.learners.definitions import resolve
 from doubt.training import Example, Protocol, Score, Training
 

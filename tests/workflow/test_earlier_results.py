@@ -1,0 +1,89 @@
+"""Results that an earlier version of the code left behind: taken where the numbers are the same, and only there."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from doubt.workflow.planning import code_hash
+from doubt.workflow.planning.code_hash import EARLIER, ENGINES, engine_hash
+from tests.shared.workspace import EXPERIMENT, ROOT, SMALL, Workspace
+
+pytestmark = pytest.mark.xdist_group("earlier")
+#: Ledgers that the modules of doubt 0.1 wrote, before they were put into packages; 20 updates on torch 2.13.0.
+LEDGER = ROOT / "tests/shared/ledger"
+ONE_SEED = SMALL | {"updates": 20, "experiments": [EXPERIMENT | {"seeds": 1}]}
+N_TRAININGS = 7
+
+
+def numbers(workspace: Workspace) -> list[Any]:
+    return [(row.get("block"), row.get("dataset"), row.get("nats"), row.get("outputs")) for row in workspace.rows()]
+
+
+def test_every_engine_says_which_earlier_code_gives_its_numbers() -> None:
+    codes = {engine: engine_hash(engine) for engine in ENGINES}
+    assert set(EARLIER) <= set(codes.values()), (
+        f"EARLIER in {code_hash.__name__} speaks of code that is no more; the engines' hashes are {codes}. Where the "
+        "tests below show that the numbers are the same, file the earlier hashes under today's, else take them out."
+    )
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+def test_earlier_results_are_taken_and_are_what_training_gives(engine: str, tmp_path: Path) -> None:
+    earlier = [code for code in EARLIER.get(engine_hash(engine), ()) if (LEDGER / code).exists()]
+    if not earlier:
+        pytest.skip(f"engine {engine} takes no results of earlier code")
+    taking, training = (Workspace(tmp_path / name, ONE_SEED | {"engine": engine}) for name in ("taking", "training"))
+    for code in earlier:
+        shutil.copytree(LEDGER / code, taking.here / "results/ledger" / code)
+    for workspace in (taking, training):
+        workspace.run("results/runs/hierar-or-linear/4/transformer.jsonl")
+    assert len(taking.records()) == len(training.records()) == N_TRAININGS
+    for taken, trained in zip(numbers(taking), numbers(training), strict=True):
+        assert taken[:2] == trained[:2] and taken[3] == trained[3]
+        assert taken[2] == (None if trained[2] is None else pytest.approx(trained[2], rel=1e-5))
+
+
+def test_results_of_other_code_are_not_taken(tmp_path: Path) -> None:
+    workspace = Workspace(tmp_path / "it", ONE_SEED)
+    for ledger in LEDGER.iterdir():
+        shutil.copytree(ledger, workspace.here / "results/ledger" / ledger.name)
+    path = workspace.code / "doubt/engines/reference/engine.py"
+    path.write_text(path.read_text().replace("CHECK_EVERY = 100", "CHECK_EVERY = 101"))
+    before = len(workspace.records())
+    workspace.run("results/runs/hierar-or-linear/4/transformer.jsonl")
+    assert len(workspace.records()) == before + N_TRAININGS
+
+
+def test_hashes_know_code_by_what_it_computes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(code_hash, "ROOT", tmp_path)
+    (tmp_path / "doubt/deep").mkdir(parents=True)
+
+    def hash_of(files: dict[str, str]) -> str:
+        for old in tmp_path.rglob("*.py"):
+            old.unlink()
+        for name, text in files.items():
+            (tmp_path / name).write_text(text)
+        code_hash._file_hash.cache_clear()
+        code_hash._module_hash.cache_clear()
+        return code_hash.code_hash("main.py")
+
+    first = hash_of({"main.py": "from doubt.a import f\nf()", "doubt/a.py": "def f(): return 1"})
+    moved = {"main.py": "from doubt.deep.b import f\nf()", "doubt/deep/b.py": "def f():\n    # one\n    return 1"}
+    assert hash_of(moved) == first
+    assert hash_of({"main.py": "from doubt.a import f\nf()", "doubt/a.py": "def f(): return 2"}) != first
+    two = {"doubt/a.py": "def f(): return 1\ndef g(): return 1"}
+    of_f, of_g = (hash_of(two | {"main.py": f"from doubt.a import {name} as f\nf()"}) for name in "fg")
+    assert of_f != of_g
+    whole = {"main.py": "from doubt import a\na.f()", "doubt/a.py": "def f(): return 1"}
+    assert hash_of(whole) != hash_of(whole | {"doubt/a.py": "def f(): return 3"})
+    swapped = {"doubt/a.py": "def f(): return 1", "doubt/b.py": "def f(): return 2"}
+    calls = "from doubt.a import f as one\nfrom doubt.b import f as two\none() - two()"
+    assert hash_of(swapped | {"main.py": calls}) != hash_of(
+        swapped | {"main.py": calls.replace("one\n", "two\n", 1).replace("two\none()", "one\none()")}
+    )
+    code_hash._file_hash.cache_clear()
+    code_hash._module_hash.cache_clear()
