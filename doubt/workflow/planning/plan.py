@@ -17,7 +17,7 @@ from doubt.data.task import FPA, Task
 from doubt.data.text import dictionary_order, training_pairs
 from doubt.errors import UserError
 from doubt.learners.grids import check_grid, expand_grids
-from doubt.training import is_chained
+from doubt.training import Learner, is_chained
 from doubt.workflow.planning.code_hash import engine_hash
 from doubt.workflow.planning.config import Config, Experiment, read_config
 from doubt.workflow.planning.cost import batch_symbols, memory_mb, training_seconds
@@ -26,12 +26,16 @@ from doubt.workflow.planning.resolved import resolved_learners
 
 @dataclass
 class CellPlan:
-    """What is measured of one learner on one (task, size): for each seed the datasets that it needs."""
+    """What is measured of one learner on one (task, size): for each seed the datasets that it needs.
+
+    `milestones` holds, for seeds that are looked at during training, the updates at which, by dataset.
+    """
 
     task: str
     size: int
     learner: str
     seeds: dict[int, list[str]] = field(default_factory=dict)
+    milestones: dict[int, dict[str, list[int]]] = field(default_factory=dict)
 
     @property
     def datasets(self) -> list[str]:
@@ -78,7 +82,7 @@ class Plan:
         self.learners = {name: one.learner for name, one in resolved.items()}
         self.not_fused = {name: one.not_fused for name, one in resolved.items() if one.not_fused is not None}
         self.protocol = self.config.resolved_protocol()
-        self.cells = _cells(self.config, self.tasks, grids)
+        self.cells = _cells(self.config, self.tasks, grids, self.learners)
         self._engine_hashes: dict[tuple[str, str | None], str] = {}
         self._chunks: dict[str, dict[str, Chunk]] = {}
 
@@ -180,6 +184,7 @@ class Plan:
             "block_size": task.block_size_at(cell.size),
             "seeds": self.requests(cell, chunk),
             "blocks": list(chunk.blocks),
+            "milestones": {seed: cell.milestones[seed] for seed in chunk.seeds if seed in cell.milestones},
         }
 
     def expected(self) -> list[dict[str, Any]]:
@@ -250,7 +255,7 @@ class Plan:
 
 
 def _cells(
-    config: Config, tasks: Mapping[str, Task], grids: Mapping[str, dict[str, Any]]
+    config: Config, tasks: Mapping[str, Task], grids: Mapping[str, dict[str, Any]], learners: Mapping[str, Learner]
 ) -> dict[tuple[str, int, str], CellPlan]:
     """All cells of the experiments; what several experiments ask of one seed is put together."""
     cells: dict[tuple[str, int, str], CellPlan] = {}
@@ -261,11 +266,27 @@ def _cells(
             check_grid(grids.get(learner, {}), learner, task, size)
             cell = cells.setdefault((task.name, size, learner), CellPlan(task.name, size, learner))
             for seed in _seeds(experiment, grids.get(learner, {})):
+                if experiment.milestones:
+                    _add_milestones(cell.milestones.setdefault(seed, {}), experiment, task, learners[learner], learner)
                 known = cell.seeds.get(seed, [])
                 cell.seeds[seed] = [d for d in task.datasets if d in known or d in _datasets(experiment, task)]
     for cell in cells.values():
         cell.seeds = dict(sorted(cell.seeds.items()))
     return dict(sorted(cells.items()))
+
+
+def _add_milestones(
+    known: dict[str, list[int]], experiment: Experiment, task: Task, learner: Learner, name: str
+) -> None:
+    """Add the updates at which an experiment looks at a seed's trainings, by dataset."""
+    if experiment.milestones[-1] > learner.updates:
+        raise UserError(
+            f"the configuration is wrong:\n  experiments ({experiment.task}): milestones: {experiment.milestones[-1]} "
+            f"is beyond the {learner.updates} updates of learner {name!r}"
+        )
+    for dataset in _datasets(experiment, task):
+        if ("fpa" if dataset == FPA else "code_length") in experiment.milestone_measures:
+            known[dataset] = sorted({*known.get(dataset, []), *experiment.milestones})
 
 
 def _seeds(experiment: Experiment, grid: Mapping[str, Any]) -> list[int]:
