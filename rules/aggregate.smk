@@ -32,7 +32,7 @@ rule plot:
     input:
         TABLES,
     output:
-        [report(path, **figure_labels(path)) if path.endswith(".svg") else path for path in FIGURE_FILES],
+        [report(path, **figure_labels(path)) if is_reported(path) else path for path in FIGURE_FILES],
     log:
         f"{RESULTS}/logs/plot.log",
     conda:

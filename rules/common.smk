@@ -14,14 +14,13 @@ from doubt.data.files import BINARY_FILES, CHECKSUMS
 from doubt.data.seeds import LABEL as SEEDS
 from doubt.data.text import text_files
 from doubt.errors import UserError
-from doubt.figures import NAMES as FIGURES
+from doubt.figures import NAMES as FIGURES, files as figure_files
 from doubt.tables import FILES as TABLE_FILES
 from doubt.workflow.planning.command_line import words
 from doubt.workflow.planning.job_environment import set_job_environment
 from doubt.workflow.planning.plan import Plan
 
 RESULTS = "results"
-FORMATS = ("svg", "png")
 
 try:
     PLAN = Plan(config, Path(RESULTS) / ".cache")
@@ -44,12 +43,9 @@ REPORTED = {
     )
 }
 TASKS = sorted({task.name: task for task, _, _ in PLAN.task_sizes()}.values(), key=lambda task: task.name)
-FIGURE_FILES = expand(
-    f"{RESULTS}/figures/{{task}}/{{figure}}.{{format}}",
-    task=[task.name for task in TASKS],
-    figure=FIGURES,
-    format=FORMATS,
-)
+FIGURE_FILES = [
+    f"{RESULTS}/figures/{task.name}/{file}" for task in TASKS for figure in FIGURES for file in figure_files(figure)
+]
 TASK_FOLDER = f"--task-folder {PLAN.config.task_folder}" if PLAN.config.task_folder else ""
 
 
@@ -59,6 +55,11 @@ wildcard_constraints:
     learner="[A-Za-z0-9][A-Za-z0-9._=,+-]*",
     seeds=SEEDS,
     blocks=r"\d+-\d+",
+
+
+def is_reported(path):
+    """Whether `snakemake --report` shows a figure's file: the one for print."""
+    return path.endswith(".svg") and "/panels/" not in path
 
 
 def figure_labels(path):

@@ -10,12 +10,15 @@ from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator
 
 from doubt.figures.code_lengths import log_axis, log_floor
-from doubt.figures.style import RC, Grid, colour, marker, not_measured, small_print
+from doubt.figures.layout import Grid, Stack, small_print
+from doubt.figures.style import RC, colour, marker, not_measured
 
 TITLE = "code length per block (bits per example)"
 
 
-def code_curves(task: str, blocks: pd.DataFrame, code: pd.DataFrame, rules: list[str]) -> Figure:
+def code_curves(
+    task: str, blocks: pd.DataFrame, code: pd.DataFrame, rules: list[str], layout: type[Grid | Stack] = Grid
+) -> Figure:
     """Lines: median over seeds of a block's bits per example; bands: the middle half of the seeds; log scale.
 
     Args:
@@ -36,7 +39,11 @@ def code_curves(task: str, blocks: pd.DataFrame, code: pd.DataFrame, rules: list
     )
     floor = log_floor(curves[0.5])
     with matplotlib.rc_context(RC):
-        grid = Grid(task, TITLE, curves, row_height=1.15, keys=True)
+        keys = [
+            Line2D([], [], color=colour(c, rules), marker=marker(c, rules), markersize=4, linewidth=1.1, label=c)
+            for c in candidates
+        ]
+        grid = layout(task, TITLE, curves, row_height=1.15, keys=keys)
         for axes, cell in grid.panels():
             log_axis(axes, "y", floor, pd.concat([curves[q] for q in (0.25, 0.75)]))
             axes.xaxis.set_major_locator(MaxNLocator(5, integer=True))
@@ -51,10 +58,5 @@ def code_curves(task: str, blocks: pd.DataFrame, code: pd.DataFrame, rules: list
                     curve["block"], median, color=colour(candidate, rules), linewidth=1.1,
                     marker=marker(candidate, rules), markersize=2.6,
                 )  # fmt: skip
-        keys = [
-            Line2D([], [], color=colour(c, rules), marker=marker(c, rules), markersize=4, linewidth=1.1, label=c)
-            for c in candidates
-        ]
-        grid.keys(keys)
-        small_print(grid.figure, code, "Lines: median over seeds; bands: the middle half of the seeds (25 % to 75 %).")
-        return grid.label("hold-out block")
+        notes = small_print(code, "Lines: median over seeds; bands: the middle half of the seeds (25 % to 75 %).")
+        return grid.finish("hold-out block", notes)

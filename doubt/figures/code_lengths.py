@@ -10,12 +10,15 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from doubt.figures.style import INK, RC, Grid, colour, marker, not_measured, small_print
+from doubt.figures.layout import Grid, Stack, small_print
+from doubt.figures.style import INK, RC, colour, marker, not_measured
 
 TITLE = "code length of each candidate"
 
 
-def code_lengths(task: str, lengths: pd.DataFrame, code: pd.DataFrame, rules: list[str]) -> Figure:
+def code_lengths(
+    task: str, lengths: pd.DataFrame, code: pd.DataFrame, rules: list[str], layout: type[Grid | Stack] = Grid
+) -> Figure:
     """Points: seeds; black bar: median; black-rimmed diamond: mean with its BCa interval; bits, on a log scale.
 
     Args:
@@ -28,7 +31,7 @@ def code_lengths(task: str, lengths: pd.DataFrame, code: pd.DataFrame, rules: li
     candidates = list(dict.fromkeys(code["candidate"]))
     floor = log_floor(lengths["bits"])
     with matplotlib.rc_context(RC):
-        grid = Grid(task, TITLE, code, row_height=0.35 + 0.27 * len(candidates))
+        grid = layout(task, TITLE, code, row_height=0.35 + 0.27 * len(candidates))
         for axes, cell in grid.panels():
             axes.set_ylim(len(candidates) - 0.4, -0.6)
             axes.set_yticks(range(len(candidates)), candidates)
@@ -49,8 +52,7 @@ def code_lengths(task: str, lengths: pd.DataFrame, code: pd.DataFrame, rules: li
         notes = ["Points: seeds; bar: median; diamond: mean with BCa 95 % interval (none for one or equal seeds)."]
         diverged = int(code["n_diverged"].sum())
         notes += [f"{diverged} diverged codes are not shown."] if diverged else []
-        small_print(grid.figure, code, *notes)
-        return grid.label("code length (bits)")
+        return grid.finish("code length (bits)", small_print(code, *notes))
 
 
 def _mark(axes: Axes, row: pd.DataFrame, place: int, floor: float) -> None:

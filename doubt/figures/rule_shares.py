@@ -6,12 +6,13 @@ import matplotlib
 import pandas as pd
 from matplotlib.figure import Figure
 
-from doubt.figures.style import INK, RC, Grid, colour, not_measured, small_print
+from doubt.figures.layout import Grid, Stack, small_print
+from doubt.figures.style import INK, RC, colour, not_measured
 
 TITLE = "which rule do seeds follow?"
 
 
-def rule_shares(task: str, fpa: pd.DataFrame, rules: list[str]) -> Figure:
+def rule_shares(task: str, fpa: pd.DataFrame, rules: list[str], layout: type[Grid | Stack] = Grid) -> Figure:
     """Bars: share of all seeds per class (0 to 1); whiskers: its Wilson interval; numbers: seeds of the class.
 
     Args:
@@ -24,7 +25,7 @@ def rule_shares(task: str, fpa: pd.DataFrame, rules: list[str]) -> Figure:
     absent = [c for c in ("unfit", "diverged") if fpa.loc[fpa["class"] == c, "n"].sum() == 0]
     shown = [c for c in labels if c not in absent]
     with matplotlib.rc_context(RC):
-        grid = Grid(task, TITLE, fpa, row_height=0.35 + 0.19 * len(shown))
+        grid = layout(task, TITLE, fpa, row_height=0.35 + 0.19 * len(shown))
         for axes, cell in grid.panels():
             axes.set_xlim(0, 1.24)
             axes.set_xticks([0, 0.5, 1], ["0", "0.5", "1"])
@@ -46,5 +47,5 @@ def rule_shares(task: str, fpa: pd.DataFrame, rules: list[str]) -> Figure:
                 axes.text(1.24, place, f"{n}/{of}", fontsize=6, ha="right", va="center")
         none = {"unfit": "is unfit", "diverged": "diverged"}
         note = f"No seed {' or '.join(none[c] for c in absent)}." if absent else ""
-        small_print(grid.figure, fpa, "Bars: share of all seeds; whiskers: Wilson 95 % interval.", note)
-        return grid.label("share of seeds")
+        notes = small_print(fpa, "Bars: share of all seeds; whiskers: Wilson 95 % interval.", note)
+        return grid.finish("share of seeds", notes)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from typing import Any
 
@@ -23,13 +24,18 @@ SURE = {
 
 @dataclass(frozen=True)
 class Finding:
-    """What is known of a learner at some sizes of a task: `rule` (the preferred or leading one), how sure, and why."""
+    """What is known of a learner at some sizes of a task: `rule` (the preferred or leading one), how sure, and why.
+
+    `sentence` says it whole, to be quoted; `name` is its anchor on the page.
+    """
 
     sizes: str
     rule: str
     level: str
     sure: str
     detail: str
+    sentence: str
+    name: str
 
 
 @dataclass(frozen=True)
@@ -82,22 +88,38 @@ def _lead(row: dict[str, Any]) -> str:
 
 def _finding(level: str, rule: str, rows: list[dict[str, Any]]) -> Finding:
     by_code = rows[0]["code_level"] != NOT_MEASURED
-    n = f"n = {_range([row['code_n' if by_code else 'fpa_n'] for row in rows], '.0f')}"
+    detail = []
     if level == DESCRIPTIVE and rule:
-        counts = _range([row["code_count" if by_code else "fpa_count"] for row in rows], ".0f")
-        detail = [f"in {counts} of {n.removeprefix('n = ')} seeds"]
+        counts, n = (
+            _range([row[f"{'code' if by_code else 'fpa'}_{key}"] for row in rows], ".0f") for key in ("count", "n")
+        )
+        detail += [f"in {counts} of {n} seeds"]
         detail += [f"{max(row['code_needed'] for row in rows)} needed to test"] if by_code else []
     elif len(rows) == 1 and level != TESTED:
-        detail = [str(rows[0]["verdict"]).replace("no clear preference at ", "")]
-    else:
-        detail = [n]
-    shares = [float(row["fpa_share"]) for row in rows if row["fpa_class"] == rule and rule]
-    detail += [f"FPA {_range(shares, '.2f')}"] if shares and by_code else []
+        detail += [str(rows[0]["verdict"]).replace("no clear preference at ", "")]
+    elif by_code:
+        detail += [f"n = {_range([row['code_n'] for row in rows], '.0f')}"]
+    leading = [row for row in rows if (row["fpa_class"] == rule if rule else level == OPEN and not by_code)]
+    detail += _share(leading, with_n=not by_code and level == TESTED)
     fitting = [(row["fpa_n_fit"], row["fpa_n"]) for row in rows if 2 * row["fpa_n_fit"] < row["fpa_n"]]
     if fitting and rule not in NO_RULE:  # what a learner prefers that has not learned T is a weak finding
         fit, of = (_range([pair[i] for pair in fitting], ".0f") for i in (0, 1))
         detail += [f"but only {fit} of {of} fit T"]
-    return Finding(", ".join(str(row["size"]) for row in rows), rule, level, SURE[level], ", ".join(detail))
+    sizes = ", ".join(str(row["size"]) for row in rows)
+    where = f"{rows[0]['learner']} on {rows[0]['task']}, size{'s' * (len(rows) > 1)} {sizes}"
+    said = "; ".join(part for part in (f"{rule} ({SURE[level]})" if rule else SURE[level], ", ".join(detail)) if part)
+    name = re.sub(r"[^A-Za-z0-9]+", "-", f"{where} {rule} {level}").strip("-")
+    return Finding(sizes, rule, level, SURE[level], ", ".join(detail), f"{where}: {said}.", name)
+
+
+def _share(rows: list[dict[str, Any]], with_n: bool) -> list[str]:
+    """The share of seeds that follow the rule, with its Wilson interval, in one cell or from the least to the most."""
+    if not rows:
+        return []
+    shares, low, high = ([float(row[f"fpa_{key}"]) for row in rows] for key in ("share", "ci_low", "ci_high"))
+    interval = f"[{min(low):.2f}, {max(high):.2f}]"
+    n = f", n = {_range([row['fpa_n'] for row in rows], '.0f')}" if with_n else ""
+    return [f"FPA {_range(shares, '.2f')} {interval}{n}"]
 
 
 def _range(values: list[Any], form: str) -> str:

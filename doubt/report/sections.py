@@ -12,11 +12,13 @@ import pandas as pd
 
 from doubt.data.random_candidate import RANDOM, rules
 from doubt.data.task import Symbols, Task, line
+from doubt.figures import files
 from doubt.measures.classify import NO_RULE
 from doubt.report import columns
 from doubt.report.answer import Finding, findings
 from doubt.report.cells import PageTable, page_table
-from doubt.report.svg import inline
+from doubt.report.question import in_numbers, question
+from doubt.report.svg import Panels, panels
 
 #: Outputs shown per class and input at most.
 MOST_OUTPUTS = 4
@@ -29,11 +31,11 @@ FIGURES = {
 
 @dataclass(frozen=True)
 class PageFigure:
-    """A figure with its alternative text and the data beside it (CSV)."""
+    """A figure in panels, and the data beside it (CSV)."""
 
     name: str
     title: str
-    svg: str
+    panels: Panels
     csv: str
 
 
@@ -72,19 +74,24 @@ class LearnerSection:
 def task_section(name: str, task: Task | None, tables: Mapping[str, pd.DataFrame], figures: Path) -> TaskSection:
     """What was asked and found in one task."""
     of = {key: table[table["task"] == name] for key, table in tables.items() if "task" in table}
-    question = inspect.getdoc(type(task)) or "" if task else "This task's file was not found."
-    example = _example(task, sorted(set(of["verdicts"]["size"]))) if task else None
+    sizes = sorted(set(of["verdicts"]["size"]))
+    example = _example(task, sizes) if task else None
     page_tables = [
-        page_table(f"fpa-{name}", "Shares of seeds per rule (FPA), with Wilson 95 % intervals", of["fpa"], columns.FPA),
+        page_table(
+            f"fpa-{name}",
+            "Shares of seeds per rule that some follow (FPA), with Wilson 95 % intervals",
+            _happened(of["fpa"]),
+            columns.FPA,
+        ),
         page_table(f"code-length-{name}", "Code lengths (bits)", of["code_length"], columns.CODE_LENGTH),
         page_table(f"preferences-{name}", "Preferences, tested pair by pair", of["preferences"], columns.PREFERENCES),
         page_table(f"outputs-{name}", "What learners output", _outputs(of["outputs"]), columns.OUTPUTS),
     ]
     return TaskSection(
         name,
-        question.split("\n\n")[0].replace("\n", " ").replace("`", ""),
+        question(task, sizes) if task else "This task's file was not found.",
         example,
-        [_figure(name, figure, of, figures) for figure in FIGURES],
+        [_figure(name, figure, of, figures) for figure in FIGURES if _is_measured(figure, of)],
         [table for table in page_tables if table.rows],
         _notes(of),
     )
@@ -96,7 +103,7 @@ def _example(task: Task, sizes: list[int]) -> Example:
     holdout = [s for s in task.holdout_inputs(size) if s]
     source: Symbols = max(holdout, key=lambda s: (len({rule(s, size) for rule in rules(task).values()}), -len(s)))
     said = [
-        (name, line(rule(source, size)), (inspect.getdoc(rule) or "").split("\n")[0].replace("`", ""))
+        (name, line(rule(source, size)), in_numbers((inspect.getdoc(rule) or "").split("\n")[0], [size]))
         for name, rule in rules(task).items()
     ]
     training = task.training_set(size)
@@ -108,19 +115,27 @@ def _figure(task: str, name: str, of: Mapping[str, pd.DataFrame], figures: Path)
     """One figure; the data beside it is what it shows."""
     if name == "rule_shares":
         data = of["fpa"]
-        label = f"Bars: share of seeds per rule in {task}, per learner and size; the numbers stand in the table below"
+        label = f"Bars: share of seeds per rule in {task}; the numbers stand in the table below"
     elif name == "code_lengths":
         data = of["seed_code_lengths"][["size", "learner", "candidate", "seed", "bits", "state"]]
-        label = (
-            f"Points: code length of each seed in {task}, per learner, size and candidate; summed up in the table below"
-        )
+        label = f"Points: code length of each seed in {task}, per candidate; summed up in the table below"
     else:
         data = curves(of["blocks"])
-        label = f"Lines: median code length of each block in {task}, per learner, size and candidate"
-    svg = inline(figures / task / f"{name}.svg", f"{task}-{list(FIGURES).index(name)}-", label)
+        label = f"Lines: median code length of each block in {task}, per candidate"
+    drawn = panels(figures / task / files(name)[-1], f"{task}-{list(FIGURES).index(name)}-", label)
     return PageFigure(
-        f"{name}-{task}", FIGURES[name], svg, data.to_csv(index=False, lineterminator="\n", float_format="%.6g")
+        f"{name}-{task}", FIGURES[name], drawn, data.to_csv(index=False, lineterminator="\n", float_format="%.6g")
     )
+
+
+def _is_measured(figure: str, of: Mapping[str, pd.DataFrame]) -> bool:
+    """Whether there is anything to show in a figure."""
+    return len(of["fpa"]) > 0 if figure == "rule_shares" else bool(of["blocks"]["bits"].notna().any())
+
+
+def _happened(fpa: pd.DataFrame) -> pd.DataFrame:
+    """The classes that some seed is of, the commonest of each cell first."""
+    return fpa[fpa["n"] > 0].sort_values(["size", "learner", "n"], ascending=[True, True, False], kind="stable")
 
 
 def curves(blocks: pd.DataFrame) -> pd.DataFrame:
@@ -148,6 +163,8 @@ def _notes(of: Mapping[str, pd.DataFrame]) -> list[str]:
     """What a reader must know about the numbers of a task."""
     notes = []
     fpa, code = of["fpa"], of["code_length"]
+    notes += ["FPA was not measured on this task."] * fpa.empty
+    notes += ["Code length was not measured on this task."] * code.empty
     ambiguous = fpa.loc[fpa["n_holdout_ambiguous"] > 0, ["size", "n_holdout", "n_holdout_ambiguous"]].drop_duplicates()
     notes += [
         f"Size {r['size']}: {r['n_holdout_ambiguous']} of {r['n_holdout']} hold-out inputs cannot tell all rules apart."

@@ -37,7 +37,7 @@ def codes(*bits: float) -> list[Row]:
 def test_names_and_contents(tmp_path: Path) -> None:
     paths = drawn(tmp_path, [*codes(1.0, 5.0), decode(outputs=follow(COUNT, 10, "mem"))])
     assert [p.relative_to(tmp_path / "figures").as_posix() for p in paths] == [
-        f"count-or-mem/{name}.{kind}" for name in NAMES for kind in ("svg", "png")
+        f"count-or-mem/{file}" for name in NAMES for file in (f"{name}.svg", f"{name}.png", f"panels/{name}.svg")
     ]
     for path in paths:
         if path.suffix == ".svg":

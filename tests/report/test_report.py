@@ -21,6 +21,7 @@ from doubt.measures.classify import predictions
 from doubt.measures.rows import read_runs
 from doubt.report.columns import shorten
 from doubt.report.page import build_page
+from doubt.report.question import in_numbers, question
 from doubt.tables.tables import build_tables, read_table, write_tables
 from tests.shared.made_up import Row, code, decode, follow, write_cells
 from tests.shared.tasks import released_tasks
@@ -68,7 +69,8 @@ def test_the_page_has_all_sections(page: str) -> None:
     for part in ("The answer", "add-or-mul", "bias profiles", "Published claims", "How it was made", "engine: made-up"):
         assert part in page
     assert "Made-up results" in page and "git.revision" in page and "Partial:" in page
-    assert page.count('<svg role="img" aria-label=') == 3 * len(TASKS)
+    cells = 2 * sum(min(len(task.sizes), 2) for task in TASKS.values())
+    assert page.count('<svg role="img" aria-label=') == 3 * cells, "a panel for each figure, learner and size"
 
 
 def test_nothing_is_fetched(page: str) -> None:
@@ -86,7 +88,7 @@ def test_the_numbers_are_those_of_the_tables(made_up: Path, page: str) -> None:
     page = html.unescape(page)
     for row in verdicts.to_dict("records"):
         assert row["fpa_verdict"] in page and str(row["code_verdict"]) in page
-    fpa = read_table(made_up / "tables", "fpa").iloc[0]
+    fpa = read_table(made_up / "tables", "fpa").query("n > 0").iloc[0]
     assert f"{fpa['fpa']:.2f} [{fpa['ci_low']:.2f}, {fpa['ci_high']:.2f}]" in page
 
 
@@ -117,6 +119,53 @@ def test_a_missing_figure_is_said(tmp_path: Path) -> None:
     shutil.rmtree(folder / "figures")
     with pytest.raises(UserError, match=r"rule_shares\.svg cannot be read"):
         build_page(folder / "tables", folder / "figures", TASKS)
+
+
+def test_figures_of_what_was_not_measured_are_left_out_and_said_to_be(tmp_path: Path) -> None:
+    folder = results(tmp_path, [], [decode(seed=s, outputs=follow(COUNT, 10, "mem")) for s in range(1, 13)])
+    text = build_page(folder / "tables", folder / "figures", TASKS)
+    assert text.count('<svg role="img"') == 1 and "not measured" not in (folder / "figures").name
+    assert "Code length was not measured on this task." in text and "How many bits" not in text
+
+
+def test_a_finding_says_its_share_with_interval_and_n_and_can_be_quoted(tmp_path: Path) -> None:
+    rows = [decode(seed=s, outputs=follow(COUNT, 10, "mem" if s > 1 else "count")) for s in range(1, 13)]
+    folder = results(tmp_path, [], rows)
+    text = build_page(folder / "tables", folder / "figures", TASKS)
+    sentence = "lstm on count-or-mem, size 10: mem (sure); FPA 0.92 [0.65, 0.99], n = 12."
+    assert f'data-copy="{sentence.replace(";", "&#59;")}"' in text or f'data-copy="{sentence}"' in text
+    (anchor,) = re.findall(r'<li class="finding tested" id="([^"]+)"', text)
+    assert f'href="#{anchor}"' in text
+
+
+def test_the_table_of_shares_says_what_happened_first(tmp_path: Path) -> None:
+    rules = ["count", "mem", "mem", "other"]
+    rows = [decode(seed=s, outputs=follow(COUNT, 10, rule)) for s, rule in enumerate(rules)]
+    folder = results(tmp_path, [], rows)
+    text = build_page(folder / "tables", folder / "figures", TASKS)
+    body = text[text.index('id="fpa-count-or-mem"') :].split("<tbody>")[1].split("</tbody>")[0]
+    assert re.findall(r'data-sort="(count|mem|other|unfit|diverged)"', body) == []
+    assert re.findall(r"<td>(count|mem|other|unfit|diverged)</td>", body) == ["mem", "count", "other"]
+
+
+@pytest.mark.parametrize(
+    ("task", "sizes", "said"),
+    [
+        ("add-or-mul", [10], 'maps 10 symbols to 20. Is the rule "10 more", "twice"'),
+        ("add-or-mul", [20, 5], "maps 5 or 20 symbols to 10 or 40."),
+        ("comp-or-mem", [5, 10, 20], "5, 10 or 20 primitives, one of them"),
+    ],
+)
+def test_questions_are_asked_in_numbers(task: str, sizes: list[int], said: str) -> None:
+    assert said in question(TASKS[task], sizes)
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [("`2 * (size - 1) + 3`", "7"), ("`size / 2` of `a b`", "size / 2 of a b"), ("`resize`", "resize")],
+)
+def test_sums_and_products_of_size_are_numbers_and_all_else_stays(text: str, said: str) -> None:
+    assert in_numbers(text, [3]) == said
 
 
 @pytest.mark.parametrize(
@@ -174,12 +223,12 @@ def test_in_chromium_tables_sort_filter_and_save(browser: Any, made_up: Path, tm
     show(browser, made_up / "report" / "index.html", 1300)
     column = "return [...document.querySelectorAll('#fpa-add-or-mul tbody tr')].map(r => r.cells[3].dataset.sort)"
     fpa = read_table(made_up / "tables", "fpa")
-    numbers = sorted(fpa.loc[fpa["task"] == "add-or-mul", "n"].astype(float))
+    numbers = sorted(fpa.loc[(fpa["task"] == "add-or-mul") & (fpa["n"] > 0), "n"].astype(float))
     head = browser.find_element("css selector", "#fpa-add-or-mul thead th:nth-child(4)")
     for wanted in (numbers[::-1], numbers):  # the first click sorts downwards, the second upwards
         browser.execute_script("arguments[0].click()", head)
         WebDriverWait(browser, 10).until(lambda b, w=wanted: [float(n) for n in b.execute_script(column)] == w)
-    browser.find_element("css selector", "[data-filter=fpa-add-or-mul]").send_keys("cnn unfit")
+    browser.find_element("css selector", "[data-filter=fpa-add-or-mul]").send_keys("cnn mem")
     shown = browser.execute_script(
         "return [...document.querySelectorAll('#fpa-add-or-mul tbody tr')].filter(r => !r.hidden).length"
     )
@@ -190,6 +239,37 @@ def test_in_chromium_tables_sort_filter_and_save(browser: Any, made_up: Path, tm
     WebDriverWait(browser, 10).until(lambda _: {p.suffix for p in tmp_path.iterdir()} == {".csv", ".svg"})
     assert (tmp_path / "fpa-add-or-mul.csv").read_text().startswith("task,size,learner,class")
     assert "currentColor" not in (tmp_path / "rule_shares-add-or-mul.svg").read_text()
+
+
+@pytest.mark.chromium
+@pytest.mark.parametrize("width", [390, 1300])
+@pytest.mark.parametrize("theme", ["light", "dark"])
+def test_in_chromium_the_page_is_for_everybody(browser: Any, made_up: Path, width: int, theme: str) -> None:
+    """No violation of WCAG 2, levels A and AA, that axe-core can see, with all that folds unfolded."""
+    from axe_core_python.selenium import Axe
+
+    wanted = [{"name": "prefers-color-scheme", "value": theme}, {"name": "prefers-reduced-motion", "value": "reduce"}]
+    browser.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": wanted})
+    show(browser, made_up / "report" / "index.html", width)
+    browser.execute_script("for (const each of document.querySelectorAll('details')) each.open = true")
+    found = Axe().run(browser, options={"runOnly": {"type": "tag", "values": ["wcag2a", "wcag2aa"]}})
+    browser.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": []})
+    assert len(found["passes"]) > 10
+    assert [(v["id"], v["nodes"][0]["html"]) for v in found["violations"]] == []
+
+
+@pytest.mark.chromium
+@pytest.mark.parametrize("width", [390, 1300])
+def test_in_chromium_figures_fit_and_have_one_text_size(browser: Any, made_up: Path, width: int) -> None:
+    show(browser, made_up / "report" / "index.html", width)
+    boxes = browser.execute_script(
+        "return [...document.querySelectorAll('.panels svg[role=img]')].map(svg => {"
+        "const box = svg.getBoundingClientRect(); return [box.left, box.right, box.width / svg.viewBox.baseVal.width]})"
+    )
+    assert all(left >= 0 and right <= width for left, right, _ in boxes)
+    assert max(scale for *_, scale in boxes) - min(scale for *_, scale in boxes) < 0.01
+    lefts = {round(left) for left, *_ in boxes}
+    assert len(lefts) == 1 if width == 390 else len(lefts) >= 4
 
 
 @pytest.mark.chromium

@@ -31,11 +31,15 @@ function save(name, type, text) {
   setTimeout(() => URL.revokeObjectURL(link.href), 1000);
 }
 
-// A figure as it is saved: with the colours of paper, whatever the page's.
+// A figure as it is saved: its panels below each other, with the colours of paper, whatever the page's.
 function figureText(button) {
-  const svg = button.closest("figure").querySelector("svg");
+  const panels = [...button.closest("figure").querySelectorAll(".panels svg")];
+  const boxes = panels.slice(1).map((panel) => panel.viewBox.baseVal);
+  const whole = document.createElementNS("http://www.w3.org/2000/svg", "svg");
+  whole.setAttribute("viewBox", `0 0 ${boxes[0].width} ${boxes.reduce((sum, box) => sum + box.height, 0)}`);
+  whole.append(...panels.flatMap((panel) => [...panel.cloneNode(true).childNodes]));
   return new XMLSerializer()
-    .serializeToString(svg)
+    .serializeToString(whole)
     .replaceAll("currentColor", "#1a1a1a")
     .replaceAll("var(--faint)", "#d9d9d9")
     .replaceAll("var(--paper)", "#ffffff");
@@ -46,6 +50,14 @@ for (const button of document.querySelectorAll("[data-save]")) {
     const source = button.dataset.from && document.getElementById(button.dataset.from);
     if (source) save(button.dataset.save, "text/csv", source.content.textContent);
     else save(button.dataset.save, "image/svg+xml", figureText(button));
+  });
+}
+
+for (const button of document.querySelectorAll("[data-copy]")) {
+  button.addEventListener("click", async () => {
+    await navigator.clipboard.writeText(button.dataset.copy);
+    button.textContent = "copied";
+    setTimeout(() => (button.textContent = "copy"), 2000);
   });
 }
 

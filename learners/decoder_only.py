@@ -1,0 +1,36 @@
+"""Transformer without an encoder: a language model of `source <sep> target`, as most learners of today are.
+
+With sinusoidal positions it is fairseq's decoder without attention to an encoder, weight for weight.
+"""
+
+from torch import Tensor, nn
+
+from doubt.layers import Stack, projection
+
+
+class DecoderOnly(nn.Module):
+    """A causal Transformer, post-norm; its arguments are those of `transformer.py`.
+
+    Dropout is .1, not the paper's .5, at which a model of this size often does not fit even four examples.
+    """
+
+    def __init__(
+        self,
+        symbols: int,
+        width: int = 16,
+        ffn: int = 512,
+        heads: int = 8,
+        layers: int = 1,
+        dropout: float = 0.1,
+        positions: str = "sinusoidal",
+        shared: bool = False,
+        longest: int = 512,
+    ) -> None:
+        super().__init__()
+        sizes = {"width": width, "ffn": ffn, "heads": heads, "layers": layers, "dropout": dropout}
+        more = {"positions": positions, "shared": shared, "longest": longest}
+        self.decoder = Stack(symbols, **sizes, **more, causal=True)
+        self.out = projection(width, symbols)
+
+    def forward(self, tokens: Tensor) -> Tensor:
+        return self.out(self.decoder(tokens))
