@@ -212,13 +212,13 @@ class _Engine:
         numbers = {"done": lockstep.done, "stopped": lockstep.stopped, "seconds": lockstep.seconds}
         numbers["steps"] = lockstep.steps_before
         self.saver.save(lockstep.trainings, [link.finished for link in links], tensors, numbers)
-        if self.saver.terminated:
+        if self.saver.termination.told:
             for link in self.waiting:
                 if link.moments is not None:
                     numbers = {"done": 0, "stopped": [None], "seconds": 0.0, "steps": link.steps}
                     tensors = dict(zip(("first", "second"), link.moments, strict=True))
                     self.saver.save([link.training], [link.finished], tensors, numbers)
-        self.saver.end_if_told()
+        self.saver.termination.end_if_told()
 
     def _resumed(self, links: list[_Link]) -> Iterator[tuple[Lockstep, list[_Link]]]:
         """Locksteps that had been begun, with those of their models that are still asked for."""
