@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
@@ -84,6 +85,7 @@ class Config(_Strict):
     job_minutes: float | None = Field(default=None, gt=0)
     slots_per_gpu: int = Field(default=1, ge=1)
     task_folder: str | None = None
+    learner_folder: str | None = None
     learners: dict[str, dict[str, Any]]
     experiments: list[Experiment] = Field(min_length=1)
 
@@ -138,14 +140,17 @@ def read_config(content: Mapping[str, Any]) -> tuple[Config, dict[str, Task]]:
     tasks = load_tasks([config.task_folder] if config.task_folder else [])
     for name in {e.task for e in config.experiments if RANDOM in (e.candidates or [])} & set(tasks):
         tasks[name] = with_random(tasks[name])
-    faults = [
+    faults = []
+    if config.learner_folder is not None and not Path(config.learner_folder).is_dir():
+        faults.append(f"  learner_folder: folder {config.learner_folder!r} does not exist; create it")
+    faults += [
         f"  learners: name {n!r} may hold letters, digits and . _ = , + -"
         for n in config.learners
         if not NAME.fullmatch(n)
     ]
     for place, experiment in enumerate(config.experiments):
         for fault in _faults(experiment, config, tasks):
-            faults.append(f"  experiments[{place}]: {fault}")  # noqa: PERF401  (reads better)
+            faults.append(f"  experiments[{place}]: {fault}")
     if faults:
         raise UserError("the configuration is wrong:\n" + "\n".join(faults))
     return config, tasks

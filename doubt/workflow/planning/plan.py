@@ -20,7 +20,8 @@ from doubt.learners.grids import check_grid, expand_grids
 from doubt.training import Learner, is_chained
 from doubt.workflow.planning.code_hash import engine_hash
 from doubt.workflow.planning.config import Config, Experiment, read_config
-from doubt.workflow.planning.cost import batch_symbols, memory_mb, training_seconds
+from doubt.workflow.planning.cost import batch_symbols, memory_mb, module_seconds, training_seconds
+from doubt.workflow.planning.learner_code import module_hash
 from doubt.workflow.planning.resolved import resolved_learners
 
 
@@ -60,7 +61,7 @@ class Chunk:
         return f"seeds-{label(self.seeds)}/blocks-{self.blocks[0]}-{self.blocks[1]}.jsonl"
 
 
-#: Expected minutes of a job of engine `fused` where the configuration says nothing of the size of jobs.
+#: Expected minutes of a job of engine `fused` or `modules` where the configuration says nothing of the size of jobs.
 FUSED_MINUTES = 4.0
 
 
@@ -78,9 +79,10 @@ class Plan:
     def __init__(self, content: Mapping[str, Any], cache: Path) -> None:
         content, grids = expand_grids(content)
         self.config, self.tasks = read_config(content)
-        resolved = resolved_learners(self.config, cache)
+        resolved = resolved_learners(self.config, self.tasks, cache)
         self.learners = {name: one.learner for name, one in resolved.items()}
         self.not_fused = {name: one.not_fused for name, one in resolved.items() if one.not_fused is not None}
+        self.tried = {name: one.tried for name, one in resolved.items() if one.tried is not None}
         self.protocol = self.config.resolved_protocol()
         self.cells = _cells(self.config, self.tasks, grids, self.learners)
         self._engine_hashes: dict[tuple[str, str | None], str] = {}
@@ -98,14 +100,25 @@ class Plan:
         return [(self.tasks[task], size, sorted(datasets)) for (task, size), datasets in sorted(needed.items())]
 
     def engine(self, learner: str) -> str:
-        """The engine that trains a learner: the configured one, or `fairseq` where it has no fused form."""
+        """The engine that trains a learner: of modules their own, of fairseq's the configured one, or `fairseq` where
+        it has no fused form.
+        """
+        if learner in self.tried:
+            return "modules"
         return "fairseq" if learner in self.not_fused else self.config.engine
 
     def notices(self) -> list[str]:
         """What the user should know of how learners are trained."""
-        if self.config.engine != "fused":
-            return []
-        return [f"{name}: trained by engine fairseq, since {why}" for name, why in sorted(self.not_fused.items())]
+        said = [f"{name}: {note}" for name, tried in sorted(self.tried.items()) for note in tried.notes]
+        said += [
+            f"{name}: trained one at a time: {tried.alone}"
+            for name, tried in sorted(self.tried.items())
+            if tried.alone is not None
+        ]
+        if self.config.engine == "fused":
+            pairs = sorted(self.not_fused.items())
+            said += [f"{name}: trained by engine fairseq, since {why}" for name, why in pairs]
+        return said
 
     def chained(self, cell: CellPlan) -> bool:
         """Whether a seed's blocks must be trained in one job, one after the other."""
@@ -148,11 +161,11 @@ class Plan:
     def seeds_and_blocks_per_job(self, cell: CellPlan) -> tuple[int, int]:
         """How many seeds and blocks a job of the cell has: as configured, else as many as take `job_minutes`, else one.
 
-        A job takes all blocks of a seed before it takes a second seed. Chained blocks are never cut. Engine `fused`
-        gains by many trainings at once, so its jobs take `FUSED_MINUTES` where nothing is configured.
+        A job takes all blocks of a seed before it takes a second seed. Chained blocks are never cut. Engines
+        `fused` and `modules` gain by many trainings at once: their jobs take `FUSED_MINUTES` if nothing is configured.
         """
         all_blocks = self.tasks[cell.task].n_blocks(cell.size)
-        minutes = self.config.job_minutes or (FUSED_MINUTES if self.engine(cell.learner) == "fused" else None)
+        minutes = self.config.job_minutes or (FUSED_MINUTES if self.engine(cell.learner) != "fairseq" else None)
         seeds, blocks = self._within(cell, all_blocks, minutes) if minutes else (1, 1)
         blocks = all_blocks if self.chained(cell) else self.config.blocks_per_job or blocks
         return self.config.seeds_per_job or seeds, blocks
@@ -236,21 +249,23 @@ class Plan:
         """Memory that a job asks for, in MB."""
         on_gpu = self.config.device != "cpu"
         symbols = batch_symbols(self.tasks[cell.task], cell.size, self.learners[cell.learner].batch_size)
-        return memory_mb(self.engine(cell.learner), on_gpu, self.n_trainings(cell, chunk), symbols)
+        weights = self.tried[cell.learner].weights if cell.learner in self.tried else 0
+        return memory_mb(self.engine(cell.learner), on_gpu, self.n_trainings(cell, chunk), symbols, weights)
 
     def training_seconds(self, cell: CellPlan) -> float:
         """Expected seconds of one training of a cell."""
         learner, engine = self.learners[cell.learner], self.engine(cell.learner)
         task, size = self.tasks[cell.task], cell.size
+        if cell.learner in self.tried:
+            return module_seconds(task, size, self.tried[cell.learner].seconds, learner.updates)
         return training_seconds(task, size, learner.arguments, learner.updates, engine, learner.batch_size)
 
     def engine_hash_of(self, cell: CellPlan) -> str:
         """Hash of the code that trains a cell, under which the ledger files its results."""
-        return self._engine_hash(self.engine(cell.learner), self.learners[cell.learner].user_dir)
-
-    def _engine_hash(self, engine: str, user_dir: str | None) -> str:
+        engine, user_dir = self.engine(cell.learner), self.learners[cell.learner].user_dir
         if (engine, user_dir) not in self._engine_hashes:
-            self._engine_hashes[engine, user_dir] = engine_hash(engine, user_dir)
+            own = module_hash(user_dir) if engine == "modules" else engine_hash(engine, user_dir)
+            self._engine_hashes[engine, user_dir] = own
         return self._engine_hashes[engine, user_dir]
 
 

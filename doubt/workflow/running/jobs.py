@@ -18,11 +18,11 @@ from doubt.data.binary import check_sums, load_dataset
 from doubt.data.seeds import label
 from doubt.data.vocabulary import dictionary_of
 from doubt.engines.checkpoints import load_checkpoint, save_checkpoint
-from doubt.engines.choice import train_chains_of
-from doubt.engines.reference import engine as reference
+from doubt.engines.choice import evaluate_kept, train_chains_of
 from doubt.errors import UserError
 from doubt.files import write_atomically
 from doubt.training import Learner, Protocol, Result, Training
+from doubt.workflow.planning.learner_code import module_hash
 from doubt.workflow.running.heartbeat import heartbeat
 from doubt.workflow.running.ledger import Ledger
 from doubt.workflow.running.measurement import Cell, Chain, chains
@@ -135,6 +135,10 @@ def _results(
     """Results of chains of trainings; a kept checkpoint of T is used where more is asked of it."""
     keep: Callable[[Training, torch.nn.Module], None] | None = None
     checkpoints = places.checkpoints
+    if job.engine == "modules":
+        _check_code(job)
+        if checkpoints is not None:  # a kept module is of use to the code that trained it alone
+            checkpoints = checkpoints / job.engine_hash
     to_train = list(missing)
     if checkpoints is not None:
 
@@ -151,12 +155,22 @@ def _results(
         ]
         for (training,) in kept:
             model = load_checkpoint(checkpoints / f"{training.key}.pt").model(device)
-            yield reference.evaluate_kept(training, model, device)
+            yield evaluate_kept(job.engine, training, model, device)
         to_train = [chain for chain in missing if chain not in kept]
     states = places.states / job.engine_hash / job.label if places.states is not None else None
     yield from train_chains_of(job.engine)(to_train, device, state_folder=states, keep=keep)
     if states is not None:
         shutil.rmtree(states, ignore_errors=True)
+
+
+def _check_code(job: Job) -> None:
+    """Read a learner's code, which is not read again, and refuse it if it is not the code that was planned with."""
+    if "module" in job.learner.arguments:
+        from doubt.engines.modules.loading import load_class, located
+
+        load_class(*located(job.learner))
+    if module_hash(job.learner.user_dir) != job.engine_hash:
+        raise UserError(f"the code of learner {job.name!r} has changed since this run was planned; run again")
 
 
 def _rows(job: Job, cell: Cell, results: Mapping[str, Result | None]) -> Iterator[dict[str, Any]]:
