@@ -43,8 +43,8 @@ rule plot:
     params:
         tables=lambda wildcards, input: str(Path(input[0]).parent),
         figures=lambda wildcards, output: str(Path(output[0]).parents[1]),
-        tasks=" ".join(task.name for task in TASKS),
+        wanted=arguments("--draw", *(f"{task}/{figure}" for task, figure in FIGURES)),
         code=code_hash("scripts/figures.py"),
     shell:
         'python "$DOUBT_SCRIPTS/figures.py" --tables {params.tables} --figures {params.figures}'
-        " --tasks {params.tasks} 2> {log}"
+        " {params.wanted} 2> {log}"

@@ -14,7 +14,7 @@ from doubt.data.files import BINARY_FILES, CHECKSUMS
 from doubt.data.seeds import LABEL as SEEDS
 from doubt.data.text import text_files
 from doubt.errors import UserError
-from doubt.figures import NAMES as FIGURES, files as figure_files
+from doubt.figures import files as figure_files, names as figure_names
 from doubt.tables import FILES as TABLE_FILES
 from doubt.workflow.planning.command_line import words
 from doubt.workflow.planning.job_environment import set_job_environment
@@ -43,9 +43,8 @@ REPORTED = {
     )
 }
 TASKS = sorted({task.name: task for task, _, _ in PLAN.task_sizes()}.values(), key=lambda task: task.name)
-FIGURE_FILES = [
-    f"{RESULTS}/figures/{task.name}/{file}" for task in TASKS for figure in FIGURES for file in figure_files(figure)
-]
+FIGURES = [(task.name, figure) for task in TASKS for figure in figure_names(PLAN.looked_at(task.name))]
+FIGURE_FILES = [f"{RESULTS}/figures/{task}/{file}" for task, figure in FIGURES for file in figure_files(figure)]
 TASK_FOLDER = f"--task-folder {PLAN.config.task_folder}" if PLAN.config.task_folder else ""
 
 

@@ -99,6 +99,12 @@ class Plan:
             needed.setdefault((cell.task, cell.size), set()).update(cell.datasets)
         return [(self.tasks[task], size, sorted(datasets)) for (task, size), datasets in sorted(needed.items())]
 
+    def looked_at(self, task: str) -> set[str]:
+        """The measures that are taken of a task at milestones too: `fpa`, `code_length`."""
+        cells = [cell for cell in self.cells.values() if cell.task == task]
+        datasets = {dataset for cell in cells for of_seed in cell.milestones.values() for dataset in of_seed}
+        return {"fpa" if dataset == FPA else "code_length" for dataset in datasets}
+
     def engine(self, learner: str) -> str:
         """The engine that trains a learner: of modules their own, of fairseq's the configured one, or `fairseq` where
         it has no fused form.
