@@ -216,6 +216,7 @@ def _notes(of: Mapping[str, pd.DataFrame]) -> list[str]:
         notes.append(
             f"Seeds fall into two or more groups (dip test, p < .05): {named}. Look at the points, not the mean."
         )
+    notes += [f"{r['learner']}, size {r['size']}: {r['why']}." for r in of["stops"].to_dict("records")]
     notes += over_time(of["trajectories"], of["seed_paths"], of["costs"])
     if len(code) and RANDOM not in set(code["candidate"]):
         notes.append("The ceiling (code length of random labels) was not measured.")

@@ -17,6 +17,7 @@ FILES = (
     "trajectories.csv",
     "seed_paths.csv",
     "code_trajectories.csv",
+    "stops.csv",
     "paper_table.md",
     "paper_table.tex",
 )

@@ -34,6 +34,7 @@ from doubt.measures.trajectories import (
 from doubt.statistics.agreement import AGREEMENT_COLUMNS, agreement_table
 from doubt.statistics.claims import BUILT_IN, CLAIM_COLUMNS, claims_table, read_claims
 from doubt.statistics.preferences import PREFERENCE_COLUMNS, preferences_table
+from doubt.statistics.stops import STOP_COLUMNS, stops_table
 from doubt.statistics.verdicts import VERDICT_COLUMNS, verdicts_table
 
 OUTPUT_COLUMNS = [*CELL, "src", "in_training", "pred", "class", "agrees", "n_seeds", "n_class", "seeds"]
@@ -53,7 +54,7 @@ COST_COLUMNS = [
 TEXT = {
     *["pred", "src", "agrees", "seeds", "ci_note", "class", "candidate", "torch", "bimodal", "a", "b", "preferred"],
     *["level", "verdict", "fpa_preferred", "fpa_level", "fpa_class", "fpa_verdict", "code_rule", "code_level"],
-    *["code_lead", "code_verdict", "agree", "rule", "kind", "rho_note", "state", "why", "path", "final"],
+    *["code_lead", "code_verdict", "agree", "rule", "kind", "rho_note", "state", "why", "path", "final", "measure"],
 }
 #: Each table's file (without `.csv`) and columns.
 COLUMNS = {
@@ -72,19 +73,21 @@ COLUMNS = {
     "trajectories": TRAJECTORY_COLUMNS,
     "seed_paths": PATH_COLUMNS,
     "code_trajectories": CODE_TRAJECTORY_COLUMNS,
+    "stops": STOP_COLUMNS,
 }
 Tables = dict[str, pd.DataFrame]
 
 
 def build_tables(
     scores: list[Row], decodes: list[Row], predictions: list[Row], tasks: Mapping[str, Task],
-    claims: Path | None = None, milestones: Mapping[str, list[Row]] | None = None,
+    claims: Path | None = None, milestones: Mapping[str, list[Row]] | None = None, looks_at: Iterable[Path] = (),
 ) -> Tables:  # fmt: skip
     """All tables of some rows.
 
     Args:
         claims: a file of claims besides the built-in ones.
         milestones: rows of kind `score_at` and `decode_at`, by kind.
+        looks_at: the files of looks at cells whose seeds are trained in steps.
 
     Raises:
         UserError: the rows were made under different protocols, or contradict each other.
@@ -111,6 +114,7 @@ def build_tables(
     at = milestones or {}
     seen = looks(at.get("decode_at", []), seeds, tasks)
     tables |= {"trajectories": trajectories_table(seen, tasks), "seed_paths": paths_table(seen)}
+    tables["stops"] = stops_table(looks_at)
     tables["code_trajectories"] = code_trajectories_table(at.get("score_at", []), code, tasks)
     found = [claim for path in (BUILT_IN, *([claims] if claims else [])) for claim in read_claims(path)]
     return tables | {"claims": claims_table(found, tables)}
