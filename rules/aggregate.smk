@@ -24,11 +24,13 @@ rule aggregate:
         rows=lambda wildcards, input: arguments(
             "--runs", *input.runs, "--predictions", *input.predictions, "--looks", *input.looks
         ),
+        sweeps=arguments("--sweeps", json.dumps(PLAN.sweeps, sort_keys=True)),
         task_folder=TASK_FOLDER,
         code=code_hash("scripts/aggregate.py", *(path for task in TASKS for path in task.files)),
         claims=content_hash("doubt/statistics/*.yaml"),
     shell:
-        'python "$DOUBT_SCRIPTS/aggregate.py" {params.rows}' " --tables {params.tables} {params.task_folder} 2> {log}"
+        'python "$DOUBT_SCRIPTS/aggregate.py" {params.rows} {params.sweeps}'
+        " --tables {params.tables} {params.task_folder} 2> {log}"
 
 
 rule plot:

@@ -44,7 +44,9 @@ REPORTED = {
     )
 }
 TASKS = sorted({task.name: task for task, _, _ in PLAN.task_sizes()}.values(), key=lambda task: task.name)
-FIGURES = [(task.name, figure) for task in TASKS for figure in figure_names(PLAN.looked_at(task.name))]
+FIGURES = [
+    (task.name, figure) for task in TASKS for figure in figure_names(PLAN.looked_at(task.name), PLAN.swept(task.name))
+]
 FIGURE_FILES = [f"{RESULTS}/figures/{task}/{file}" for task, figure in FIGURES for file in figure_files(figure)]
 TASK_FOLDER = f"--task-folder {PLAN.config.task_folder}" if PLAN.config.task_folder else ""
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import argparse
 import gc
+import json
 import sys
 from pathlib import Path
 
@@ -30,6 +31,7 @@ def main() -> None:
     parser.add_argument("--runs", nargs="*", type=Path, default=[], help="results of trainings (JSON lines)")
     parser.add_argument("--predictions", nargs="*", type=Path, default=[], help="predictions (JSON lines)")
     parser.add_argument("--looks", nargs="*", type=Path, default=[], help="looks at seeds in steps (TASK/NUMBER.json)")
+    parser.add_argument("--sweeps", type=json.loads, metavar="JSON", help="{sweep: {learner: {argument: value}}}")
     parser.add_argument("--tables", required=True, type=Path, help="folder to write the tables to")
     parser.add_argument("--task-folder", action="append", default=[], help="a folder of tasks of your own")
     parser.add_argument("--claims", type=Path, help="a file of claims besides doubt/statistics/claims.yaml")
@@ -38,7 +40,8 @@ def main() -> None:
     predictions = read_predictions(arguments.predictions)
     gc.freeze()  # these rows stay: spare every later collection (statsmodels asks for some) from looking at them
     tasks = {name: with_random(task) for name, task in load_tasks(arguments.task_folder).items()}
-    tables = build_tables(rows["score"], rows["decode"], predictions, tasks, arguments.claims, rows, arguments.looks)
+    more = {"milestones": rows, "looks_at": arguments.looks, "sweeps": arguments.sweeps}
+    tables = build_tables(rows["score"], rows["decode"], predictions, tasks, arguments.claims, **more)
     write_tables(tables, arguments.tables)
     papers = paper_tables(tables["fpa"], tables["code_length"], significance_marks(tables["preferences"]))
     write_atomically(arguments.tables / "paper_table.md", markdown(papers))

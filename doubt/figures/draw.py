@@ -9,17 +9,18 @@ from pathlib import Path
 import pandas as pd
 from matplotlib.figure import Figure
 
-from doubt.figures import NAMES, OF_CODE_MILESTONES, OF_FPA_MILESTONES, files
+from doubt.figures import NAMES, OF_CODE_MILESTONES, OF_FPA_MILESTONES, OF_SWEEPS, files
 from doubt.figures.code_curves import code_curves
 from doubt.figures.code_lengths import code_lengths
 from doubt.figures.layout import Grid, Stack
 from doubt.figures.rule_shares import rule_shares
 from doubt.figures.style import rules_of, save
+from doubt.figures.sweeps import sweeps
 from doubt.figures.trajectories import code_trajectories, trajectories
 from doubt.tables.tables import read_table
 
 #: The tables that figures show.
-TABLES = ("fpa", "code_length", "seed_code_lengths", "blocks", "trajectories", "code_trajectories")
+TABLES = ("fpa", "code_length", "seed_code_lengths", "blocks", "trajectories", "code_trajectories", "sweeps")
 
 
 def draw_figures(tables: Path, figures: Path, wanted: Sequence[tuple[str, str]] | None = None) -> list[Path]:
@@ -49,7 +50,8 @@ def draw_figures(tables: Path, figures: Path, wanted: Sequence[tuple[str, str]] 
 def _spoken_of(read: Mapping[str, pd.DataFrame]) -> Iterator[tuple[str, str]]:
     for task in sorted({*read["fpa"]["task"], *read["code_length"]["task"]}):
         yield from ((task, name) for name in NAMES)
-        yield from ((task, name) for name in (OF_FPA_MILESTONES, OF_CODE_MILESTONES) if task in set(read[name]["task"]))
+        others = (OF_FPA_MILESTONES, OF_CODE_MILESTONES, OF_SWEEPS)
+        yield from ((task, name) for name in others if task in set(read[name]["task"]))
 
 
 def _drawing(task: str, name: str, of: Mapping[str, pd.DataFrame]) -> Callable[[type[Grid | Stack]], Figure]:
@@ -60,6 +62,7 @@ def _drawing(task: str, name: str, of: Mapping[str, pd.DataFrame]) -> Callable[[
         "code_lengths": partial(code_lengths, task, of["seed_code_lengths"], of["code_length"], rules),
         "code_curves": partial(code_curves, task, of["blocks"], of["code_length"], rules),
         OF_FPA_MILESTONES: partial(trajectories, task, of["trajectories"], rules),
+        OF_SWEEPS: partial(sweeps, task, of["sweeps"]),
         OF_CODE_MILESTONES: partial(code_trajectories, task, of["code_trajectories"], rules),
     }
     return drawings[name]

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import itertools
 import json
 import math
-import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -19,37 +17,11 @@ GRID_KEYS = {"seed", "mdl-batches-per-epoch", "mdl-epochs", "mdl-batch-size", "m
 UPDATE_KEYS = ("mdl-batches-per-epoch", "mdl-epochs")
 
 
-def expand_grids(content: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, dict[str, Any]]]:
-    """Replace each learner `{grid: file.json}` by the learners that the grid spans; also returns each one's grid.
-
-    A grid of one combination keeps its name; of several, each is called `name,key=value,...` after the keys that vary,
-    the values written so that a file can be called after them.
-    An experiment that names the grid measures all of its learners.
-
-    Raises:
-        UserError: the file is missing, is no grid, or holds what belongs to the task.
-    """
-    learners: dict[str, Any] = {}
-    spans: dict[str, list[str]] = {}
-    grids: dict[str, dict[str, Any]] = {}
-    for name, definition in (content.get("learners") or {}).items():
-        if not (isinstance(definition, dict) and set(definition) == {"grid"}):
-            learners[name] = definition
-            continue
-        grid = _read_grid(name, definition["grid"])
-        varying = sorted(key for key, values in grid.items() if len(values) > 1 and key not in GRID_KEYS)
-        spans[name] = []
-        for values in itertools.product(*(grid[key] for key in sorted(set(grid) - GRID_KEYS))):
-            one = dict(zip(sorted(set(grid) - GRID_KEYS), values, strict=True))
-            label = _unused(",".join([name, *(f"{key}={in_a_name(one[key])}" for key in varying)]), learners)
-            one |= _how(grid)
-            learners[label] = one
-            spans[name].append(label)
-            grids[label] = grid
-    experiments = content.get("experiments")
-    if isinstance(experiments, list):
-        experiments = [_spread(experiment, spans) for experiment in experiments]
-    return {**content, "learners": learners, "experiments": experiments}, grids
+def from_grid(grid: Mapping[str, list[Any]]) -> tuple[dict[str, Any], list[dict[str, list[Any]]]]:
+    """What a grid file's learners have in common, and the arguments that vary, each as a group of its own."""
+    hyperparameters = {key: grid[key] for key in sorted(set(grid) - GRID_KEYS)}
+    common = {key: values[0] for key, values in hyperparameters.items() if len(values) == 1}
+    return common | _how(grid), [{key: values} for key, values in hyperparameters.items() if len(values) > 1]
 
 
 def _how(grid: Mapping[str, Any]) -> dict[str, Any]:
@@ -59,28 +31,12 @@ def _how(grid: Mapping[str, Any]) -> dict[str, Any]:
     return own | ({"updates": factors[0] if len(factors) == 1 else math.prod(factors)} if factors else {})
 
 
-def in_a_name(value: Any) -> str:
-    """A value as a learner's name may hold it: `[(32, 3), (64, 3)]` is `32x3+64x3`."""
-    text = re.sub(r"\s", "", str(value)).replace("),(", "+")
-    text = re.sub(r"[\[\](){}'\"]", "", text).replace(",", "x").replace("*", "x")
-    return re.sub(r"[^A-Za-z0-9._=+-]", "-", text)
+def read_grid(name: str, path: str) -> dict[str, list[Any]]:
+    """A grid file in the original's form: each key a list of values, or a bare boolean for a flag.
 
-
-def _unused(label: str, learners: Mapping[str, Any]) -> str:
-    """The label, or, where another value reads the same, the label with a number."""
-    labels = itertools.chain([label], (f"{label}.{number}" for number in itertools.count(2)))
-    return next(each for each in labels if each not in learners)
-
-
-def _spread(experiment: Any, spans: Mapping[str, list[str]]) -> Any:
-    """An experiment with the names of grids replaced by those of their learners."""
-    if not (isinstance(experiment, dict) and isinstance(experiment.get("learners"), list)):
-        return experiment
-    return {**experiment, "learners": [n for name in experiment["learners"] for n in spans.get(name, [name])]}
-
-
-def _read_grid(name: str, path: str) -> dict[str, list[Any]]:
-    """A grid file in the original's form: each key a list of values, or a bare boolean for a flag."""
+    Raises:
+        UserError: the file is missing, is no grid, or says what cannot be done as it says.
+    """
     try:
         grid = json.loads(Path(path).read_text(encoding="utf-8"))
     except OSError as error:

@@ -12,7 +12,7 @@ import pandas as pd
 
 from doubt.data.random_candidate import RANDOM, rules
 from doubt.data.task import Symbols, Task, line
-from doubt.figures import OF_CODE_MILESTONES, OF_FPA_MILESTONES, files
+from doubt.figures import OF_CODE_MILESTONES, OF_FPA_MILESTONES, OF_SWEEPS, files
 from doubt.measures.classify import NO_RULE
 from doubt.report import columns
 from doubt.report.answer import Finding, findings
@@ -20,6 +20,8 @@ from doubt.report.cells import PageTable, page_table
 from doubt.report.over_time import over_time
 from doubt.report.question import in_numbers, question
 from doubt.report.svg import Panels, panels
+from doubt.statistics.paired import ALPHA
+from doubt.tables.wording import p_text
 
 #: Outputs shown per class and input at most.
 MOST_OUTPUTS = 4
@@ -29,6 +31,7 @@ FIGURES = {
     "code_curves": "How does the code get shorter, block by block?",
     OF_FPA_MILESTONES: "When in training is a rule chosen?",
     OF_CODE_MILESTONES: "How does the code get shorter, update by update?",
+    OF_SWEEPS: "How much hangs on hyperparameters?",
 }
 
 
@@ -149,6 +152,9 @@ def _figure(task: str, name: str, of: Mapping[str, pd.DataFrame], figures: Path)
         data = of[name]
         said = "share of seeds per rule" if name == OF_FPA_MILESTONES else "mean code length per candidate"
         label = f"Lines: {said} in {task}, over updates"
+    elif name == OF_SWEEPS:
+        data = of[name]
+        label = f"Shares of seeds that follow the leading rule, and that fit T, in {task}, by swept arguments"
     else:
         data = curves(of["blocks"])
         label = f"Lines: median code length of each block in {task}, per candidate"
@@ -162,7 +168,7 @@ def _is_measured(figure: str, of: Mapping[str, pd.DataFrame]) -> bool:
     """Whether there is anything to show in a figure."""
     if figure == "rule_shares":
         return len(of["fpa"]) > 0
-    if figure in (OF_FPA_MILESTONES, OF_CODE_MILESTONES):
+    if figure in (OF_FPA_MILESTONES, OF_CODE_MILESTONES, OF_SWEEPS):
         return len(of[figure]) > 0
     return bool(of["blocks"]["bits"].notna().any())
 
@@ -217,10 +223,18 @@ def _notes(of: Mapping[str, pd.DataFrame]) -> list[str]:
             f"Seeds fall into two or more groups (dip test, p < .05): {named}. Look at the points, not the mean."
         )
     notes += [f"{r['learner']}, size {r['size']}: {r['why']}." for r in of["stops"].to_dict("records")]
+    notes += [_matters(row) for row in of["sweep_tests"].to_dict("records")]
     notes += over_time(of["trajectories"], of["seed_paths"], of["costs"])
     if len(code) and RANDOM not in set(code["candidate"]):
         notes.append("The ceiling (code length of random labels) was not measured.")
     return notes
+
+
+def _matters(row: Mapping[Any, Any]) -> str:
+    """Whether a swept argument matters, in a sentence."""
+    decided = "matters" if row["p_holm"] < ALPHA else "is not seen to matter"
+    corrected = f"p = {p_text(row['p_holm'])}, permutation over {row['n_seeds']} seeds, Holm over {row['n_tests']:.0f}"
+    return f"{row['sweep']}, size {row['size']}: {row['said']}; {row['argument']} {decided} ({corrected})."
 
 
 def learner_section(name: str, verdicts: pd.DataFrame) -> LearnerSection:

@@ -18,6 +18,8 @@ FILES = (
     "seed_paths.csv",
     "code_trajectories.csv",
     "stops.csv",
+    "sweeps.csv",
+    "sweep_tests.csv",
     "paper_table.md",
     "paper_table.tex",
 )

@@ -35,6 +35,7 @@ from doubt.statistics.agreement import AGREEMENT_COLUMNS, agreement_table
 from doubt.statistics.claims import BUILT_IN, CLAIM_COLUMNS, claims_table, read_claims
 from doubt.statistics.preferences import PREFERENCE_COLUMNS, preferences_table
 from doubt.statistics.stops import STOP_COLUMNS, stops_table
+from doubt.statistics.sweeps import SWEEP_COLUMNS, SWEEP_TEST_COLUMNS, Sweeps, sweep_tests_table, sweeps_table
 from doubt.statistics.verdicts import VERDICT_COLUMNS, verdicts_table
 
 OUTPUT_COLUMNS = [*CELL, "src", "in_training", "pred", "class", "agrees", "n_seeds", "n_class", "seeds"]
@@ -55,6 +56,7 @@ TEXT = {
     *["pred", "src", "agrees", "seeds", "ci_note", "class", "candidate", "torch", "bimodal", "a", "b", "preferred"],
     *["level", "verdict", "fpa_preferred", "fpa_level", "fpa_class", "fpa_verdict", "code_rule", "code_level"],
     *["code_lead", "code_verdict", "agree", "rule", "kind", "rho_note", "state", "why", "path", "final", "measure"],
+    *["sweep", "leads_here", "argument", "said", "method"],
 }
 #: Each table's file (without `.csv`) and columns.
 COLUMNS = {
@@ -74,6 +76,8 @@ COLUMNS = {
     "seed_paths": PATH_COLUMNS,
     "code_trajectories": CODE_TRAJECTORY_COLUMNS,
     "stops": STOP_COLUMNS,
+    "sweeps": SWEEP_COLUMNS,
+    "sweep_tests": SWEEP_TEST_COLUMNS,
 }
 Tables = dict[str, pd.DataFrame]
 
@@ -81,12 +85,14 @@ Tables = dict[str, pd.DataFrame]
 def build_tables(
     scores: list[Row], decodes: list[Row], predictions: list[Row], tasks: Mapping[str, Task],
     claims: Path | None = None, milestones: Mapping[str, list[Row]] | None = None, looks_at: Iterable[Path] = (),
+    sweeps: Sweeps | None = None,
 ) -> Tables:  # fmt: skip
     """All tables of some rows.
 
     Args:
         claims: a file of claims besides the built-in ones.
         milestones: rows of kind `score_at` and `decode_at`, by kind.
+        sweeps: by the name of a sweep its learners, each with its swept values.
         looks_at: the files of looks at cells whose seeds are trained in steps.
 
     Raises:
@@ -114,6 +120,8 @@ def build_tables(
     at = milestones or {}
     seen = looks(at.get("decode_at", []), seeds, tasks)
     tables |= {"trajectories": trajectories_table(seen, tasks), "seed_paths": paths_table(seen)}
+    tables["sweeps"] = sweeps_table(fpa, sweeps or {})
+    tables["sweep_tests"] = sweep_tests_table(seeds, tables["sweeps"], sweeps or {})
     tables["stops"] = stops_table(looks_at)
     tables["code_trajectories"] = code_trajectories_table(at.get("score_at", []), code, tasks)
     found = [claim for path in (BUILT_IN, *([claims] if claims else [])) for claim in read_claims(path)]
@@ -172,7 +180,7 @@ def read_table(folder: Path, name: str, columns: list[str] | None = None) -> pd.
     path = folder / f"{name}.csv"
     try:
         header = pd.read_csv(path, nrows=0).columns
-        words = [c for c in header if c in TEXT]
+        words = [c for c in header if c in TEXT or c not in COLUMNS[name]]  # a table's own columns: swept values
         table = pd.read_csv(
             path,
             keep_default_na=False,

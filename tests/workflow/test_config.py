@@ -10,9 +10,10 @@ import pytest
 import yaml
 
 from doubt.errors import UserError
+from doubt.learners.sweeps import expand_learners
 from doubt.training import Protocol
 from doubt.workflow.planning.config import parse_seeds, read_config
-from doubt.workflow.planning.plan import Plan, expand_grids
+from doubt.workflow.planning.plan import Plan
 from tests.shared.workspace import ROOT
 
 UNIFORM = {"arch": "uniform_guesser", "user_dir": "tests/shared/plugins/uniform_learner", "optimizer": "adam"}
@@ -162,7 +163,7 @@ def test_a_grid_file_that_is_none_is_refused(tmp_path: Path, text: str | None, c
     if text is not None:
         (tmp_path / "grid.json").write_text(text)
     with pytest.raises(UserError, match=complaint):
-        expand_grids(GOOD | {"learners": {"cnn": {"grid": str(tmp_path / "grid.json")}}})
+        expand_learners(GOOD | {"learners": {"cnn": {"grid": str(tmp_path / "grid.json")}}})
 
 
 @pytest.mark.parametrize(
@@ -177,7 +178,7 @@ def test_updates_of_the_papers_and_of_the_critiques_grid_files(
     tmp_path: Path, how: dict[str, Any], updates: int
 ) -> None:
     (tmp_path / "grid.json").write_text(json.dumps({"arch": ["lstm"]} | how))
-    learners = expand_grids({"learners": {"it": {"grid": str(tmp_path / "grid.json")}}})[0]["learners"]
+    learners = expand_learners({"learners": {"it": {"grid": str(tmp_path / "grid.json")}}})[0]["learners"]
     assert learners == {"it": {"arch": "lstm", "updates": updates}}
 
 

@@ -17,7 +17,7 @@ import pytest
 from doubt.data.seeds import LARGEST, label, parse_seeds
 from doubt.data.task import load_tasks
 from doubt.errors import UserError
-from doubt.learners.grids import expand_grids, in_a_name
+from doubt.learners.sweeps import expand_learners, in_a_name
 from doubt.training import Learner
 from doubt.workflow.planning import command_line
 from doubt.workflow.planning.config import read_config
@@ -152,7 +152,7 @@ def test_values_are_written_so_that_a_file_can_be_called_after_them(value: objec
 def test_a_grid_over_a_cnns_layers_has_readable_names(tmp_path: Path) -> None:
     grid = {"arch": ["fconv"], "encoder-layers": ["[(32,3)]", "[(32,3),(32,3)]", "[(32, 3)]"]}
     (tmp_path / "grid.json").write_text(json.dumps(grid))
-    content, _ = expand_grids(GOOD | {"learners": {"cnn": {"grid": str(tmp_path / "grid.json")}}})
+    content = expand_learners(GOOD | {"learners": {"cnn": {"grid": str(tmp_path / "grid.json")}}})
     config, _ = read_config(content)
     values = {name: definition["encoder-layers"] for name, definition in config.learners.items()}
     assert values == {

@@ -13,6 +13,7 @@ from doubt.data.random_candidate import RANDOM, with_random
 from doubt.data.seeds import MOST, parse_seeds
 from doubt.data.task import Task, check_size, find_task, load_tasks
 from doubt.errors import UserError, nearest
+from doubt.learners.sweeps import AT_MOST
 from doubt.training import Protocol
 
 Measure = Literal["fpa", "code_length"]
@@ -98,6 +99,7 @@ class Config(_Strict):
     blocks_per_job: int | None = Field(default=None, ge=1)
     job_minutes: float | None = Field(default=None, gt=0)
     slots_per_gpu: int = Field(default=1, ge=1)
+    learners_at_most: int = Field(default=AT_MOST, ge=1)
     task_folder: str | None = None
     learner_folder: str | None = None
     learners: dict[str, dict[str, Any]]

@@ -16,7 +16,8 @@ from doubt.data.seeds import label, parse_seeds
 from doubt.data.task import FPA, Task
 from doubt.data.text import dictionary_order, training_pairs
 from doubt.errors import UserError
-from doubt.learners.grids import check_grid, expand_grids
+from doubt.learners.grids import check_grid
+from doubt.learners.sweeps import expand_learners
 from doubt.training import Learner, is_chained
 from doubt.workflow.planning.code_hash import engine_hash
 from doubt.workflow.planning.config import Config, Experiment, UntilSure, read_config
@@ -85,14 +86,16 @@ class Plan:
     """
 
     def __init__(self, content: Mapping[str, Any], cache: Path) -> None:
-        content, grids = expand_grids(content)
-        self.config, self.tasks = read_config(content)
+        expanded = expand_learners(content)
+        self.config, self.tasks = read_config(expanded.content)
         resolved = resolved_learners(self.config, self.tasks, cache)
         self.learners = {name: one.learner for name, one in resolved.items()}
         self.not_fused = {name: one.not_fused for name, one in resolved.items() if one.not_fused is not None}
         self.tried = {name: one.tried for name, one in resolved.items() if one.tried is not None}
         self.protocol = self.config.resolved_protocol()
-        self.cells = _cells(self.config, self.tasks, grids, self.learners)
+        self.cells = _cells(self.config, self.tasks, expanded.grids, self.learners)
+        #: What was swept, by the name in the configuration: the learners with the values of their varying arguments.
+        self.sweeps = {name: span for name, span in expanded.sweeps.items() if len(span) > 1}
         self._engine_hashes: dict[tuple[str, str | None], str] = {}
         self._chunks: dict[str, dict[str, Chunk]] = {}
 
@@ -106,6 +109,11 @@ class Plan:
         for cell in self.cells.values():
             needed.setdefault((cell.task, cell.size), set()).update(cell.datasets)
         return [(self.tasks[task], size, sorted(datasets)) for (task, size), datasets in sorted(needed.items())]
+
+    def swept(self, task: str) -> bool:
+        """Whether learners of a sweep are measured on a task."""
+        measured = {cell.learner for cell in self.cells.values() if cell.task == task}
+        return any(measured & set(span) for span in self.sweeps.values())
 
     def looked_at(self, task: str) -> set[str]:
         """The measures that are taken of a task at milestones too: `fpa`, `code_length`."""
