@@ -71,7 +71,7 @@ class Grid:
         """The figure, its lowest panels labelled, with keys and small print."""
         for column in range(self.axes.shape[1]):
             lowest = [axes for axes in self.axes[:, column] if axes.get_visible()][-1]
-            lowest.set_xlabel(xlabel)
+            lowest.set_xlabel(xlabel or lowest.get_xlabel())
             lowest.tick_params(labelbottom=True)
         lines = textwrap.fill(notes, int(self.figure.get_figwidth() * 19))
         height = (lines.count("\n") + 1) * 0.125 + 0.06
@@ -129,7 +129,7 @@ class Stack:
             top = height - k * self.strip - self.above
             bottom = (top - self.row_height) / height
             axes.set_position((left, bottom, 0.97 - left, self.row_height / height))
-            axes.set_xlabel(xlabel)
+            axes.set_xlabel(xlabel or axes.get_xlabel())
             if self.keys:
                 axes.legend(
                     handles=list(self.keys), loc="lower left", bbox_to_anchor=(-0.02, 1.0), ncols=len(self.keys),

@@ -37,7 +37,10 @@ def sweeps(task: str, table: pd.DataFrame, layout: type[Grid | Stack] = Grid) ->
     panels = list(_panels(table))
     places = pd.DataFrame([{"learner": title, "size": size} for title, size, *_ in panels])
     tallest = max(0.5 + 0.24 * len(y) if y else 1.3 for *_, y in panels)
-    keys = [Line2D([], [], color=c, marker=m, markersize=4, label=said.split(" {")[0]) for said, _, (c, m) in SHOWN]
+    keys = [
+        Line2D([], [], color=c, marker=m, markersize=4, label=said.format(rule="the leading rule"))
+        for said, _, (c, m) in SHOWN
+    ]
     with matplotlib.rc_context(RC):
         has_lines = any(not y for *_, y in panels)
         grid = layout(task, TITLE, places, row_height=tallest, keys=keys if has_lines else ())
@@ -90,7 +93,7 @@ def _lines(axes: Axes, rows: pd.DataFrame, argument: str) -> None:
             rows["place"] + nudge, rows[share], yerr=whiskers, color=colour, marker=marker, markersize=3.5,
             linewidth=1.1, elinewidth=0.8, capsize=1.6,
         )  # fmt: skip
-    axes.text(0.5, -0.32, argument, transform=axes.transAxes, ha="center", va="top", fontsize=8)
+    axes.set_xlabel(argument)
 
 
 def _map(axes: Axes, rows: pd.DataFrame, columns: Sequence[str], along: str, down: str) -> None:
@@ -109,7 +112,7 @@ def _map(axes: Axes, rows: pd.DataFrame, columns: Sequence[str], along: str, dow
     axes.tick_params(length=0)
     for side in axes.spines.values():
         side.set_visible(False)
-    axes.text(0.5, -0.2, along, transform=axes.transAxes, ha="center", va="top", fontsize=8)
+    axes.set_xlabel(along)
 
 
 def _small_print(table: pd.DataFrame) -> str:
