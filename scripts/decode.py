@@ -19,16 +19,17 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 from doubt.data.binary import load_dataset
 from doubt.data.vocabulary import dictionary_of, symbols_of
 from doubt.engines.checkpoints import load_checkpoint
+from doubt.engines.choice import evaluate_kept
 from doubt.engines.devices import choose_device
-from doubt.engines.reference.decoding import decode
 from doubt.errors import UserError, exit_on_user_error
+from doubt.training import Decode, Protocol, Training
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("data_bin", type=Path, metavar="DATA_BIN", help="a binarized dataset")
     parser.add_argument(
-        "--path", required=True, type=Path, metavar="FILE", help="what scripts/train.py wrote, DIR/0.pt"
+        "--path", required=True, type=Path, metavar="FILE", help="what scripts/train.py wrote, DIR/0.pt, or a run kept"
     )
     parser.add_argument("--min-len", type=int, default=0, help="least number of symbols to give (released code: 1)")
     parser.add_argument("--cpu", action="store_true", help="stay on the CPU")
@@ -43,7 +44,11 @@ def main() -> None:
             "give the data that it was trained on"
         )
     source, target = dictionary_of(checkpoint.source_symbols), dictionary_of(checkpoint.target_symbols)
-    outputs = decode(checkpoint.model(device), dataset.test_sources, source, target, device, arguments.min_len)
+    asked = Decode(dataset.test_sources, arguments.min_len)
+    protocol = Protocol(min_len=arguments.min_len)
+    training = Training(checkpoint.learner, protocol, 0, *theirs, blocks=((),), decodes=(asked,))
+    engine = "fairseq" if "arch" in checkpoint.learner.arguments else "modules"
+    outputs = evaluate_kept(engine, training, checkpoint.model(device), device).outputs[asked.key]
     for read, given in zip(dataset.test_sources, outputs, strict=True):
         src, pred = [source.symbols[i] for i in read[:-1]], [target.symbols[i] for i in given]
         print(json.dumps({"src": " ".join(src), "pred": " ".join(pred), "src_len": len(src), "pred_len": len(pred)}))

@@ -10,6 +10,8 @@ from pathlib import Path
 import torch
 
 from doubt.data.vocabulary import dictionary_of
+from doubt.engines.modules.building import Builder
+from doubt.engines.modules.inputs import joint_vocabulary
 from doubt.engines.reference.models import build_model
 from doubt.errors import UserError
 from doubt.training import Learner, Training
@@ -28,9 +30,13 @@ class Checkpoint:
 
     def model(self, device: torch.device) -> torch.nn.Module:
         """The learner with its weights, on a device."""
-        source, target = dictionary_of(self.source_symbols), dictionary_of(self.target_symbols)
         with torch.random.fork_rng():
-            model = build_model(self.learner, source, target)
+            if "arch" in self.learner.arguments:
+                dictionaries = dictionary_of(self.source_symbols), dictionary_of(self.target_symbols)
+                model = build_model(self.learner, *dictionaries)
+            else:
+                vocabulary = joint_vocabulary(self.source_symbols, self.target_symbols)
+                model = Builder(self.learner).module(vocabulary, seed=0)
         model.load_state_dict(self.state)
         return model.to(device)
 

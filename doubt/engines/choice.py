@@ -33,7 +33,21 @@ def train_chains_of(engine: str) -> TrainChains:
     Raises:
         UserError: there is none.
     """
+    if engine == "modules":
+        from doubt.engines.modules import engine as modules  # sets how MKL computes, so only where it is asked for
+
+        return modules.train_chains
     engines: dict[str, TrainChains] = {"fairseq": reference.train_chains, "fused": fused.train_chains}
     if engine not in engines:
-        raise UserError(f"no engine {engine!r}; there are {', '.join(engines)}{nearest(engine, engines)}")
+        known = [*engines, "modules"]
+        raise UserError(f"no engine {engine!r}; there are {', '.join(known)}{nearest(engine, known)}")
     return engines[engine]
+
+
+def evaluate_kept(engine: str, training: Training, model: torch.nn.Module, device: torch.device) -> Result:
+    """The result of a training whose model was kept: scored and decoded by the engine that reads it, not trained."""
+    if engine == "modules":
+        from doubt.engines.modules import engine as modules
+
+        return modules.evaluate_kept(training, model, device)
+    return reference.evaluate_kept(training, model, device)

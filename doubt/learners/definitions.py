@@ -1,20 +1,12 @@
-"""Learners by fairseq's own argument names: checked, and resolved to every value that has an effect.
-
-Run as `python -m doubt.learners.definitions`, it reads a JSON object {name: definition} from standard input and writes
-the resolved learners, or one line that says which definition is wrong; the workflow calls it so, since importing
-fairseq is slow.
-"""
+"""Learners by fairseq's own argument names: checked, and resolved to every value that has an effect."""
 
 from __future__ import annotations
 
 import argparse
 import contextlib
 import io
-import json
-import sys
 from argparse import Namespace
 from collections.abc import Mapping
-from dataclasses import asdict
 from typing import Any
 
 import doubt.data.compat  # noqa: F401  (must come before fairseq)
@@ -26,13 +18,12 @@ from fairseq.models import ARCH_CONFIG_REGISTRY, ARCH_MODEL_REGISTRY, FairseqEnc
 from fairseq.optim import OPTIMIZER_REGISTRY
 from fairseq.optim.lr_scheduler import LR_SCHEDULER_REGISTRY
 
-from doubt.engines.fused.support import supports
 from doubt.engines.reference.batching import make_batch
 from doubt.engines.reference.models import build_model, import_user_dir, namespace
 from doubt.engines.reference.optimisation import Optimizer, summed_nll
 from doubt.errors import UserError, nearest
 from doubt.learners.ranges import check_ranges
-from doubt.training import Example, Learner, Protocol
+from doubt.training import Example, Learner
 
 #: Arguments of fairseq-train that the original's commands give and that change nothing here.
 WITHOUT_EFFECT = {"disable_validation", "no_epoch_checkpoints", "sentence_avg", "min_lr", "criterion", "task"}
@@ -59,7 +50,7 @@ def resolve(definition: Mapping[str, Any], updates: int, batch_size: int | None)
     user_dir = own.get("user_dir")
     import_user_dir(user_dir)
     arch = _architecture(given)
-    arguments = _parse(given, arch)
+    arguments = parse(given, arch)
     learner = Learner(
         {name: getattr(arguments, name) for name in sorted(_effective(arguments)) if hasattr(arguments, name)},
         own.get("updates", updates),
@@ -90,7 +81,7 @@ def _architecture(given: Mapping[str, Any]) -> str:
     return str(arch)
 
 
-def _parse(given: Mapping[str, Any], arch: str) -> Namespace:
+def parse(given: Mapping[str, Any], arch: str) -> Namespace:
     """fairseq's own parser on the definition, with errors that name the argument."""
     choice = {"optimizer": "nag", "lr_scheduler": "fixed"} | {k: str(v) for k, v in given.items()}
     for name, registry in (("optimizer", OPTIMIZER_REGISTRY), ("lr_scheduler", LR_SCHEDULER_REGISTRY)):
@@ -168,22 +159,3 @@ def _try_out(learner: Learner) -> None:
         ) from error
     finally:
         torch.random.set_rng_state(state)
-
-
-def _main() -> None:
-    """Resolve the definitions that come on standard input, and say why each has no fused form, or null."""
-    request = json.load(sys.stdin)
-    resolved = {}
-    for name, definition in request["learners"].items():
-        try:
-            learner = resolve(definition, request["updates"], request["batch_size"])
-            not_fused = supports(learner, Protocol(**request["protocol"]))
-            resolved[name] = {"learner": asdict(learner), "not_fused": not_fused}
-        except UserError as error:
-            print(f"learner {name!r}: {error}", file=sys.stderr)
-            sys.exit(1)
-    json.dump(resolved, sys.stdout, sort_keys=True)
-
-
-if __name__ == "__main__":
-    _main()

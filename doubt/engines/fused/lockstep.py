@@ -71,6 +71,7 @@ class Lockstep:
             steps_before: steps that Adam's moments have seen in earlier blocks of the same chains.
         """
         self.trainings, self.shape = list(trainings), shape
+        self.rows = range(len(self.trainings))
         learner = self.trainings[0].learner
         self._schedule = Schedule.of(learner)
         self._updates = learner.updates

@@ -21,6 +21,7 @@ import transformers
 from transformers import AutoConfig, AutoModelForCausalLM, AutoModelForSeq2SeqLM, PretrainedConfig
 
 from doubt.engines.fused.arrays.batch import EOS, PAD
+from doubt.errors import UserError
 
 transformers.logging.set_verbosity(logging.CRITICAL)  # each type has something to say on first use, in every job
 transformers.logging.disable_progress_bar()  # type: ignore[no-untyped-call]
@@ -42,9 +43,11 @@ MADE_WITH: dict[str, Any] = {"attn_implementation": "eager", "dtype": torch.floa
 class Causal(nn.Module):
     """A language model."""
 
-    def __init__(self, model: nn.Module) -> None:
+    def __init__(self, model: Any) -> None:
         super().__init__()
         self.model = model
+        # Made with it; from now on it would only have some types look at the tokens' values, which vmap cannot.
+        model.config.pad_token_id = None
 
     def forward(self, tokens: Tensor) -> Tensor:
         logits: Tensor = self.model(input_ids=tokens, use_cache=False).logits
@@ -101,7 +104,11 @@ def make_pretrained(folder: Path, symbols: int, causal: bool) -> nn.Module:
     at the old rows' mean: else all symbols, and all seeds, would start alike.
     """
     auto = AutoModelForCausalLM if causal else AutoModelForSeq2SeqLM
-    model: Any = auto.from_pretrained(folder, local_files_only=True, **MADE_WITH)
+    loaded: Any = auto.from_pretrained(folder, local_files_only=True, output_loading_info=True, **MADE_WITH)
+    model, found = loaded
+    if found["missing_keys"] or found["mismatched_keys"]:
+        missing = sorted(map(str, [*found["missing_keys"], *found["mismatched_keys"]]))
+        raise UserError(f"pretrained {str(folder)!r} lacks weights of its model: {', '.join(missing[:3])}")
     for name, value in SET_HERE.items():
         if hasattr(model.config, name):
             setattr(model.config, name, value)

@@ -26,6 +26,9 @@ SIZES = {"pair": ("source_symbols", "target_symbols"), "tokens": ("symbols",)}
 #: Classes that were given from Python and not by a file, by the name that stands in a file's place.
 GIVEN: dict[str, type[nn.Module]] = {}
 
+#: Characters of an error's words that a message repeats.
+LONGEST_WORDS = 200
+
 _loaded: dict[tuple[Path, tuple[tuple[str, int, int], ...]], dict[str, type[nn.Module]]] = {}
 
 
@@ -108,9 +111,10 @@ def where_it_failed(error: BaseException, file: str) -> str:
 
 
 def said(error: BaseException) -> str:
-    """An error as one line."""
-    lines = str(error).strip().splitlines()
-    return f"{type(error).__name__}: {lines[0]}" if lines else type(error).__name__
+    """An error as one line, of which the first words say what matters."""
+    words = " ".join(str(error).split())
+    short = words if len(words) <= LONGEST_WORDS else f"{words[:LONGEST_WORDS]} ..."
+    return f"{type(error).__name__}: {short}" if words else type(error).__name__
 
 
 def _classes(path: Path) -> dict[str, type[nn.Module]]:

@@ -23,7 +23,11 @@ COMMENT = re.compile(r"/\*.*?\*/|//[^\n]*", re.DOTALL)
 #: Modules that decide no number: messages for people.
 WITHOUT_EFFECT = {"doubt", "doubt.errors"}
 #: The module that an engine's numbers come from; what it imports belongs to it.
-ENGINES = {"fairseq": "doubt/engines/reference/engine.py", "fused": "doubt/engines/fused/engine.py"}
+ENGINES = {
+    "fairseq": "doubt/engines/reference/engine.py",
+    "fused": "doubt/engines/fused/engine.py",
+    "modules": "doubt/engines/modules/engine.py",
+}
 #: Hashes of an engine's earlier code that gives the same numbers, by the hash of today's: results filed under them are
 #: taken as today's. A release adds one only where tests compare the numbers (tests/workflow/test_earlier_results.py).
 EARLIER: dict[str, tuple[str, ...]] = {
@@ -39,7 +43,10 @@ def code_hash(*entries: str | Path) -> str:
 
 
 def engine_hash(engine: str, user_dir: str | None = None) -> str:
-    """Hash of the code that decides an engine's numbers, a plug-in folder's included."""
+    """Hash of the code that decides an engine's numbers, a folder of fairseq plug-ins included.
+
+    Of engine `modules` that is the engine alone; `learner_code.module_hash` adds a learner's own code.
+    """
     plugins = sorted(Path(user_dir).resolve().glob("**/*.py")) if user_dir else []
     return code_hash(ENGINES[engine], *plugins)
 

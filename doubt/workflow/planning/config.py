@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
@@ -31,6 +32,25 @@ class Experiment(_Strict):
     seeds: list[int] | None = None
     measures: list[Measure] = Field(default=["fpa", "code_length"], min_length=1)
     candidates: list[str] | None = None
+    milestones: list[int] = []
+    milestone_measures: list[Measure] = ["fpa"]
+
+    @field_validator("milestones")
+    @classmethod
+    def _rise(cls, milestones: list[int]) -> list[int]:
+        if any(update < 1 for update in milestones) or len(set(milestones)) < len(milestones):
+            raise ValueError(f"milestones are different numbers of updates from 1 on, they are {milestones}")
+        return sorted(milestones)
+
+    @model_validator(mode="after")
+    def _looks_at_what_is_measured(self) -> Experiment:
+        absent = sorted(set(self.milestone_measures) - set(self.measures))
+        if self.milestones and absent:
+            raise ValueError(
+                f"milestones are of measures that are taken: {absent[0]} is not among `measures`; add it there, or say "
+                "under `milestone_measures` which measures to take at milestones"
+            )
+        return self
 
     @field_validator("seeds", mode="before")
     @classmethod
@@ -65,6 +85,7 @@ class Config(_Strict):
     job_minutes: float | None = Field(default=None, gt=0)
     slots_per_gpu: int = Field(default=1, ge=1)
     task_folder: str | None = None
+    learner_folder: str | None = None
     learners: dict[str, dict[str, Any]]
     experiments: list[Experiment] = Field(min_length=1)
 
@@ -119,14 +140,17 @@ def read_config(content: Mapping[str, Any]) -> tuple[Config, dict[str, Task]]:
     tasks = load_tasks([config.task_folder] if config.task_folder else [])
     for name in {e.task for e in config.experiments if RANDOM in (e.candidates or [])} & set(tasks):
         tasks[name] = with_random(tasks[name])
-    faults = [
+    faults = []
+    if config.learner_folder is not None and not Path(config.learner_folder).is_dir():
+        faults.append(f"  learner_folder: folder {config.learner_folder!r} does not exist; create it")
+    faults += [
         f"  learners: name {n!r} may hold letters, digits and . _ = , + -"
         for n in config.learners
         if not NAME.fullmatch(n)
     ]
     for place, experiment in enumerate(config.experiments):
         for fault in _faults(experiment, config, tasks):
-            faults.append(f"  experiments[{place}]: {fault}")  # noqa: PERF401  (reads better)
+            faults.append(f"  experiments[{place}]: {fault}")
     if faults:
         raise UserError("the configuration is wrong:\n" + "\n".join(faults))
     return config, tasks

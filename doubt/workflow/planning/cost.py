@@ -16,6 +16,8 @@ from doubt.data.task import Task
 RATES = {"transformer": (0.0085, 0.00004), "fconv": (0.028, 0.0008), "lstm": (0.028, 0.0025)}
 #: What an architecture without a measured rate is taken for.
 UNKNOWN = (0.05, 0.003)
+#: Symbols, `</s>` included, of the example with which modules are timed: T of add-or-mul/5.
+TIMED = 17
 #: How many times as fast as the reference engine `fused` is with a dozen seeds on one CPU thread, by architecture.
 FUSED = {"transformer": 12.0, "fconv": 3.0, "lstm": 3.5}
 #: Seconds per update and symbol of a batch, padding included, beyond what the rates above hold: by architecture, of
@@ -27,6 +29,15 @@ HELD = 120
 MB_PER_SYMBOL = {"fairseq": 0.03, "fused": 0.12}
 
 
+def module_seconds(task: Task, size: int, seconds: float, updates: int) -> float:
+    """Expected seconds of one training of a module on a (task, size).
+
+    Args:
+        seconds: what an update of `TIMED` symbols was found to take.
+    """
+    return updates * seconds * max(_longest(task, size) / TIMED, 0.5)
+
+
 def training_seconds(
     task: Task,
     size: int,
@@ -35,7 +46,7 @@ def training_seconds(
     engine: str = "fairseq",
     batch_size: int | None = None,
 ) -> float:
-    """Expected seconds of one training of a learner on a (task, size)."""
+    """Expected seconds of one training of a learner of fairseq's on a (task, size)."""
     family = next((name for name in RATES if str(arguments["arch"]).startswith(name)), None)
     base, per_symbol = RATES[family] if family else UNKNOWN
     faster = FUSED[family] if engine == "fused" and family else 1.0
@@ -52,16 +63,18 @@ def batch_symbols(task: Task, size: int, batch_size: int | None) -> int:
     return examples * (max(map(len, sources)) + max(map(len, targets)) + 2)
 
 
-def memory_mb(engine: str, on_gpu: bool, n_trainings: int, symbols: int = 0) -> int:
+def memory_mb(engine: str, on_gpu: bool, n_trainings: int, symbols: int = 0, weights: int = 0) -> int:
     """Memory that a job asks for, in MB, whose batches have so many symbols; with a GPU that of its machine, which CUDA
     and saved states need.
 
     On the CPU jobs of the smoke preset peak at 260 to 730 MB: models are trained one after another, or few at once. On
     a GPU `fused` trains up to a thousand at once, and saves the weights of all, 16 MB for the largest of the paper's.
+    A module of so many `weights` is trained with as many gradients and twice as many moments, of 4 bytes each.
     """
+    of_module = 20 * weights // 1_000_000
     if not on_gpu:
-        return 2000 + round(MB_PER_SYMBOL.get(engine, max(MB_PER_SYMBOL.values())) * symbols)
-    return 4000 + (20 * min(n_trainings, 1024) if engine == "fused" else 0)
+        return 2000 + of_module + round(MB_PER_SYMBOL.get(engine, max(MB_PER_SYMBOL.values())) * symbols)
+    return 4000 + (20 * min(n_trainings, 1024) if engine != "fairseq" else 0) + of_module
 
 
 @cache

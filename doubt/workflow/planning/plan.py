@@ -17,21 +17,26 @@ from doubt.data.task import FPA, Task
 from doubt.data.text import dictionary_order, training_pairs
 from doubt.errors import UserError
 from doubt.learners.grids import check_grid, expand_grids
-from doubt.training import is_chained
+from doubt.training import Learner, is_chained
 from doubt.workflow.planning.code_hash import engine_hash
 from doubt.workflow.planning.config import Config, Experiment, read_config
-from doubt.workflow.planning.cost import batch_symbols, memory_mb, training_seconds
+from doubt.workflow.planning.cost import batch_symbols, memory_mb, module_seconds, training_seconds
+from doubt.workflow.planning.learner_code import module_hash
 from doubt.workflow.planning.resolved import resolved_learners
 
 
 @dataclass
 class CellPlan:
-    """What is measured of one learner on one (task, size): for each seed the datasets that it needs."""
+    """What is measured of one learner on one (task, size): for each seed the datasets that it needs.
+
+    `milestones` holds, for seeds that are looked at during training, the updates at which, by dataset.
+    """
 
     task: str
     size: int
     learner: str
     seeds: dict[int, list[str]] = field(default_factory=dict)
+    milestones: dict[int, dict[str, list[int]]] = field(default_factory=dict)
 
     @property
     def datasets(self) -> list[str]:
@@ -56,7 +61,7 @@ class Chunk:
         return f"seeds-{label(self.seeds)}/blocks-{self.blocks[0]}-{self.blocks[1]}.jsonl"
 
 
-#: Expected minutes of a job of engine `fused` where the configuration says nothing of the size of jobs.
+#: Expected minutes of a job of engine `fused` or `modules` where the configuration says nothing of the size of jobs.
 FUSED_MINUTES = 4.0
 
 
@@ -74,11 +79,12 @@ class Plan:
     def __init__(self, content: Mapping[str, Any], cache: Path) -> None:
         content, grids = expand_grids(content)
         self.config, self.tasks = read_config(content)
-        resolved = resolved_learners(self.config, cache)
+        resolved = resolved_learners(self.config, self.tasks, cache)
         self.learners = {name: one.learner for name, one in resolved.items()}
         self.not_fused = {name: one.not_fused for name, one in resolved.items() if one.not_fused is not None}
+        self.tried = {name: one.tried for name, one in resolved.items() if one.tried is not None}
         self.protocol = self.config.resolved_protocol()
-        self.cells = _cells(self.config, self.tasks, grids)
+        self.cells = _cells(self.config, self.tasks, grids, self.learners)
         self._engine_hashes: dict[tuple[str, str | None], str] = {}
         self._chunks: dict[str, dict[str, Chunk]] = {}
 
@@ -94,14 +100,25 @@ class Plan:
         return [(self.tasks[task], size, sorted(datasets)) for (task, size), datasets in sorted(needed.items())]
 
     def engine(self, learner: str) -> str:
-        """The engine that trains a learner: the configured one, or `fairseq` where it has no fused form."""
+        """The engine that trains a learner: of modules their own, of fairseq's the configured one, or `fairseq` where
+        it has no fused form.
+        """
+        if learner in self.tried:
+            return "modules"
         return "fairseq" if learner in self.not_fused else self.config.engine
 
     def notices(self) -> list[str]:
         """What the user should know of how learners are trained."""
-        if self.config.engine != "fused":
-            return []
-        return [f"{name}: trained by engine fairseq, since {why}" for name, why in sorted(self.not_fused.items())]
+        said = [f"{name}: {note}" for name, tried in sorted(self.tried.items()) for note in tried.notes]
+        said += [
+            f"{name}: trained one at a time: {tried.alone}"
+            for name, tried in sorted(self.tried.items())
+            if tried.alone is not None
+        ]
+        if self.config.engine == "fused":
+            pairs = sorted(self.not_fused.items())
+            said += [f"{name}: trained by engine fairseq, since {why}" for name, why in pairs]
+        return said
 
     def chained(self, cell: CellPlan) -> bool:
         """Whether a seed's blocks must be trained in one job, one after the other."""
@@ -144,11 +161,11 @@ class Plan:
     def seeds_and_blocks_per_job(self, cell: CellPlan) -> tuple[int, int]:
         """How many seeds and blocks a job of the cell has: as configured, else as many as take `job_minutes`, else one.
 
-        A job takes all blocks of a seed before it takes a second seed. Chained blocks are never cut. Engine `fused`
-        gains by many trainings at once, so its jobs take `FUSED_MINUTES` where nothing is configured.
+        A job takes all blocks of a seed before it takes a second seed. Chained blocks are never cut. Engines
+        `fused` and `modules` gain by many trainings at once: their jobs take `FUSED_MINUTES` if nothing is configured.
         """
         all_blocks = self.tasks[cell.task].n_blocks(cell.size)
-        minutes = self.config.job_minutes or (FUSED_MINUTES if self.engine(cell.learner) == "fused" else None)
+        minutes = self.config.job_minutes or (FUSED_MINUTES if self.engine(cell.learner) != "fairseq" else None)
         seeds, blocks = self._within(cell, all_blocks, minutes) if minutes else (1, 1)
         blocks = all_blocks if self.chained(cell) else self.config.blocks_per_job or blocks
         return self.config.seeds_per_job or seeds, blocks
@@ -180,6 +197,7 @@ class Plan:
             "block_size": task.block_size_at(cell.size),
             "seeds": self.requests(cell, chunk),
             "blocks": list(chunk.blocks),
+            "milestones": {seed: cell.milestones[seed] for seed in chunk.seeds if seed in cell.milestones},
         }
 
     def expected(self) -> list[dict[str, Any]]:
@@ -231,26 +249,28 @@ class Plan:
         """Memory that a job asks for, in MB."""
         on_gpu = self.config.device != "cpu"
         symbols = batch_symbols(self.tasks[cell.task], cell.size, self.learners[cell.learner].batch_size)
-        return memory_mb(self.engine(cell.learner), on_gpu, self.n_trainings(cell, chunk), symbols)
+        weights = self.tried[cell.learner].weights if cell.learner in self.tried else 0
+        return memory_mb(self.engine(cell.learner), on_gpu, self.n_trainings(cell, chunk), symbols, weights)
 
     def training_seconds(self, cell: CellPlan) -> float:
         """Expected seconds of one training of a cell."""
         learner, engine = self.learners[cell.learner], self.engine(cell.learner)
         task, size = self.tasks[cell.task], cell.size
+        if cell.learner in self.tried:
+            return module_seconds(task, size, self.tried[cell.learner].seconds, learner.updates)
         return training_seconds(task, size, learner.arguments, learner.updates, engine, learner.batch_size)
 
     def engine_hash_of(self, cell: CellPlan) -> str:
         """Hash of the code that trains a cell, under which the ledger files its results."""
-        return self._engine_hash(self.engine(cell.learner), self.learners[cell.learner].user_dir)
-
-    def _engine_hash(self, engine: str, user_dir: str | None) -> str:
+        engine, user_dir = self.engine(cell.learner), self.learners[cell.learner].user_dir
         if (engine, user_dir) not in self._engine_hashes:
-            self._engine_hashes[engine, user_dir] = engine_hash(engine, user_dir)
+            own = module_hash(user_dir) if engine == "modules" else engine_hash(engine, user_dir)
+            self._engine_hashes[engine, user_dir] = own
         return self._engine_hashes[engine, user_dir]
 
 
 def _cells(
-    config: Config, tasks: Mapping[str, Task], grids: Mapping[str, dict[str, Any]]
+    config: Config, tasks: Mapping[str, Task], grids: Mapping[str, dict[str, Any]], learners: Mapping[str, Learner]
 ) -> dict[tuple[str, int, str], CellPlan]:
     """All cells of the experiments; what several experiments ask of one seed is put together."""
     cells: dict[tuple[str, int, str], CellPlan] = {}
@@ -261,11 +281,27 @@ def _cells(
             check_grid(grids.get(learner, {}), learner, task, size)
             cell = cells.setdefault((task.name, size, learner), CellPlan(task.name, size, learner))
             for seed in _seeds(experiment, grids.get(learner, {})):
+                if experiment.milestones:
+                    _add_milestones(cell.milestones.setdefault(seed, {}), experiment, task, learners[learner], learner)
                 known = cell.seeds.get(seed, [])
                 cell.seeds[seed] = [d for d in task.datasets if d in known or d in _datasets(experiment, task)]
     for cell in cells.values():
         cell.seeds = dict(sorted(cell.seeds.items()))
     return dict(sorted(cells.items()))
+
+
+def _add_milestones(
+    known: dict[str, list[int]], experiment: Experiment, task: Task, learner: Learner, name: str
+) -> None:
+    """Add the updates at which an experiment looks at a seed's trainings, by dataset."""
+    if experiment.milestones[-1] > learner.updates:
+        raise UserError(
+            f"the configuration is wrong:\n  experiments ({experiment.task}): milestones: {experiment.milestones[-1]} "
+            f"is beyond the {learner.updates} updates of learner {name!r}"
+        )
+    for dataset in _datasets(experiment, task):
+        if ("fpa" if dataset == FPA else "code_length") in experiment.milestone_measures:
+            known[dataset] = sorted({*known.get(dataset, []), *experiment.milestones})
 
 
 def _seeds(experiment: Experiment, grid: Mapping[str, Any]) -> list[int]:

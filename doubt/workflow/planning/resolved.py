@@ -1,4 +1,4 @@
-"""Learners of the configuration, resolved by fairseq's own parser in a process of its own, and remembered."""
+"""Learners of the configuration, resolved in a process of its own and remembered: it means importing torch and more."""
 
 from __future__ import annotations
 
@@ -7,26 +7,35 @@ import json
 import os
 import subprocess
 import sys
+from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any
 
+from doubt.data.task import Task
+from doubt.data.text import training_pairs
 from doubt.errors import UserError
 from doubt.files import ROOT, write_atomically
+from doubt.learners.tried import TriedOut
 from doubt.training import Learner
 from doubt.workflow.planning.code_hash import code_hash
 from doubt.workflow.planning.config import Config
+from doubt.workflow.planning.learner_code import learner_code
 
 
 @dataclass(frozen=True)
 class ResolvedLearner:
-    """A learner, and why it has no fused form under the configuration's protocol (None: it has one)."""
+    """A learner; why it has no fused form under the configuration's protocol (None: it has one); and of one of engine
+    `modules` what trying it out has shown.
+    """
 
     learner: Learner
     not_fused: str | None
+    tried: TriedOut | None = None
 
 
-def resolved_learners(config: Config, cache: Path) -> dict[str, ResolvedLearner]:
+def resolved_learners(config: Config, tasks: Mapping[str, Task], cache: Path) -> dict[str, ResolvedLearner]:
     """The learners that experiments use, resolved or remembered.
 
     Args:
@@ -41,19 +50,61 @@ def resolved_learners(config: Config, cache: Path) -> dict[str, ResolvedLearner]
         "updates": config.updates,
         "batch_size": config.batch_size,
         "protocol": vars(config.resolved_protocol()),
+        "learner_folder": config.learner_folder,
+        "longest": {name: _longest_of(name, config, tasks) for name in sorted(used)},
     }
     text = json.dumps(request, sort_keys=True)
-    definitions = [learner for learner in request["learners"].values() if isinstance(learner, dict)]
-    plugins = sorted(str(learner["user_dir"]) for learner in definitions if learner.get("user_dir"))
-    sources = [path for folder in plugins for path in sorted(Path(folder).resolve().glob("**/*.py"))]
-    key = hashlib.sha256(f"{text}{code_hash('doubt/learners/definitions.py', *sources)}".encode()).hexdigest()[:24]
+    code = [code_hash("doubt/learners/resolution.py"), *_code_of_users(request)]
+    key = hashlib.sha256("\n".join([text, *code]).encode()).hexdigest()[:24]
     known = cache / f"{key}.json"
     if not known.exists():
-        command = [sys.executable, "-m", "doubt.learners.definitions"]
+        command = [sys.executable, "-m", "doubt.learners.resolution"]
         environment = {**os.environ, "PYTHONPATH": str(ROOT)}
         done = subprocess.run(command, input=text, capture_output=True, text=True, env=environment, check=False)
         if done.returncode != 0:
             raise UserError(f"the configuration is wrong:\n  learners: {done.stderr.strip().splitlines()[-1]}")
         write_atomically(known, done.stdout)
     found = json.loads(known.read_text(encoding="utf-8"))
-    return {name: ResolvedLearner(Learner(**one["learner"]), one["not_fused"]) for name, one in found.items()}
+    return {name: _read(one) for name, one in found.items()}
+
+
+def _read(one: Mapping[str, Any]) -> ResolvedLearner:
+    tried = TriedOut(**one["tried"]) if "tried" in one else None
+    return ResolvedLearner(Learner(**one["learner"]), one["not_fused"], tried)
+
+
+def _code_of_users(request: Mapping[str, Any]) -> list[str]:
+    """What else the answer hangs on: plug-ins, files of learners, and the stamps of pretrained weights."""
+    parts = []
+    for definition in request["learners"].values():
+        if isinstance(definition.get("user_dir"), str):
+            parts.append(code_hash(*sorted(Path(definition["user_dir"]).resolve().glob("**/*.py"))))
+        named = str(definition.get("module", "")).partition(":")[0]
+        folders = [request["learner_folder"], ROOT / "learners"]
+        places = [Path(named)] if named.endswith(".py") else [Path(f) / f"{named}.py" for f in folders if f]
+        parts += [part for path in places if path.is_file() for part in learner_code(path.resolve())]
+        if "pretrained" in definition:
+            files = sorted(Path(str(definition["pretrained"])).glob("*"))
+            parts += [f"{path.name} {path.stat().st_mtime_ns} {path.stat().st_size}" for path in files]
+    return parts
+
+
+def _longest_of(learner: str, config: Config, tasks: Mapping[str, Task]) -> tuple[int, int]:
+    """Symbols of the longest source and target that a module meets, `</s>` included; of fairseq's learners 0, 0."""
+    if not {"module", "hf"} & set(config.learners[learner]):
+        return 0, 0
+    sizes = [
+        (tasks[experiment.task], size)
+        for experiment in config.experiments
+        if learner in experiment.learners
+        for size in experiment.sizes or tasks[experiment.task].sizes
+    ]
+    lengths = [_longest(task, size) for task, size in sizes]
+    return max(source for source, _ in lengths), max(target for _, target in lengths)
+
+
+@cache
+def _longest(task: Task, size: int) -> tuple[int, int]:
+    pairs = [pair for dataset in task.datasets for pair in training_pairs(task, size, dataset)]
+    sources = [*(source for source, _ in pairs), *task.test_inputs(size)]
+    return max(map(len, sources)) + 1, max(len(target) for _, target in pairs) + 1

@@ -1,0 +1,44 @@
+"""A made-up batch, on which modules are tried out.
+
+Rows are of several lengths, and batch (3), source time (7) and target time (5) differ, so that none can be mistaken for
+another.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor
+
+from doubt.engines.fused.arrays.batch import EOS, PAD
+from doubt.engines.modules.inputs import Inputs, Takes, joint_vocabulary, make_inputs
+from doubt.training import Example, Learner, Protocol, Training
+
+SOURCE = ("<Lua heritage>", "<pad>", "</s>", "<unk>", "a", "b", "madeupword0000", "madeupword0001")
+TARGET = ("<Lua heritage>", "<pad>", "</s>", "<unk>", "A", "B", "madeupword0000", "madeupword0001")
+VOCABULARY = joint_vocabulary(SOURCE, TARGET)
+EXAMPLES = (
+    Example((4, 4, 5, 4, 5, 4, EOS), (4, 5, EOS)),
+    Example((5, 4, EOS), (4, 4, 5, 4, EOS)),
+    Example((4, 4, 4, 5, EOS), (5, EOS)),
+)
+
+
+def inputs_of(takes: Takes, examples: Sequence[Example], least: int = 0) -> Inputs:
+    """What a module is given for examples, (1, ...); padded to at least so many times."""
+    sources, previous = [e.source for e in examples], [(EOS, *e.target[:-1]) for e in examples]
+    lengths = torch.tensor([[len(source) for source in sources]])
+    return make_inputs(takes, [VOCABULARY], _padded(sources, least), lengths, _padded(previous, least))
+
+
+def timed_training(learner: Learner) -> Training:
+    """A training on T of add-or-mul/5, to see how long an update takes."""
+    example = Example((4,) * 5 + (EOS,), (4,) * 10 + (EOS,))
+    return Training(learner, Protocol(), 1, SOURCE, TARGET, ((example,),))
+
+
+def _padded(rows: Sequence[Sequence[int]], least: int) -> Tensor:
+    """(1, rows, time) ids."""
+    times = max(least, *map(len, rows))
+    return torch.tensor([[[*row, *[PAD] * (times - len(row))] for row in rows]])

@@ -1,0 +1,49 @@
+"""How learners of engine `modules` are optimised: by fairseq's names and its own parser, with the paper's values."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Mapping
+from typing import Any
+
+from doubt.errors import UserError
+from doubt.learners.definitions import parse
+from doubt.learners.ranges import check_ranges
+
+#: What is taken where a definition gives nothing: the paper's values, not fairseq's defaults.
+PAPER: dict[str, Any] = {
+    "optimizer": "adam",
+    "lr": 1e-3,
+    "lr_scheduler": "inverse_sqrt",
+    "warmup_init_lr": 1e-5,
+    "warmup_updates": 1000,
+    "clip_norm": 25.0,
+    "adam_betas": "(0.9, 0.999)",
+    "adam_eps": 1e-8,
+}
+
+
+def optimisation(given: Mapping[str, Any]) -> dict[str, Any]:
+    """Every argument of the optimisation, with its value.
+
+    Raises:
+        UserError: a value that is not possible, or that engine `modules` has no form for.
+    """
+    for name in ("optimizer", "lr_scheduler"):
+        if given.get(name, PAPER[name]) != PAPER[name]:
+            raise UserError(f"{name} {given[name]!r}: engine modules has {PAPER[name]!r} only; leave it out")
+    parsed = parse({**PAPER, **given}, "transformer")
+    found = {name: getattr(parsed, name) for name in PAPER}
+    check_ranges(found)
+    if len(found["lr"]) != 1:
+        raise UserError(f"lr {found['lr']!r}: engine modules takes one learning rate")
+    if found["warmup_updates"] < 1:
+        raise UserError("warmup_updates: engine modules warms up for 1 update or more")
+    try:
+        betas = ast.literal_eval(str(found["adam_betas"]))
+        fit = len(betas) == 2 and all(0 <= beta < 1 for beta in betas)
+    except (ValueError, SyntaxError, TypeError):
+        fit = False
+    if not fit:
+        raise UserError(f'adam_betas {found["adam_betas"]!r} must be two numbers from 0 to below 1: "(0.9, 0.999)"')
+    return found
