@@ -328,11 +328,15 @@ def test_shares_of_responses_stand_beside_fpa_and_kinds_are_told_apart(made_up: 
     assert page.index('id="fpa-add-or-mul"') < page.index('id="responses-add-or-mul"')
     assert "Also classified by, but not sent, so that they have no code length: total (" in page
     assert "Hatched: rules that only classify." in page
+    drawn = set(re.findall(r'<pattern id="([^"]+)"', page))
+    used = set(re.findall(r"fill: ?url\(#([^)]+)\)", page))
+    assert used and used <= drawn
 
 
 def test_of_a_large_hold_out_a_part_of_the_outputs_is_shown(tmp_path: Path) -> None:
-    task = load_tasks()["oddone-or-linear"]
-    rows = [decode(task.name, 4, "lstm", seed, ["x"] * 100) for seed in (1, 2)]
+    """Of a task with a long name, too."""
+    task = load_tasks()["oddone-or-hierar-mirr-cofr-paren"]
+    rows = [decode(task.name, 4, "lstm", seed, ["x"] * len(task.test_inputs(4))) for seed in (1, 2)]
     write_tables(build_tables([], rows, predictions(task, 4, rows), {task.name: task}), tmp_path / "tables")
     draw_figures(tmp_path / "tables", tmp_path / "figures")
     text = build_page(tmp_path / "tables", tmp_path / "figures", {task.name: task})
