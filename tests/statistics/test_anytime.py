@@ -1,0 +1,161 @@
+"""Decisions that one may look at as often as one likes: known values, and the promise kept on simulated seeds."""
+
+from __future__ import annotations
+
+import random
+from fractions import Fraction
+from functools import cache
+from itertools import combinations
+from math import factorial
+from pathlib import Path
+
+import pytest
+from statsmodels.stats.contingency_tables import mcnemar
+
+from doubt.data.task import load_tasks
+from doubt.errors import UserError
+from doubt.statistics.anytime import adjusted, decide, e_value, followers, shorter
+from doubt.statistics.stops import stops_table
+from doubt.workflow.planning.steps import Look, Until, looks_in, looks_text, reached, read_look
+from tests.shared.made_up import code, decode, follow
+
+TASKS = load_tasks()
+COUNT = TASKS["count-or-mem"]
+ALPHA = 0.05
+
+
+@pytest.mark.parametrize(("a", "b"), [(0, 0), (1, 0), (3, 3), (12, 0), (0, 12), (20, 4)])
+def test_e_values_are_those_of_the_formula(a: int, b: int) -> None:
+    exact = Fraction(2 ** (a + b) * factorial(a) * factorial(b), factorial(a + b + 1))
+    assert e_value(a, b) == pytest.approx(float(exact)) == e_value(b, a)
+
+
+def test_an_e_value_is_a_martingale_under_a_fair_coin() -> None:
+    """Its expectation after the next toss is what it is now, whatever came before: what Ville's inequality asks for."""
+    for a, b in ((0, 0), (5, 0), (3, 9)):
+        assert (e_value(a + 1, b) + e_value(a, b + 1)) / 2 == pytest.approx(e_value(a, b))
+
+
+def test_large_counts_do_not_overflow() -> None:
+    assert 1e300 < e_value(100_000, 0) < float("inf") and e_value(50_000, 50_000) < 1
+
+
+def test_adjusted_values_are_least_means_over_all_sets_that_hold_them() -> None:
+    values = [40.0, 0.1, 7.0, 300.0, 1.0]
+
+    def brute(place: int) -> float:
+        others = [p for p in range(len(values)) if p != place]
+        sets = (set_ for size in range(len(values)) for set_ in combinations(others, size))
+        return min((values[place] + sum(values[p] for p in set_)) / (1 + len(set_)) for set_ in sets)
+
+    assert adjusted(values) == pytest.approx([brute(place) for place in range(len(values))])
+    assert adjusted([25.0]) == [25.0] and adjusted([]) == []
+
+
+@cache
+def fixed_n_p(a: int, b: int) -> float:
+    return float(mcnemar([[0, a], [b, 0]], exact=True).pvalue)
+
+
+@cache
+def evidence(a: int, b: int) -> float:
+    return e_value(a, b)
+
+
+def ever_sure(stream: random.Random, n: int, pairs: int) -> tuple[bool, bool]:
+    """Whether, looking after every seed, the e-values (and today's fixed-n test, exact McNemar by Holm) ever decide."""
+    counts = [[0, 0] for _ in range(pairs)]
+    by_e = by_p = False
+    for seed in range(n):
+        for pair in counts:
+            pair[stream.random() < 0.5] += 1
+        by_e |= any(value >= 1 / ALPHA for value in adjusted([evidence(a, b) for a, b in counts]))
+        if not by_p and seed >= 5:
+            p = min(fixed_n_p(a, b) for a, b in counts)
+            by_p = pairs * p < ALPHA
+    return by_e, by_p
+
+
+@pytest.mark.parametrize("pairs", [1, 3])
+def test_without_a_preference_few_runs_ever_say_sure_though_one_looks_after_every_seed(pairs: int) -> None:
+    stream = random.Random(pairs)
+    runs = [ever_sure(stream, 100, pairs) for _ in range(2000)]
+    by_e, by_p = (sum(run[which] for run in runs) / len(runs) for which in (0, 1))
+    assert by_e <= ALPHA  # the promise
+    assert by_p > 2 * ALPHA  # what a fixed-n test does that is looked at as often
+
+
+def test_a_preference_is_found() -> None:
+    """Seeds that follow one rule in 19 of 20: sure within 24 of them in nearly all runs."""
+    stream = random.Random(1)
+    found = 0
+    for _ in range(200):
+        a = sum(stream.random() < 0.95 for _ in range(24))
+        found += decide({"5/x": {("m", "n"): (a, 24 - a)}}, {"5/x": (24, 100, "fpa")})["5/x"].decided
+    assert found > 190
+
+
+def test_seeds_are_counted_for_the_rule_that_they_follow() -> None:
+    said = ["mem"] * 5 + ["count"] * 2 + ["unfit", "other"]
+    rows = [decode(seed=s, outputs=follow(COUNT, 10, rule)) for s, rule in enumerate(said)] + [decode(seed=99)]
+    assert followers(COUNT, 10, ["count", "mem"], rows) == {("count", "mem"): (2, 5)}
+
+
+def test_seeds_are_counted_for_the_rule_of_the_shorter_code() -> None:
+    bits = {1: (5.0, 2.0), 2: (5.0, 9.0), 3: (1.0, 1.0)}
+    rows = [r for s, pair in bits.items() for c, b in zip(("count", "mem"), pair, strict=True)
+            for r in code(COUNT, 10, c, "lstm", s, b)]  # fmt: skip
+    rows += code(COUNT, 10, "count", "lstm", 4, 1.0)[:3]  # not complete: it tells nothing
+    assert shorter(COUNT, ["count", "mem"], rows) == {("count", "mem"): (1, 1)}
+
+
+def test_a_cell_is_decided_when_one_rule_beats_every_other() -> None:
+    pairs = {("a", "b"): (12, 0), ("a", "c"): (12, 0), ("b", "c"): (0, 0)}
+    look = decide({"5/x": pairs}, {"5/x": (12, 100, "fpa")})["5/x"]
+    assert look.decided and look.rule == "a" and look.n_pairs == 3 and not look.open
+    assert look.e_value == pytest.approx((e_value(12, 0) + e_value(0, 0)) / 2)
+    half = decide({"5/x": pairs | {("a", "c"): (6, 6)}}, {"5/x": (12, 100, "fpa")})["5/x"]
+    assert not half.decided and half.open
+
+
+def test_other_cells_of_the_task_make_it_harder_to_be_sure() -> None:
+    lone = decide({"5/x": {("a", "b"): (9, 0)}}, {"5/x": (9, 9, "fpa")})["5/x"]
+    cells = {f"5/{n}": {("a", "b"): (9 if n == 0 else 4, 0 if n == 0 else 4)} for n in range(5)}
+    among = decide(cells, dict.fromkeys(cells, (9, 9, "fpa")))["5/0"]
+    assert lone.decided and not among.decided and among.e_value < lone.e_value
+
+
+def test_steps_double_up_to_the_most() -> None:
+    assert Until(12, 100).ends == (12, 24, 48, 96, 100)
+    assert Until(5, 5).ends == (5,) and Until(1, 3).ends == (1, 2, 3)
+
+
+def look(seeds: int, decided: bool, most: int = 100) -> Look:
+    return Look(seeds, most, decided, "a", "fpa", 25.0 if decided else 2.0, 20.0, 1)
+
+
+def test_what_is_reached_after_some_looks() -> None:
+    until = Until(12, 100)
+    assert reached(until, "5/x", []) == 12
+    assert reached(until, "5/x", [{"5/x": look(12, False)}]) == 24
+    assert reached(until, "5/x", [{"5/x": look(12, False)}, {"5/x": look(24, True)}]) == 24
+    assert reached(until, "5/x", [{"5/x": look(100, False)}]) == 100
+
+
+def test_looks_are_read_as_they_were_written_and_told_in_a_table(tmp_path: Path) -> None:
+    folder = tmp_path / "looks/add-or-mul"
+    folder.mkdir(parents=True)
+    first = {"5/x": look(12, True), "5/y,a=b": look(12, False, 24)}
+    second = {"5/x": look(12, True), "5/y,a=b": look(24, False, 24)}
+    for number, cells in enumerate((first, second), start=1):
+        (folder / f"{number}.json").write_text(looks_text(cells))
+    assert looks_in(tmp_path / "looks", "add-or-mul") == [first, second]
+    table = stops_table(sorted(folder.glob("*.json"))).set_index("learner")
+    assert list(table["n_seeds"]) == [12, 24] and list(table["n_looks"]) == [1, 2]
+    assert table.loc["x", "why"] == (
+        "12 seeds: sure that a is preferred (e-value 25 against 20, by FPA, adjusted over 1 pairs)"
+    )
+    assert str(table.loc["y,a=b", "why"]).startswith("24 seeds, the most there may be: not sure; a leads")
+    (folder / "3.json").write_text("{")
+    with pytest.raises(UserError, match=r"3\.json is damaged; delete it and run again"):
+        read_look(folder / "3.json")
