@@ -23,8 +23,8 @@ from doubt.report.svg import Panels, panels
 from doubt.statistics.paired import ALPHA
 from doubt.tables.wording import p_text
 
-#: Outputs shown per class and input at most.
-MOST_OUTPUTS = 4
+#: Outputs shown per class and input at most, and inputs per class that follows no rule.
+MOST_OUTPUTS, MOST_INPUTS = 4, 40
 FIGURES = {
     "rule_shares": "Which rule do seeds follow?",
     "code_lengths": "How many bits does each rule's hold-out take?",
@@ -98,7 +98,7 @@ def task_section(name: str, task: Task | None, tables: Mapping[str, pd.DataFrame
         page_table(f"code-length-{name}", "Code lengths (bits)", of["code_length"], columns.CODE_LENGTH),
         page_table(f"preferences-{name}", "Preferences, tested pair by pair", of["preferences"], columns.PREFERENCES),
         page_table(f"paths-{name}", "Each seed's path through training", of["seed_paths"], columns.PATHS),
-        page_table(f"outputs-{name}", "What learners output", _outputs(of["outputs"]), columns.OUTPUTS),
+        page_table(f"outputs-{name}", _title_of_outputs(of["fpa"]), _outputs(of["outputs"]), columns.OUTPUTS),
     ]
     return TaskSection(
         name,
@@ -188,14 +188,22 @@ def curves(blocks: pd.DataFrame) -> pd.DataFrame:
     return quartiles.set_axis(["n", "quarter", "median", "three_quarters"], axis=1).reset_index()
 
 
+def _title_of_outputs(fpa: pd.DataFrame) -> str:
+    """What the table of outputs shows: of a large H not all."""
+    large = len(fpa) > 0 and fpa["n_holdout"].max() > MOST_INPUTS
+    return "What learners output" + f" (of a class at most {MOST_INPUTS} inputs; outputs.csv has all)" * bool(large)
+
+
 def _outputs(outputs: pd.DataFrame) -> pd.DataFrame:
     """The commonest outputs per cell, class and input; inputs of T only where they are answered wrongly."""
     fits = outputs["in_training"].astype(str).eq("True") & ~outputs["class"].isin(["unfit"])
     ranked = outputs[~fits].sort_values("n_seeds", ascending=False, kind="stable")
     most = ranked.groupby(["size", "learner", "class", "src"], sort=False).head(MOST_OUTPUTS)
-    # of what follows a rule one input tells all; what follows none is shown in full
+    # of what follows a rule one input tells all; what follows none is shown in full, but of a large H a part
     following = most[~most["class"].isin(NO_RULE)].groupby(["size", "learner", "class"], sort=False).head(1)
-    shown = pd.concat([most[most["class"].isin(NO_RULE)], following])
+    astray = most[most["class"].isin(NO_RULE)]
+    inputs = astray.groupby(["size", "learner", "class"], sort=False)["src"].transform(lambda of: pd.factorize(of)[0])
+    shown = pd.concat([astray[inputs < MOST_INPUTS], following])
     return shown.sort_values(["size", "learner", "class"], kind="stable")
 
 

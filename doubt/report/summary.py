@@ -11,6 +11,7 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
+from doubt.data.criteria import ANSWER, RULE
 from doubt.data.random_candidate import RANDOM
 from doubt.measures.classify import NO_RULE
 from doubt.measures.rows import ORIGIN, PROTOCOL, either
@@ -71,7 +72,11 @@ def _rule(shares: pd.DataFrame) -> tuple[str, str]:
         return "–", "not measured"
     most = shares[shares["n"] == shares["n"].max()]
     row = most.iloc[0]
-    names = " = ".join(f"({c})" if c in NO_RULE else c for c in most["class"])
+    marks = {RULE: "*", ANSWER: "*"}
+    names = " = ".join(
+        f"({name})" if name in NO_RULE else f"{name}{marks.get(kind, '')}"
+        for name, kind in zip(most["class"], most["kind"], strict=True)
+    )
     return names, f"{row['n']}/{row['n_seeds']} ({_short(row['ci_low'])}–{_short(row['ci_high'])})"
 
 
@@ -107,6 +112,8 @@ def _footer(tables: Path, fpa: pd.DataFrame, code: pd.DataFrame, costs: pd.DataF
         "FPA: seeds of the rule / all seeds, Wilson interval. Code lengths: means over n seeds, shortest bold;",
         f"their intervals: {tables / 'code_length.csv'}.",
     ]
+    if (fpa["kind"].isin([RULE, ANSWER]) & (fpa["n"] > 0)).any():
+        lines.append("*: a rule that only classifies and has no code length.")
     root = tables.parent
     places = {"tables": tables, "figures": root / "figures", "report": root / "report" / "index.html"}
     lines += [f"{name:8} {path}" for name, path in places.items() if path.exists()]

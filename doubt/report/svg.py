@@ -45,9 +45,9 @@ def panels(path: Path, prefix: str, label: str) -> Panels:
     drawing = _on_the_page(text[text.index("<svg") :], prefix)
     size = re.search(r'viewBox="0 0 ([\d.]+) ([\d.]+)"', drawing)
     assert size is not None, f"{path} has no viewBox"
-    groups = [group for group in _groups(drawing) if "panel-" in group[:40]]
+    groups = [group for group in _groups(drawing) if re.match(r'<g id="[^"]*panel-', group)]
     width, strip = float(size[1]), float(size[2]) / max(len(groups), 1)
-    shared = "".join(re.findall(r"<defs><clipPath.*?</defs>", drawing, flags=re.S))
+    shared = "".join(re.findall(r"<defs><(?:clipPath|pattern).*?</defs>", drawing, flags=re.S))
     elements = []
     for place, (group, title) in enumerate(zip(groups, titles, strict=True)):
         named = escape(f"{label}: {unescape(title)}", quote=True)

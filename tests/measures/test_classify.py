@@ -36,7 +36,7 @@ def test_who_follows_a_rule_is_of_its_class(task: Task) -> None:
 
 
 def test_classes_besides_the_rules() -> None:
-    assert classes(COUNT) == ("count", "mem", "other", "unfit", "diverged")
+    assert classes(COUNT) == ("count", "mem", "total", "other", "unfit", "diverged")
     assert classify(COUNT, 10, outputs(COUNT, 10, "other")) == "other"
     assert classify(COUNT, 10, outputs(COUNT, 10, "unfit")) == "unfit"
     assert classify(COUNT, 10, None) == "diverged"
@@ -108,16 +108,18 @@ def test_random_labels(task: Task) -> None:
         drawn = with_random(task).candidates["random"]
         symbols = {s for _, output in task.training_set(size) for s in output}
         assert with_random(task).training_set(size) == task.training_set(size)
-        longest = max(len(r(s, size)) for r in task.candidates.values() for s in task.holdout_inputs(size))
-        labels = [drawn(source, size) for source in task.holdout_inputs(size)]
+        longest = max(len(r(s, size)) for r in task.candidates.values() for s in task.scored_inputs(size))
+        labels = [drawn(source, size) for source in task.scored_inputs(size)]
         assert all(1 <= len(label) <= longest and set(label) <= symbols for label in labels)
-        assert labels == [with_random(task).candidates["random"](s, size) for s in task.holdout_inputs(size)]
-        assert labels != [with_random(task, 1).candidates["random"](s, size) for s in task.holdout_inputs(size)]
+        assert labels == [with_random(task).candidates["random"](s, size) for s in task.scored_inputs(size)]
+        if len(labels) > 1:
+            assert labels != [with_random(task, 1).candidates["random"](s, size) for s in task.scored_inputs(size)]
         for rule in task.candidates.values():
-            assert labels != [rule(source, size) for source in task.holdout_inputs(size)]
-        if task.name != "hierar-or-linear":  # there the rules leave no other output of length 1
-            for source, label in zip(task.holdout_inputs(size), labels, strict=True):
-                assert label not in {rule(source, size) for rule in task.candidates.values()}
+            assert labels != [rule(source, size) for source in task.scored_inputs(size)] or len(labels) == 1
+        for source, label in zip(task.scored_inputs(size), labels, strict=True):
+            taken = {rule(source, size) for rule in task.candidates.values()}
+            # where all outputs have length 1 the rules may leave no other
+            assert label not in taken or (longest == 1 and {output[0] for output in taken} >= symbols)
 
 
 def test_predictions_have_a_line_per_seed_and_input() -> None:
@@ -126,7 +128,7 @@ def test_predictions_have_a_line_per_seed_and_input() -> None:
     first, trained, diverged = lines[0], lines[10], lines[21]
     assert (first["src"], first["src_len"], first["pred_len"], first["class"]) == ("", 0, 10, "mem")
     assert first["agrees"] == ["mem"] and not first["in_training"]
-    assert trained["agrees"] == ["count", "mem"] and trained["in_training"]
+    assert trained["agrees"] == ["count", "mem", "total"] and trained["in_training"]
     assert diverged["class"] == "diverged" and diverged["pred"] is None and diverged["agrees"] == []
 
 

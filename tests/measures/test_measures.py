@@ -79,7 +79,9 @@ def decoded(*labels: str | None) -> list[Row]:
 def test_fpa_of_ten_seeds() -> None:
     labels = ["count"] * 3 + ["mem"] * 2 + ["other"] + ["unfit"] * 3 + [None]
     table = fpa_table(seed_classes(decoded(*labels)), TASKS).set_index("class")
-    assert list(table.index) == ["count", "mem", "other", "unfit", "diverged"]
+    assert list(table.index) == ["count", "mem", "total", "other", "unfit", "diverged"]
+    assert table.loc["total", "n"] == 0
+    table = table.drop("total")
     assert list(table["n"]) == [3, 2, 1, 3, 1] and set(table["n_seeds"]) == {10} and set(table["n_fit"]) == {6}
     assert list(table["fpa"]) == pytest.approx([0.3, 0.2, 0.1, 0.3, 0.1])
     assert list(table["fpa_given_fit"][:3]) == pytest.approx([3 / 6, 2 / 6, 1 / 6])

@@ -6,11 +6,15 @@ import os
 import re
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 import yaml
 
+from doubt.data.check import check_task
+from doubt.data.task import Task, load_tasks
+from doubt.measures.classify import classify
 from doubt.workflow.planning.plan import Plan
 from tests.shared.workspace import ROOT
 
@@ -60,6 +64,59 @@ def test_the_task_of_the_docs_runs(tmp_path: Path) -> None:
     assert (tmp_path / "results/figures/reverse-or-copy/rule_shares.svg").exists()
     again = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True)
     assert "Nothing to do: every result is up to date." in again.stdout
+
+
+def tasks_of(folder: Path, page: str, block: int, name: str) -> dict[str, Task]:
+    """All tasks, with the one that a page shows."""
+    (folder / f"{name}.py").write_text(blocks(page, "python")[block])
+    return load_tasks([folder])
+
+
+def test_the_second_task_of_the_docs_says_all_that_a_task_can(tmp_path: Path) -> None:
+    task = tasks_of(tmp_path, "your-task.md", 1, "swap_or_copy")["swap-or-copy"]
+    for size in task.sizes:
+        check_task(task, size)
+    assert len(task.training_set(3)) == 6 and task.block_size_at(3) == 2
+    trained = [("a", "a"), ("b", "b")]
+    assert classify(task, 3, [*trained, ("a", "a"), ("b", "b"), ("a", "c")]) == "first_twice"
+    assert classify(task, 3, [*trained, ("a", "a"), ("a", "a"), ("a", "c")]) == "of_the_input"
+
+
+def test_the_scan_files_of_the_docs_make_a_task(tmp_path: Path) -> None:
+    (tmp_path / "tasks_train_simple.txt").write_text("IN: walk OUT: I_WALK\nIN: run twice OUT: I_RUN I_RUN\n")
+    (tmp_path / "tasks_test_simple.txt").write_text("IN: walk twice OUT: I_WALK I_WALK\n")
+    check_task(tasks_of(tmp_path, "tasks.md", 0, "simple_split")["scan-simple"], 1)
+
+
+def test_the_page_of_tasks_has_each_task_with_its_numbers(tmp_path: Path) -> None:
+    tasks = load_tasks()
+    content = yaml.safe_load((ROOT / "config.yaml").read_text(encoding="utf-8")) | {"engine": "fairseq"}
+    content |= {"experiments": [{"task": name, "learners": ["transformer"], "seeds": 1} for name in tasks]}
+    plan = Plan(content, tmp_path)
+
+    def trainings(task: Task, size: int) -> int:
+        cell = plan.cell(task.name, size, "transformer")
+        return sum(plan.n_trainings(cell, chunk) for chunk in plan.chunks(cell))
+
+    def sent(task: Task, size: int) -> str:
+        n, scored = len(task.holdout_inputs(size)), len(task.scored_inputs(size))
+        return f"{n}" if n == scored else f"{n} ({scored})"
+
+    def listed(of: Callable[[int], object], task: Task) -> str:
+        return ", ".join(str(of(size)) for size in task.sizes)
+
+    rows = [line.strip("| ").split(" | ") for line in (ROOT / "docs/tasks.md").read_text().splitlines()]
+    found = {row[0]: row[1:] for row in rows if len(row) == 7 and row[0] in tasks}
+    assert set(found) == set(tasks)
+    for name, task in tasks.items():
+        assert found[name] == [
+            listed(lambda size: size, task),
+            listed(lambda size: len(task.training_inputs(size)), task),  # noqa: B023
+            listed(lambda size: sent(task, size), task),  # noqa: B023
+            ", ".join(task.candidates),
+            ", ".join([*task.further_rules, *task.answers]) or "–",
+            listed(lambda size: trainings(task, size), task),  # noqa: B023
+        ]
 
 
 def test_the_learner_of_the_docs_is_one(tmp_path: Path) -> None:

@@ -15,6 +15,7 @@ from typing import Any
 
 import pytest
 
+from doubt.data.task import load_tasks
 from doubt.errors import UserError
 from doubt.figures.draw import draw_figures
 from doubt.measures.classify import predictions
@@ -317,3 +318,27 @@ def test_a_preference_of_a_learner_that_does_not_fit_is_said_to_be_so(tmp_path: 
     folder = results(tmp_path, rows, [decode(seed=s, outputs=follow(COUNT, 10, "unfit")) for s in range(1, 9)])
     text = build_page(folder / "tables", folder / "figures", TASKS)
     assert "n = 8, but only 0 of 8 fit T" in text
+
+
+def test_shares_of_responses_stand_beside_fpa_and_kinds_are_told_apart(made_up: Path, page: str) -> None:
+    responses = read_table(made_up / "tables", "responses")
+    row = responses[(responses["task"] == "add-or-mul") & (responses["rule"] == "mem")].iloc[0]
+    page = html.unescape(page)
+    assert f"{row['share']:.2f} [{row['ci_low']:.2f}, {row['ci_high']:.2f}]" in page
+    assert page.index('id="fpa-add-or-mul"') < page.index('id="responses-add-or-mul"')
+    assert "Also classified by, but not sent, so that they have no code length: total (" in page
+    assert "Hatched: rules that only classify." in page
+    drawn = set(re.findall(r'<pattern id="([^"]+)"', page))
+    used = set(re.findall(r"fill: ?url\(#([^)]+)\)", page))
+    assert used and used <= drawn
+
+
+def test_of_a_large_hold_out_a_part_of_the_outputs_is_shown(tmp_path: Path) -> None:
+    """Of a task with a long name, too."""
+    task = load_tasks()["oddone-or-hierar-mirr-cofr-paren"]
+    rows = [decode(task.name, 4, "lstm", seed, ["x"] * len(task.test_inputs(4))) for seed in (1, 2)]
+    write_tables(build_tables([], rows, predictions(task, 4, rows), {task.name: task}), tmp_path / "tables")
+    draw_figures(tmp_path / "tables", tmp_path / "figures")
+    text = build_page(tmp_path / "tables", tmp_path / "figures", {task.name: task})
+    assert "of a class at most 40 inputs; outputs.csv has all" in text
+    assert text.count("2 of 2 [0.34, 1.00]") < 50

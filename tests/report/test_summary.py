@@ -47,6 +47,14 @@ def test_diverged_seeds_are_said(tmp_path: Path) -> None:
     assert "(diverged)" in text and "1 diverged" in text
 
 
+def test_a_rule_that_only_classifies_is_marked(tmp_path: Path) -> None:
+    lengths = [len(source) for source in COUNT.test_inputs(10)]
+    total = [" ".join("b" * (20 - n)) for n in lengths]
+    text = said(tmp_path / "a", [decode(outputs=total)])
+    assert "total*" in text and "*: a rule that only classifies and has no code length." in text
+    assert "only classifies" not in said(tmp_path / "b", [decode(outputs=follow(COUNT, 10, "mem"))])
+
+
 def test_nothing_was_measured(tmp_path: Path) -> None:
     assert "Nothing was measured" in said(tmp_path, [])
 
