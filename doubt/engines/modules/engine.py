@@ -195,7 +195,10 @@ class _Engine:
     def _module(self, training: Training, models: Models, row: int) -> torch.nn.Module:
         """One model as a module of its own."""
         module = self._builder.module(vocabulary_of(training), training.seed)
-        module.load_state_dict(models.weights.export(row), strict=False)
+        own = dict(module.named_parameters())
+        with torch.no_grad():
+            for name, value in models.weights.export(row).items():
+                own[name].copy_(value.view_as(own[name]))
         return module.eval()
 
     def _yield(self, done: list[tuple[_Link, Result]]) -> Iterator[Result]:
