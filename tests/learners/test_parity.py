@@ -83,17 +83,18 @@ def batch() -> tuple[Tensor, Tensor, Tensor]:
     return source, source != 1, previous
 
 
-CASES: dict[str, tuple[str, str, dict[str, Any], dict[str, Any], dict[str, str], int]] = {
-    "transformer": ("transformer", "transformer.Transformer", {}, {}, TRANSFORMER, 37_632),
-    "lstm": ("lstm", "recurrent.Recurrent", {}, {"cell": "lstm"}, LSTM, 3_223_816),
-    "lstm-attention": ("lstm-attention", "recurrent.Recurrent", {}, {"cell": "lstm", "attention": True}, LSTM, 4_010_248),
-}  # fmt: skip
+#: fairseq's learner; our class and arguments; its number of weights.
+CASES: dict[str, tuple[str, dict[str, Any], dict[str, str], int]] = {
+    "transformer": ("transformer.Transformer", {}, TRANSFORMER, 37_632),
+    "lstm": ("recurrent.Recurrent", {"cell": "lstm"}, LSTM, 3_223_816),
+    "lstm-attention": ("recurrent.Recurrent", {"cell": "lstm", "attention": True}, LSTM, 4_010_248),
+}
 
 
 @pytest.mark.parametrize("case", CASES)
 def test_encoder_decoders_are_fairseqs(case: str, learner_of: Callable[..., Learner]) -> None:
-    name, module, _, arguments, names, n_weights = CASES[case]
-    learner = learner_of(name, 20, dropout=0.0)
+    module, arguments, names, n_weights = CASES[case]
+    learner = learner_of(case, 20, dropout=0.0)
     theirs = build_model(learner, dictionary_of(SOURCE), dictionary_of(TARGET)).eval()
     ours = built(module, 8, 8, dropout=0.0, **arguments)
     assert sum(weight.numel() for weight in ours.parameters()) == n_weights

@@ -1,4 +1,4 @@
-"""What tests of engine `modules` have in common: resolved learners, examples, and models with weights that are given."""
+"""What tests of engine `modules` have in common: resolved learners, examples, models with given weights."""
 
 from __future__ import annotations
 

@@ -161,10 +161,9 @@ def test_what_was_killed_goes_on_bit_for_bit(adam_state: Any, tmp_path: Path, mo
         update(lockstep)
 
     monkeypatch.setattr(engine.Lockstep, "update", killed_halfway)
-    before = {}
+    before: dict[str, Result] = {}
     with pytest.raises(SystemExit) as ended:
-        for result in train_chains(chains, CPU, state_folder=tmp_path):
-            before[result.key] = result
+        before.update((result.key, result) for result in train_chains(chains, CPU, state_folder=tmp_path))
     assert ended.value.code == 143 and list(tmp_path.glob("*.pt"))
     left = [chain for chain in chains if any(one.key not in before for one in chain)]
     # another cut: the last of them is asked for by itself
