@@ -43,7 +43,7 @@ rule data:
             f"{RESULTS}/{kind}/{task.name}/{size}/{dataset}/{name}"
             for task, size, _ in PLAN.task_sizes()
             for dataset in task.datasets
-            for kind, names in (("data", TEXT_FILES), ("data-bin", BINARY_FILES))
+            for kind, names in (("data", text_files(task)), ("data-bin", BINARY_FILES))
             for name in names
         ],
 

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import hashlib
 import json
-from dataclasses import asdict, dataclass, field
+import math
+from dataclasses import asdict, dataclass, field, replace
 from functools import cached_property
 from typing import Any, Literal
 
@@ -65,26 +66,30 @@ def is_chained(learner: Learner, protocol: Protocol) -> bool:
 
 @dataclass(frozen=True)
 class Score:
-    """Ask for the code length of some examples (a block) under the trained learner."""
+    """Ask for the code length of some examples (a block) under the learner after `at` updates; None: at the end."""
 
     examples: tuple[Example, ...]
+    at: int | None = None
 
     @cached_property
     def key(self) -> str:
-        return digest([asdict(example) for example in self.examples])
+        content = [asdict(example) for example in self.examples]
+        return digest(content if self.at is None else [content, self.at])
 
 
 @dataclass(frozen=True)
 class Decode:
-    """Ask for the outputs that the trained learner gives greedily for some sources."""
+    """Ask for the outputs that the learner gives greedily for some sources after `at` updates; None: at the end."""
 
     sources: tuple[Ids, ...]
     min_len: int
     max_len: int = 200
+    at: int | None = None
 
     @cached_property
     def key(self) -> str:
-        return digest([self.sources, self.min_len, self.max_len])
+        content = [self.sources, self.min_len, self.max_len]
+        return digest(content if self.at is None else [*content, self.at])
 
 
 @dataclass(frozen=True)
@@ -110,6 +115,17 @@ class Training:
     def block(self) -> int:
         """The last block that is trained on; 0 is T."""
         return len(self.blocks) - 1
+
+    @cached_property
+    def milestones(self) -> tuple[int, ...]:
+        """The updates, beside the end, after which something is asked of the training."""
+        updates = [score.at for score in self.scores] + [decode.at for decode in self.decodes]
+        return tuple(sorted({update for update in updates if update is not None}))
+
+    def at(self, update: int | None) -> Training:
+        """The training with what is asked of it after so many updates; None: at its end."""
+        scores = tuple(score for score in self.scores if score.at == update)
+        return replace(self, scores=scores, decodes=tuple(each for each in self.decodes if each.at == update))
 
     @property
     def examples(self) -> tuple[Example, ...]:
@@ -143,7 +159,7 @@ class Result:
     `nats` maps the key of each score asked for to the summed negative log-likelihood of its targets, `</s>` included;
     `outputs` maps the key of each decoding to the ids of each source's output, without `</s>`. `status` is `ok` or
     `diverged` (a NaN or infinity in loss or weights; no scores or outputs then). `seconds` is the time that training,
-    scoring and decoding took, `updates` how many updates were done.
+    scoring and decoding took, `looking` the part of it that went to milestones, `updates` how many updates were done.
     """
 
     key: str
@@ -156,6 +172,35 @@ class Result:
     engine: str = ""
     torch: str = ""
     host: str = ""
+    looking: float = 0.0
+
+
+@dataclass
+class Seen:
+    """What an unfinished training has given at its milestones: `nats` and `outputs` as in a result, and the seconds."""
+
+    nats: dict[str, float] = field(default_factory=dict)
+    outputs: dict[str, list[list[int]]] = field(default_factory=dict)
+    seconds: float = 0.0
+
+    def add(self, asked: Training, result: Result, seconds: float) -> None:
+        """Note what was asked at a milestone; where the loss is not finite, an infinite code and empty outputs."""
+        self.nats |= {score.key: result.nats.get(score.key, math.inf) for score in asked.scores}
+        for decode in asked.decodes:
+            self.outputs[decode.key] = result.outputs.get(decode.key, [[] for _ in decode.sources])
+        self.seconds += seconds
+
+    def has_all(self, training: Training, done: int) -> bool:
+        """Whether all is there that is asked at the milestones that a training has passed after `done` updates."""
+        scores = all(score.key in self.nats for score in training.scores if (score.at or math.inf) <= done)
+        return scores and all(each.key in self.outputs for each in training.decodes if (each.at or math.inf) <= done)
+
+    def into(self, result: Result) -> None:
+        """Put it into the result of the finished training, unless that diverged."""
+        result.looking = self.seconds
+        if result.status == "ok":
+            result.nats |= self.nats
+            result.outputs |= self.outputs
 
 
 def digest(content: Any) -> str:

@@ -22,7 +22,7 @@ rule aggregate:
         tables=lambda wildcards, output: str(Path(output[0]).parent),
         rows=lambda wildcards, input: arguments("--runs", *input.runs, "--predictions", *input.predictions),
         task_folder=TASK_FOLDER,
-        code=code_hash("scripts/aggregate.py", *(task.path for task in TASKS)),
+        code=code_hash("scripts/aggregate.py", *(path for task in TASKS for path in task.files)),
         claims=content_hash("doubt/statistics/*.yaml"),
     shell:
         'python "$DOUBT_SCRIPTS/aggregate.py" {params.rows}' " --tables {params.tables} {params.task_folder} 2> {log}"

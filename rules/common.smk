@@ -10,8 +10,9 @@ from snakemake.exceptions import WorkflowError
 sys.path.insert(0, str(Path(workflow.basedir)))
 
 from doubt.workflow.planning.code_hash import code_hash, content_hash
+from doubt.data.files import BINARY_FILES, CHECKSUMS
 from doubt.data.seeds import LABEL as SEEDS
-from doubt.data.files import BINARY_FILES, CHECKSUMS, TEXT_FILES
+from doubt.data.text import text_files
 from doubt.errors import UserError
 from doubt.figures import NAMES as FIGURES, files as figure_files
 from doubt.tables import FILES as TABLE_FILES

@@ -8,7 +8,7 @@ for TASK in TASKS:
             expand(
                 f"{RESULTS}/data/{TASK.name}/{{{{size}}}}/{{dataset}}/{{file}}",
                 dataset=TASK.datasets,
-                file=TEXT_FILES,
+                file=text_files(TASK),
             ),
         log:
             f"{RESULTS}/logs/generate/{TASK.name}-{{size}}.log",
@@ -22,7 +22,7 @@ for TASK in TASKS:
             datasets=" ".join(TASK.datasets),
             folder=lambda wildcards, output: str(Path(output[0]).parents[1]),
             task_folder=TASK_FOLDER,
-            code=code_hash("scripts/generate.py", TASK.path),
+            code=code_hash("scripts/generate.py", *TASK.files),
         shell:
             'python "$DOUBT_SCRIPTS/generate.py" --task {params.task} --size {wildcards.size} --dataset {params.datasets}'
             " --output {params.folder} {params.task_folder} 2> {log}"
@@ -34,7 +34,7 @@ for TASK in TASKS:
             expand(
                 f"{RESULTS}/data/{TASK.name}/{{{{size}}}}/{{dataset}}/{{file}}",
                 dataset=TASK.datasets,
-                file=TEXT_FILES,
+                file=text_files(TASK),
             ),
         output:
             expand(

@@ -48,7 +48,7 @@ rule page:
         tables=lambda wildcards, input: str(Path(input.made[0]).parent),
         figures=lambda wildcards, input: str(Path(input.figures[0]).parents[1]),
         task_folder=TASK_FOLDER,
-        code=code_hash("scripts/report.py", *(task.path for task in TASKS)),
+        code=code_hash("scripts/report.py", *(path for task in TASKS for path in task.files)),
         templates=content_hash("doubt/report/templates/*", "doubt/report/assets/*"),
     shell:
         'python "$DOUBT_SCRIPTS/report.py" --tables {params.tables} --figures {params.figures} --output {output}'

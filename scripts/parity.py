@@ -79,7 +79,7 @@ def cell_of(case: Case, updates: int) -> Cell:
             datasets[name] = load_dataset(binary)
     definitions = yaml.safe_load((ROOT / "config.yaml").read_text("utf-8"))["learners"]
     learner = resolve(definitions[case.learner], updates, None)
-    return Cell(datasets, len(task.training_inputs(case.size)), task.block_size, learner, Protocol())
+    return Cell(datasets, len(task.training_inputs(case.size)), task.block_size_at(case.size), learner, Protocol())
 
 
 def run(case: Case, updates: int, folder: Path) -> dict[tuple[str, str, int], float | str]:

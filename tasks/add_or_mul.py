@@ -20,6 +20,17 @@ def mem(source: Symbols, size: int) -> Symbols:
     return ("b",) * (2 * size)
 
 
+def total(source: Symbols, size: int) -> Symbols:
+    """The output ends where T's whole sequence ended: at size 5, three `a` give 12 `b`."""
+    return ("b",) * (3 * size - len(source))
+
+
+def interpolate(source: Symbols, output: Symbols, size: int) -> bool:
+    """Some length from what adding gives to what multiplying gives: at size 5, three `a` give 6, 7 or 8 `b`."""
+    bounds = len(add(source, size)), len(mul(source, size))
+    return set(output) <= {"b"} and min(bounds) <= len(output) <= max(bounds)
+
+
 class AddOrMul(Task):
     """One training example maps `size` symbols to `2 * size`. Is the rule "`size` more", "twice" or "always so many"?
 
@@ -30,6 +41,8 @@ class AddOrMul(Task):
     name = "add-or-mul"
     sizes = (5, 10, 15, 20)
     candidates = {"add": add, "mul": mul, "mem": mem}
+    further_rules = {"total": total}
+    answers = {"interpolate": interpolate}
 
     def training_inputs(self, size: int) -> list[Symbols]:
         return [("a",) * size]

@@ -15,6 +15,11 @@ def mem(source: Symbols, size: int) -> Symbols:
     return ("b",) * size
 
 
+def total(source: Symbols, size: int) -> Symbols:
+    """The output ends where T's whole sequence ended: at size 10, three `a` give 17 `b`."""
+    return ("b",) * (2 * size - len(source))
+
+
 class CountOrMem(Task):
     """One training example maps `size` symbols to as many others. Is the rule "as many" or "always `size`"?
 
@@ -25,6 +30,7 @@ class CountOrMem(Task):
     name = "count-or-mem"
     sizes = (10, 20, 30, 40)
     candidates = {"count": count, "mem": mem}
+    further_rules = {"total": total}
 
     def training_inputs(self, size: int) -> list[Symbols]:
         return [("a",) * size]

@@ -17,10 +17,10 @@ import torch
 import yaml
 
 from doubt.data.binary import binarize
-from doubt.data.task import load_tasks
 from doubt.data.text import write_dataset
 from doubt.learners.definitions import resolve
 from doubt.training import Learner
+from tests.shared.tasks import released_tasks
 from tests.shared.workspace import ROOT
 
 torch.set_num_threads(1)
@@ -28,9 +28,9 @@ torch.set_num_threads(1)
 
 @pytest.fixture(scope="session")
 def results(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A results folder with the text and binary form of all datasets of all tasks."""
+    """A results folder with the text and binary form of all datasets of the released tasks."""
     folder = tmp_path_factory.mktemp("results")
-    for task in load_tasks().values():
+    for task in released_tasks().values():
         for size in task.sizes:
             for dataset in task.datasets:
                 text = folder / "data" / task.name / str(size) / dataset

@@ -15,7 +15,7 @@ from fairseq import options
 from fairseq.data import Dictionary, indexed_dataset
 from fairseq_cli import preprocess
 
-from doubt.data.files import BINARY_FILES, CHECKSUMS
+from doubt.data.files import BINARY_FILES, CHECKSUMS, TEXT_DICTIONARIES
 from doubt.data.text import check_dataset, read_side, unknown_symbols
 from doubt.errors import UserError
 from doubt.training import Example, Ids
@@ -32,23 +32,28 @@ class Dataset:
 
 
 def binarize(text: Path, folder: Path) -> None:
-    """Binarize the dataset in `text` into `folder`, as `fairseq-preprocess -s src -t dst` does.
+    """Binarize the dataset in `text` into `folder`, as `fairseq-preprocess -s src -t dst` does, with the dictionaries
+    beside it, if any.
 
     Raises:
         UserError: the text is incomplete, or `test.src` has a symbol that `train.src` lacks.
     """
     check_dataset(text)
+    given = [text / name for name in TEXT_DICTIONARIES if (text / name).is_file()]
     known = {symbol for source in read_side(text / "train.src") for symbol in source}
+    if given:
+        known = {each.rsplit(" ", 1)[0] for each in given[0].read_text(encoding="utf-8").splitlines()}
     unknown = unknown_symbols(read_side(text / "test.src"), known)
     if unknown:
         raise UserError(
-            f"{text / 'test.src'} has symbols that {text / 'train.src'} lacks: {', '.join(unknown[:5])}; "
-            "a learner cannot read what its dictionary does not hold"
+            f"{text / 'test.src'} has symbols that {given[0] if given else text / 'train.src'} lacks: "
+            f"{', '.join(unknown[:5])}; a learner cannot read what its dictionary does not hold"
         )
     if folder.exists():  # fairseq-preprocess refuses to overwrite a dictionary
         shutil.rmtree(folder)
     arguments = ["--source-lang=src", "--target-lang=dst", f"--destdir={folder}", "--workers=1"]
     arguments += [f"--{split}pref={text / split}" for split in ("train", "valid", "test")]
+    arguments += [f"--{side}dict={path}" for side, path in zip(("src", "tgt"), given, strict=False)]
     try:
         with contextlib.redirect_stdout(io.StringIO()):
             preprocess.main(options.get_preprocessing_parser().parse_args(arguments))

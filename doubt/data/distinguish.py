@@ -1,32 +1,44 @@
-"""Can the hold-out tell a task's candidate rules apart?"""
+"""Can the hold-out tell a task's rules apart?"""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
+from doubt.data.criteria import RULE
 from doubt.data.random_candidate import rules
-from doubt.data.task import Symbols, Task
+from doubt.data.task import FurtherRule, Symbols, Task
 from doubt.errors import UserError
 
 
 def check_distinguishable(task: Task, size: int) -> None:
-    """Refuse a task two of whose rules say the same on all of H: no output could tell them apart.
+    """Refuse a task two of whose rules say the same on all of H, or two of whose candidates on what is sent of it.
+
+    No output could tell the rules apart, no code length the candidates.
 
     Raises:
         UserError: which rules, or that there is no hold-out input.
     """
-    holdout = task.holdout_inputs(size)
-    if not holdout:
+    holdout, scored = task.holdout_inputs(size), task.scored_inputs(size)
+    if not holdout or not scored:
         raise UserError(f"task {task.name!r}, size {size} has no hold-out inputs; without them no rule can be told")
-    behaviour: dict[tuple[Symbols, ...], str] = {}
-    for name, rule in rules(task).items():
-        same = behaviour.setdefault(tuple(rule(source, size) for source in holdout), name)
+    _check(task, size, {**rules(task), **task.further_rules}, holdout, "all hold-out inputs")
+    if scored != holdout:
+        _check(task, size, rules(task), scored, "all hold-out inputs that are sent (scored_inputs)")
+
+
+def _check(task: Task, size: int, judged: Mapping[str, FurtherRule], sources: list[Symbols], where: str) -> None:
+    behaviour: dict[tuple[Symbols | None, ...], str] = {}
+    for name, rule in judged.items():
+        same = behaviour.setdefault(tuple(rule(source, size) for source in sources), name)
         if same != name:
+            kind = "candidates" if name in task.candidates else f"candidate or {RULE}"
             raise UserError(
-                f"task {task.name!r}, size {size}: candidates {same!r} and {name!r} give the same outputs on all "
-                "hold-out inputs; drop one, or add an input on which they differ"
+                f"task {task.name!r}, size {size}: {kind} {same!r} and {name!r} give the same outputs on {where}; "
+                "drop one, or add an input on which they differ"
             )
 
 
 def n_ambiguous(task: Task, size: int) -> int:
-    """Number of hold-out inputs on which at least two rules give the same output."""
+    """Number of hold-out inputs on which at least two candidates give the same output."""
     candidates = rules(task).values()
     return sum(len({rule(s, size) for rule in candidates}) < len(candidates) for s in task.holdout_inputs(size))

@@ -6,6 +6,8 @@ SPLITS = ("train", "valid", "test")
 SIDES = ("src", "dst")
 #: All text files of a dataset.
 TEXT_FILES = tuple(f"{split}.{side}" for split in SPLITS for side in SIDES)
+#: Dictionaries beside the text, of tasks that give their own.
+TEXT_DICTIONARIES = tuple(f"dict.{side}.txt" for side in SIDES)
 #: The files that fairseq-preprocess writes for a dataset.
 BINARY_FILES = (
     *(f"dict.{side}.txt" for side in SIDES),

@@ -23,8 +23,8 @@ def rules(task: Task) -> dict[str, Candidate]:
 def with_random(task: Task, seed: int = 0) -> Task:
     """The task with `random` as its last candidate; `seed` picks the labels, which are the same in each run.
 
-    On T it gives T's outputs. On a hold-out input it gives a sequence whose length is drawn from 1 to that of the
-    longest output of a candidate on H and whose symbols are drawn from those of T's outputs (a new symbol would
+    On T it gives T's outputs. On a hold-out input that is sent it gives a sequence whose length is drawn from 1 to that
+    of the longest output of a candidate on H and whose symbols are drawn from those of T's outputs (a new symbol would
     reorder the dictionary), drawn again while it is the output of a candidate, unless no other output is left.
     """
     if RANDOM in task.candidates:
@@ -48,7 +48,7 @@ def _labels(task: Task, size: int, seed: int) -> Mapping[Symbols, Symbols]:
     if key not in _known:
         labels = dict(task.training_set(size))
         alphabet = sorted({symbol for output in labels.values() for symbol in output})
-        outputs = {s: {rule(s, size) for rule in task.candidates.values()} for s in task.holdout_inputs(size)}
+        outputs = {s: {rule(s, size) for rule in task.candidates.values()} for s in task.scored_inputs(size)}
         longest = max((len(output) for taken in outputs.values() for output in taken), default=1)
         for source, taken in outputs.items():
             stream = random.Random(f"{seed}/{task.name}/{size}/{line(source)}")

@@ -12,6 +12,7 @@ import re
 import sys
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import cache
 from pathlib import Path
 from typing import ClassVar
 
@@ -22,23 +23,31 @@ Symbols = tuple[str, ...]
 Pair = tuple[Symbols, Symbols]
 #: A candidate rule: the output it gives for a source, at a size of the task.
 Candidate = Callable[[Symbols, int], Symbols]
+#: A rule that only classifies: as a candidate, but it may say nothing of a source (None).
+FurtherRule = Callable[[Symbols, int], Symbols | None]
+#: An answer: whether an output for a source, at a size of the task, is of a kind. (source, output, size)
+Answer = Callable[[Symbols, Symbols, int], bool]
 
 BUILT_IN = ROOT / "tasks"
 FPA = "fpa"
-RESERVED = {FPA, "other", "unfit", "diverged", "random"}
+RESERVED = {FPA, "other", "unfit", "diverged", "random", "none"}
 
 
 class Task(ABC):
     """A family of ambiguous datasets, one per size.
 
     `name` is how config, paths and tables call it. `sizes` are the sizes it has. `block_size` is how many hold-out
-    examples are sent together. `candidates` maps each candidate rule's name to its function.
+    examples are sent together, one number or one for each size. `candidates` maps each candidate rule's name to its
+    function: it is sent, classified by and has a code length. `further_rules` and `answers` only classify: functions
+    that may be silent on some sources, and predicates on source, output and size. T may hold an example repeatedly.
     """
 
     name: ClassVar[str]
     sizes: ClassVar[tuple[int, ...]]
-    block_size: ClassVar[int] = 1
+    block_size: ClassVar[int | Mapping[int, int]] = 1
     candidates: ClassVar[Mapping[str, Candidate]]
+    further_rules: ClassVar[Mapping[str, FurtherRule]] = {}
+    answers: ClassVar[Mapping[str, Answer]] = {}
 
     @abstractmethod
     def training_inputs(self, size: int) -> list[Symbols]:
@@ -48,36 +57,43 @@ class Task(ABC):
     def holdout_inputs(self, size: int) -> list[Symbols]:
         """Sources of H, in the order in which they are written (each seed shuffles them)."""
 
+    def scored_inputs(self, size: int) -> list[Symbols]:
+        """Sources of H that are sent, so that they have a code length: by default all of H."""
+        return self.holdout_inputs(size)
+
+    def fit_inputs(self, size: int) -> list[Symbols]:
+        """Sources of T that must be decoded to T's outputs for a seed to fit: by default all of T."""
+        return list(dict.fromkeys(self.training_inputs(size)))
+
     def test_inputs(self, size: int) -> list[Symbols]:
-        """Sources that a trained learner decodes: T's and H's together, by default shortest first."""
-        return sorted(self.training_inputs(size) + self.holdout_inputs(size), key=len)
+        """Sources that a trained learner decodes: those of the fit and of H together, by default shortest first."""
+        return sorted(self.fit_inputs(size) + self.holdout_inputs(size), key=len)
+
+    def unseen_symbols(self, size: int) -> tuple[Symbols, Symbols]:
+        """Symbols of sources and of outputs that T lacks and every dataset's dictionary is to hold: by default none."""
+        return (), ()
 
     def training_set(self, size: int) -> list[Pair]:
         """T: its sources with the outputs on which all candidates agree.
 
         Raises:
-            UserError: the candidates do not agree on T, so there is nothing to be in doubt about.
+            UserError: the candidates do not agree on T, so there is nothing to be in doubt about, or T has two outputs
+                for one source.
         """
-        examples = []
-        for source in self.training_inputs(size):
-            outputs = {name: rule(source, size) for name, rule in self.candidates.items()}
-            if len(set(outputs.values())) != 1:
-                said = ", ".join(f"{name}: {' '.join(output)!r}" for name, output in outputs.items())
-                raise UserError(
-                    f"task {self.name!r}, size {size}: the candidates disagree on the training input "
-                    f"{' '.join(source)!r} ({said}); all candidates must give the same output on T"
-                )
-            examples.append((source, next(iter(outputs.values()))))
-        return examples
+        return list(_training_set(self, size))
 
     def holdout_set(self, size: int, candidate: str) -> list[Pair]:
-        """H labelled by a candidate rule."""
+        """What is sent of H, labelled by a candidate rule."""
         rule = self.candidates[candidate]
-        return [(source, rule(source, size)) for source in self.holdout_inputs(size)]
+        return [(source, rule(source, size)) for source in self.scored_inputs(size)]
+
+    def block_size_at(self, size: int) -> int:
+        """How many hold-out examples are sent together at a size."""
+        return self.block_size if isinstance(self.block_size, int) else self.block_size[size]
 
     def n_blocks(self, size: int) -> int:
         """K, the number of hold-out blocks that are scored."""
-        return -(-len(self.holdout_inputs(size)) // self.block_size)
+        return -(-len(self.scored_inputs(size)) // self.block_size_at(size))
 
     @property
     def path(self) -> Path:
@@ -85,9 +101,37 @@ class Task(ABC):
         return Path(inspect.getfile(type(self)))
 
     @property
+    def files(self) -> tuple[Path, ...]:
+        """All files that decide what the task is: its definition, and data that this reads."""
+        return (self.path,)
+
+    @property
     def datasets(self) -> tuple[str, ...]:
         """`fpa` (T only) and one dataset per candidate (T, then H labelled by it)."""
         return (FPA, *self.candidates)
+
+
+@cache
+def _training_set(task: Task, size: int) -> tuple[Pair, ...]:
+    """T of a task, made once."""
+    examples: list[Pair] = []
+    known: dict[Symbols, Symbols] = {}
+    for source in task.training_inputs(size):
+        outputs = {name: rule(source, size) for name, rule in task.candidates.items()}
+        if len(set(outputs.values())) != 1:
+            said = ", ".join(f"{name}: {' '.join(output)!r}" for name, output in outputs.items())
+            raise UserError(
+                f"task {task.name!r}, size {size}: the candidates disagree on the training input "
+                f"{' '.join(source)!r} ({said}); all candidates must give the same output on T"
+            )
+        output = next(iter(outputs.values()))
+        if known.setdefault(source, output) != output:
+            raise UserError(
+                f"task {task.name!r}, size {size}: T has the source {' '.join(source)!r} twice, with the outputs "
+                f"{' '.join(known[source])!r} and {' '.join(output)!r}; T must not contradict itself"
+            )
+        examples.append((source, output))
+    return tuple(examples)
 
 
 def load_tasks(folders: Iterable[str | Path] = ()) -> dict[str, Task]:
@@ -149,16 +193,29 @@ def _check_definition(task: type[Task], path: Path) -> None:
     missing += sorted(getattr(task, "__abstractmethods__", ()))
     if missing:
         raise UserError(f"task file {path}: class {task.__name__} lacks {', '.join(missing)}")
-    for what, word in [("task", task.name), *(("candidate", c) for c in task.candidates)]:
+    named = [(what, name) for what, group in _groups(task) for name in group]
+    for what, word in [("task", task.name), *named]:
         if not re.fullmatch(r"[a-z][a-z0-9_-]*", word):
             raise UserError(f"task file {path}: {what} name {word!r} must be lower-case letters, digits, '-' and '_'")
-    clash = sorted(RESERVED & set(task.candidates))
-    if clash:
-        raise UserError(f"task file {path}: candidate name {clash[0]!r} is reserved; choose another")
+    for what, word in named:
+        if word in RESERVED:
+            raise UserError(f"task file {path}: {what} name {word!r} is reserved; choose another")
+        if sum(word == other for _, other in named) > 1:
+            raise UserError(f"task file {path}: two rules or answers are called {word!r}; rename one")
     if not task.sizes or not all(isinstance(s, int) and s >= 0 for s in task.sizes):
         raise UserError(f"task file {path}: sizes must be whole numbers, they are {task.sizes!r}")
-    if task.block_size < 1:
-        raise UserError(f"task file {path}: block_size must be at least 1, it is {task.block_size}")
+    blocks = task.block_size
+    without = [size for size in task.sizes if isinstance(blocks, Mapping) and size not in blocks]
+    if without:
+        raise UserError(f"task file {path}: block_size lacks size {without[0]}; give each size its own, or one for all")
+    for block in blocks.values() if isinstance(blocks, Mapping) else [blocks]:
+        if isinstance(block, bool) or not isinstance(block, int) or block < 1:
+            raise UserError(f"task file {path}: block_size must be a whole number of at least 1, it is {block!r}")
+
+
+def _groups(task: type[Task]) -> list[tuple[str, Mapping[str, object]]]:
+    """What a task classifies by, in groups, each with the word for one of it."""
+    return [("candidate", task.candidates), ("further rule", task.further_rules), ("answer", task.answers)]
 
 
 def words(text: str) -> Symbols:

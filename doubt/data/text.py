@@ -6,22 +6,24 @@ from collections import Counter
 from collections.abc import Iterable
 from pathlib import Path
 
-from doubt.data.files import SIDES, SPLITS
+from doubt.data.check import check_task
+from doubt.data.files import SIDES, SPLITS, TEXT_DICTIONARIES, TEXT_FILES
+from doubt.data.given_dictionary import given_dictionaries, gives_dictionaries
 from doubt.data.task import FPA, Pair, Symbols, Task, check_size, line, words
 from doubt.errors import UserError
 from doubt.files import read_text
 
 
 def write_dataset(task: Task, size: int, dataset: str, folder: Path) -> None:
-    """Write the text of one dataset: T first, then (unless `dataset` is `fpa`) H labelled by the candidate `dataset`.
+    """Write the text of one dataset: T first, then (unless `dataset` is `fpa`) H as a candidate labels it.
 
     `test.src` holds the inputs that are decoded, `test.dst` an empty line for each; `valid` is the same, since
-    `fairseq-train` wants a valid set to be there.
+    `fairseq-train` wants a valid set to be there. A task that gives its dictionaries has them beside the text.
 
     Raises:
-        UserError: no such size or dataset, or the folder cannot be written.
+        UserError: no such size or dataset, the task is not one that can be measured, or the folder cannot be written.
     """
-    check_size(task, size)
+    check_task(task, check_size(task, size))
     if dataset not in task.datasets:
         raise UserError(f"task {task.name!r} has no dataset {dataset!r}; it has {', '.join(task.datasets)}")
     train = training_pairs(task, size, dataset)
@@ -29,16 +31,24 @@ def write_dataset(task: Task, size: int, dataset: str, folder: Path) -> None:
     lines = {"train.src": [s for s, _ in train], "train.dst": [t for _, t in train]}
     for split in ("valid", "test"):
         lines |= {f"{split}.src": tested, f"{split}.dst": [()] * len(tested)}
+    texts = {name: "".join(f"{line(e)}\n" for e in examples) for name, examples in lines.items()}
+    for name, counts in zip(TEXT_DICTIONARIES, given_dictionaries(task, size) or (), strict=False):
+        texts[name] = "".join(f"{symbol} {count}\n" for symbol, count in counts.items())
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        for name, examples in lines.items():
-            (folder / name).write_text("".join(f"{line(e)}\n" for e in examples), encoding="utf-8")
+        for name, text in texts.items():
+            (folder / name).write_text(text, encoding="utf-8")
     except OSError as error:
         raise UserError(f"cannot write the dataset to {folder}: {error.strerror}; check rights and space") from error
 
 
+def text_files(task: Task) -> tuple[str, ...]:
+    """The names of a dataset's files as text."""
+    return (*TEXT_FILES, *(TEXT_DICTIONARIES if gives_dictionaries(task) else ()))
+
+
 def training_pairs(task: Task, size: int, dataset: str) -> list[Pair]:
-    """The examples of a dataset: T, then (unless it is `fpa`) H labelled by the candidate."""
+    """The examples of a dataset: T, then (unless it is `fpa`) what is sent of H, labelled by the candidate."""
     return task.training_set(size) + (task.holdout_set(size, dataset) if dataset != FPA else [])
 
 

@@ -6,6 +6,7 @@ import matplotlib
 import pandas as pd
 from matplotlib.figure import Figure
 
+from doubt.data.criteria import ANSWER, RULE
 from doubt.figures.layout import Grid, Stack, small_print
 from doubt.figures.style import INK, RC, colour, not_measured
 
@@ -37,7 +38,9 @@ def rule_shares(task: str, fpa: pd.DataFrame, rules: list[str], layout: type[Gri
             axes.grid(axis="x")
             share = cell.set_index("class").loc[shown]
             colours = [colour(c, rules) for c in shown]
-            axes.barh(range(len(shown)), share["fpa"], height=0.72, color=colours)
+            bars = axes.barh(range(len(shown)), share["fpa"], height=0.72, color=colours)
+            for bar, kind in zip(bars, share["kind"], strict=True):
+                bar.set(hatch="////" if kind in (RULE, ANSWER) else None, edgecolor="white", linewidth=0)
             whiskers = [share["fpa"] - share["ci_low"], share["ci_high"] - share["fpa"]]
             axes.errorbar(
                 share["fpa"], range(len(shown)), xerr=[w.clip(lower=0) for w in whiskers],
@@ -47,5 +50,6 @@ def rule_shares(task: str, fpa: pd.DataFrame, rules: list[str], layout: type[Gri
                 axes.text(1.24, place, f"{n}/{of}", fontsize=6, ha="right", va="center")
         none = {"unfit": "is unfit", "diverged": "diverged"}
         note = f"No seed {' or '.join(none[c] for c in absent)}." if absent else ""
-        notes = small_print(fpa, "Bars: share of all seeds; whiskers: Wilson 95 % interval.", note)
+        hatched = "Hatched: rules that only classify." if fpa["kind"].isin([RULE, ANSWER]).any() else ""
+        notes = small_print(fpa, "Bars: share of all seeds; whiskers: Wilson 95 % interval.", hatched, note)
         return grid.finish("share of seeds", notes)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import json
+import math
 import re
 from collections.abc import Mapping
 from pathlib import Path
@@ -13,7 +14,9 @@ from doubt.data.task import Task
 from doubt.errors import UserError
 
 #: Grid keys of the original's JSON files that say how to measure, not what the learner is.
-GRID_KEYS = {"seed", "mdl-batches-per-epoch", "mdl-batch-size", "mdl-train-examples", "mdl-block-size"}
+GRID_KEYS = {"seed", "mdl-batches-per-epoch", "mdl-epochs", "mdl-batch-size", "mdl-train-examples", "mdl-block-size"}
+#: Those whose product is the number of updates: the paper's files give the first, the critique's the second or both.
+UPDATE_KEYS = ("mdl-batches-per-epoch", "mdl-epochs")
 
 
 def expand_grids(content: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, dict[str, Any]]]:
@@ -39,9 +42,7 @@ def expand_grids(content: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, 
         for values in itertools.product(*(grid[key] for key in sorted(set(grid) - GRID_KEYS))):
             one = dict(zip(sorted(set(grid) - GRID_KEYS), values, strict=True))
             label = _unused(",".join([name, *(f"{key}={in_a_name(one[key])}" for key in varying)]), learners)
-            for key, own in (("mdl-batches-per-epoch", "updates"), ("mdl-batch-size", "batch_size")):
-                if key in grid:
-                    one[own] = grid[key][0]
+            one |= _how(grid)
             learners[label] = one
             spans[name].append(label)
             grids[label] = grid
@@ -49,6 +50,13 @@ def expand_grids(content: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, 
     if isinstance(experiments, list):
         experiments = [_spread(experiment, spans) for experiment in experiments]
     return {**content, "learners": learners, "experiments": experiments}, grids
+
+
+def _how(grid: Mapping[str, Any]) -> dict[str, Any]:
+    """Updates and batch size, as a grid file gives them."""
+    own = {"batch_size": grid["mdl-batch-size"][0]} if "mdl-batch-size" in grid else {}
+    factors = [grid[key][0] for key in UPDATE_KEYS if key in grid]
+    return own | ({"updates": factors[0] if len(factors) == 1 else math.prod(factors)} if factors else {})
 
 
 def in_a_name(value: Any) -> str:
@@ -82,15 +90,30 @@ def _read_grid(name: str, path: str) -> dict[str, list[Any]]:
     if not isinstance(grid, dict):
         raise UserError(f"learner {name!r}: the grid file {path} must hold one object, each key a list of values")
     grid = {key: value if isinstance(value, list) else [value] for key, value in grid.items()}
-    for key in ("mdl-batches-per-epoch", "mdl-batch-size"):
+    for key in (*UPDATE_KEYS, "mdl-batch-size"):
         if len(grid.get(key, [0])) != 1:
             raise UserError(f"learner {name!r}: {path} gives several values for {key}; give one per grid file")
+    for key in UPDATE_KEYS:
+        value = grid.get(key, [1])[0]
+        if isinstance(value, bool) or not isinstance(value, int) or value < 1:
+            raise UserError(
+                f"learner {name!r}: {path} gives {key} = {value!r}; it must be a whole number of at least 1"
+            )
+    if {"mdl-epochs", "mdl-batch-size"} <= set(grid):
+        raise UserError(
+            f"learner {name!r}: {path} gives mdl-epochs and mdl-batch-size, by which the critique's code draws fixed "
+            "chunks of T's file; here examples are drawn one by one: leave both out, and write updates and batch_size "
+            "into a definition of the learner's own"
+        )
     return grid
 
 
 def check_grid(grid: Mapping[str, Any], learner: str, task: Task, size: int) -> None:
     """Refuse a grid file made for another T or block size: the original would silently measure something else."""
-    for key, own in (("mdl-train-examples", len(task.training_inputs(size))), ("mdl-block-size", task.block_size)):
+    for key, own in (
+        ("mdl-train-examples", len(task.training_inputs(size))),
+        ("mdl-block-size", task.block_size_at(size)),
+    ):
         if grid.get(key, [own]) != [own]:
             raise UserError(
                 f"the configuration is wrong:\n  learner {learner!r}: its grid file says {key} = {grid[key]}, but task "

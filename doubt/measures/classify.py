@@ -5,37 +5,37 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from itertools import repeat
 
-from doubt.data.distinguish import check_distinguishable
-from doubt.data.random_candidate import rules
+from doubt.data.check import check_task
+from doubt.data.criteria import criteria
 from doubt.data.task import Symbols, Task, line, words
 from doubt.errors import UserError
 from doubt.measures.rows import ORIGIN, PROTOCOL, Row
 
-#: Classes besides the candidate rules, in the order in which tables list them.
+#: Classes besides the rules and answers, in the order in which tables list them.
 OTHER, UNFIT, DIVERGED = "other", "unfit", "diverged"
 NO_RULE = (OTHER, UNFIT, DIVERGED)
 
 
 def classes(task: Task) -> tuple[str, ...]:
-    """All classes of a task: its candidate rules, `other`, `unfit`, `diverged`."""
-    return (*rules(task), *NO_RULE)
+    """All classes of a task: its candidates, further rules and answers, then `other`, `unfit`, `diverged`."""
+    return (*(criterion.name for criterion in criteria(task)), *NO_RULE)
 
 
 def classify(task: Task, size: int, outputs: Sequence[Symbols] | None) -> str:
     """The class of a seed.
 
-    A seed *fits* if it decodes each of T's inputs to T's output; it *agrees* with a rule if it decodes all of H to
-    the rule's outputs. The class is the rule that a fitting seed agrees with, `other` if it fits and agrees with none,
+    A seed *fits* if it decodes each of T's inputs (of a large T, each of its `fit_inputs`) to T's output; it *agrees*
+    with a rule or an answer if all outputs on H are of it, as far as it speaks. The class is the first that a fitting
+    seed agrees with, of candidates, further rules and answers in this order; `other` if it fits and agrees with none,
     `unfit` if it does not fit (whatever it does on H), `diverged` if there are no outputs.
 
     Args:
         outputs: what was decoded for each of `task.test_inputs(size)`; None if the training diverged.
 
     Raises:
-        UserError: the number of outputs is not that of the inputs, T or H is not among the inputs, or two rules
-            cannot be told apart on H.
+        UserError: the number of outputs is not that of the inputs, or the task cannot be classified by.
     """
-    check_distinguishable(task, size)
+    check_task(task, size)
     if outputs is None:
         return DIVERGED
     inputs = task.test_inputs(size)
@@ -45,25 +45,20 @@ def classify(task: Task, size: int, outputs: Sequence[Symbols] | None) -> str:
             "the task may have changed since: run the cell again"
         )
     decoded = dict(zip(inputs, outputs, strict=True))
-    holdout = task.holdout_inputs(size)
-    unseen = [s for s in [*task.training_inputs(size), *holdout] if s not in decoded]
-    if unseen:
-        raise UserError(
-            f"task {task.name!r}, size {size}: test_inputs lacks {line(unseen[0])!r}, which is in T or H; "
-            "all of them must be decoded to tell which rule a learner follows"
-        )
-    if any(decoded[source] != target for source, target in task.training_set(size)):
+    trained, holdout = dict(task.training_set(size)), task.holdout_inputs(size)
+    if any(decoded[source] != trained[source] for source in task.fit_inputs(size)):
         return UNFIT
-    for name, rule in rules(task).items():
-        if all(decoded[source] == rule(source, size) for source in holdout):
-            return name
+    for criterion in criteria(task):
+        if criterion.followed(decoded, holdout, size):
+            return criterion.name
     return OTHER
 
 
 def predictions(task: Task, size: int, decodes: Iterable[Row]) -> list[Row]:
     """The lines of a cell's predictions file: one per seed and line of `test.src`, seeds in order.
 
-    `pred` and `pred_len` are null where the seed diverged; `agrees` lists the rules whose output `pred` is.
+    `pred` and `pred_len` are null where the seed diverged; `agrees` lists the rules whose output `pred` is, and the
+    answers that it is one of.
 
     Raises:
         UserError: a seed has two different decodings, or `classify` refuses its outputs.
@@ -92,7 +87,7 @@ def _seed_lines(task: Task, size: int, row: Row) -> list[Row]:
     about = {key: row[key] for key in kept}
     lines = []
     for source, output in zip(task.test_inputs(size), outputs or repeat(None), strict=False):
-        agrees = [name for name, rule in rules(task).items() if output == rule(source, size)]
+        agrees = [] if output is None else [c.name for c in criteria(task) if c.gives(source, output, size)]
         lines.append(
             {
                 "src": line(source),

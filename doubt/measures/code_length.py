@@ -56,8 +56,8 @@ def blocks_table(scores: Iterable[Row]) -> pd.DataFrame:
 def seed_code_lengths(blocks: pd.DataFrame, tasks: Mapping[str, Task]) -> pd.DataFrame:
     """One row per (task, size, learner, candidate, seed): the sum over its hold-out blocks, in bits and nats.
 
-    `state` is `complete` if all hold-out examples were scored, `diverged` if one of its trainings diverged, else
-    `incomplete`; only a complete code has a length.
+    `state` is `complete` if all hold-out examples that are sent were scored, `diverged` if one of its trainings
+    diverged, else `incomplete`; only a complete code has a length.
     """
     code = [*CELL, "dataset", "seed"]
     failed = (blocks["status"] == DIVERGED) | blocks["nats"].isna()
@@ -68,7 +68,7 @@ def seed_code_lengths(blocks: pd.DataFrame, tasks: Mapping[str, Task]) -> pd.Dat
     )
     sums = sums.merge(either_by(blocks, code, [*PROTOCOL, *ORIGIN]), on=code).rename(columns={"dataset": "candidate"})
     sums["state"] = [
-        DIVERGED if failed else COMPLETE if n == len(find_task(task, tasks).holdout_inputs(size)) else INCOMPLETE
+        DIVERGED if failed else COMPLETE if n == len(find_task(task, tasks).scored_inputs(size)) else INCOMPLETE
         for failed, n, task, size in zip(sums["failed"], sums["n_examples"], sums["task"], sums["size"], strict=True)
     ]
     sums.loc[sums["state"] != COMPLETE, ["bits", "nats"]] = math.nan
@@ -80,17 +80,17 @@ def code_length_table(lengths: pd.DataFrame, tasks: Mapping[str, Task]) -> pd.Da
 
     `bits_mean` with its BCa bootstrap interval `ci_low`, `ci_high` (bits; `ci_note` says in words where there is none
     or it is doubtful), `nats_mean`, `bits_median`, `bits_per_example` = bits_mean / n_examples, the number of hold-out
-    examples. `uniform_bits` is what the uniform code takes, `of_uniform` = bits_mean / uniform_bits, `surplus_bits`
-    what the mean exceeds the shortest mean of the cell's rules by; `bimodal` says whether the dip test (`dip_p`) of
-    the seeds' logarithms is below .05 (empty for fewer than ten seeds). Diverged and incomplete
-    seeds are counted and take no part.
+    examples that are sent. `uniform_bits` is what the uniform code takes, `of_uniform` = bits_mean / uniform_bits,
+    `surplus_bits` what the mean exceeds the shortest mean of the cell's rules by; `bimodal` says whether the dip test
+    (`dip_p`) of the seeds' logarithms is below .05 (empty for fewer than ten seeds). Diverged and incomplete seeds are
+    counted and take no part.
 
     Source: Kharitonov & Chaabouni (ICLR 2021), section 2; the released code prints bits, summed.
     """
     rows: list[Row] = []
     for key, cell in lengths.groupby([*CELL, "candidate"], sort=False):
         name, size, learner, candidate = cast(tuple[str, int, str, str], key)
-        n_holdout = len(find_task(name, tasks).holdout_inputs(size))
+        n_holdout = len(find_task(name, tasks).scored_inputs(size))
         bits = cell.loc[cell["state"] == COMPLETE, "bits"].astype(float)
         interval = bca(bits.tolist(), f"{name}/{size}/{learner}/{candidate}")
         mean = float(bits.mean())

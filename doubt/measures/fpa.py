@@ -8,6 +8,7 @@ from typing import cast
 
 import pandas as pd
 
+from doubt.data.criteria import criteria
 from doubt.data.distinguish import n_ambiguous
 from doubt.data.task import Task, find_task
 from doubt.errors import UserError
@@ -29,7 +30,7 @@ FPA_COLUMNS = [
         "ci_method",
         "updates",
     ],
-    *[*PROTOCOL, *ORIGIN],
+    *[*PROTOCOL, *ORIGIN, "kind"],
 ]
 
 
@@ -56,7 +57,8 @@ def seed_classes(predictions: Iterable[Row]) -> pd.DataFrame:
 def fpa_table(seeds: pd.DataFrame, tasks: Mapping[str, Task]) -> pd.DataFrame:
     """One row per (task, size, learner, class); the shares `fpa` of a cell add up to 1.
 
-    `n` seeds of `n_seeds` are of the class: `fpa` = n / n_seeds, with its Wilson interval `ci_low`, `ci_high`;
+    `n` seeds of `n_seeds` are of the class: `fpa` = n / n_seeds, with its Wilson interval `ci_low`, `ci_high`; `kind`
+    says what the class is: a `candidate`, a `rule` or an `answer` that only classifies, or nothing of these (empty).
     `fpa_given_fit` = n / n_fit, undefined for seeds that do not fit. Of `n_holdout` hold-out inputs,
     `n_holdout_ambiguous` cannot tell all candidates apart.
 
@@ -68,6 +70,7 @@ def fpa_table(seeds: pd.DataFrame, tasks: Mapping[str, Task]) -> pd.DataFrame:
         task = find_task(name, tasks)
         n_seeds, n_fit = len(cell), int(cell["fits"].sum())
         about = {part: either(cell[part]) for part in (*PROTOCOL, *ORIGIN)}
+        kinds = {criterion.name: criterion.kind for criterion in criteria(task)}
         unknown = sorted(set(cell["class"]) - set(classes(task)))
         if unknown:
             raise UserError(f"predictions of {name}/{size}/{learner}: task {name!r} has no candidate {unknown[0]!r}")
@@ -85,5 +88,6 @@ def fpa_table(seeds: pd.DataFrame, tasks: Mapping[str, Task]) -> pd.DataFrame:
                 | {"n_holdout": len(task.holdout_inputs(size)), "n_holdout_ambiguous": n_ambiguous(task, size)}
                 | {"ci_method": "Wilson 95 %", "updates": int(cell["updates"].max())}
                 | about
+                | {"kind": kinds.get(label, "")}
             )
     return pd.DataFrame(rows, columns=FPA_COLUMNS)

@@ -29,6 +29,7 @@ def uniform_bits(task: Task, size: int, candidate: str) -> float:
     """
     outputs = [output for _, output in task.holdout_set(size, candidate)]
     known = {s for output in outputs for s in output} | {s for _, output in task.training_set(size) for s in output}
+    known |= set(task.unseen_symbols(size)[1])
     dictionary = -(-(SPECIAL + len(known)) // MULTIPLE) * MULTIPLE
     return sum(len(output) + 1 for output in outputs) * math.log2(dictionary)
 

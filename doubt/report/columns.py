@@ -12,11 +12,24 @@ _CELL = [count("size", "size"), text("learner", "learner")]
 FPA = [
     *_CELL,
     text("class", "class", "the rule that seeds follow; other: fits T, follows none; unfit: does not fit T"),
+    text("kind", "kind", "candidate: has a code length; rule, answer: only classify and are not sent"),
     count("seeds", "n", "seeds of the class"),
     count("of", "n_seeds", "all seeds"),
     shares("share of all seeds", "fpa", "ci_low", "ci_high", "with Wilson 95 % interval"),
     count("fit T", "n_fit", "seeds that decode T's inputs to T's outputs"),
     shares("share of those that fit", "fpa_given_fit", "given_fit_ci_low", "given_fit_ci_high"),
+]
+
+
+RESPONSES = [
+    *_CELL,
+    text("rule", "rule", "none: given by no rule and no answer"),
+    text("kind", "kind", "candidate: has a code length; rule, answer: only classify and are not sent"),
+    shares("share of responses", "share", "ci_low", "ci_high", "with bootstrap 95 % interval over seeds"),
+    count("seeds", "n_seeds", "seeds with outputs"),
+    count("inputs", "n_holdout", "hold-out inputs"),
+    shares("share where T is fitted", "share_given_fit", "given_fit_ci_low", "given_fit_ci_high"),
+    count("fit T", "n_fit", "seeds that decode T's inputs to T's outputs"),
 ]
 
 

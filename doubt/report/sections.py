@@ -83,6 +83,12 @@ def task_section(name: str, task: Task | None, tables: Mapping[str, pd.DataFrame
             _happened(of["fpa"]),
             columns.FPA,
         ),
+        page_table(
+            f"responses-{name}",
+            "Shares of single responses per rule that gives some, with bootstrap 95 % intervals over seeds",
+            _given(of["responses"]),
+            columns.RESPONSES,
+        ),
         page_table(f"code-length-{name}", "Code lengths (bits)", of["code_length"], columns.CODE_LENGTH),
         page_table(f"preferences-{name}", "Preferences, tested pair by pair", of["preferences"], columns.PREFERENCES),
         page_table(f"outputs-{name}", "What learners output", _outputs(of["outputs"]), columns.OUTPUTS),
@@ -93,7 +99,23 @@ def task_section(name: str, task: Task | None, tables: Mapping[str, pd.DataFrame
         example,
         [_figure(name, figure, of, figures) for figure in FIGURES if _is_measured(figure, of)],
         [table for table in page_tables if table.rows],
-        _notes(of),
+        [*(_only_classify(task, sizes) if task else []), *_notes(of)],
+    )
+
+
+def _only_classify(task: Task, sizes: list[int]) -> list[str]:
+    """The rules and answers that a task is also classified by, in a sentence."""
+    named = [
+        f"{name} ({in_numbers((inspect.getdoc(rule) or 'no description').split(chr(10))[0], [min(sizes)]).rstrip('.')})"
+        for name, rule in (*task.further_rules.items(), *task.answers.items())
+    ]
+    return [f"Also classified by, but not sent, so that they have no code length: {'; '.join(named)}."] if named else []
+
+
+def _given(responses: pd.DataFrame) -> pd.DataFrame:
+    """The rules that some response of a cell is of, the commonest first."""
+    return responses[responses["n"] > 0].sort_values(
+        ["size", "learner", "share"], ascending=[True, True, False], kind="stable"
     )
 
 

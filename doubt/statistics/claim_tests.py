@@ -40,6 +40,10 @@ def decide(test: dict[str, Any], cell: Key, tables: Mapping[str, pd.DataFrame]) 
     """A claim's test on one cell that was run."""
     if "share" in test:
         return _share(test, of_cell(tables["fpa"], cell))
+    if "responses" in test:
+        return _responses(test, of_cell(tables["responses"], cell))
+    if "per_example" in test:
+        return _per_example(test, cell, tables["code_length"])
     if "prefers" in test:
         return _preference(test, of_cell(tables["preferences"], cell))
     if "lengths" in test:
@@ -73,6 +77,65 @@ def _share(test: dict[str, Any], shares: pd.DataFrame) -> Outcome:
     needed = _seeds_needed(n / of, low, high)
     more = f"about {needed} seeds would settle it" if needed else "too close to the bound to be settled"
     return Outcome(UNDECIDED, f"{seen}: {more}", run=True, n=of)
+
+
+def _responses(test: dict[str, Any], responses: pd.DataFrame) -> Outcome:
+    (rule,) = test["responses"]
+    rows = responses[responses["rule"] == rule]
+    if rows.empty:
+        return Outcome(UNDECIDED, "responses were not measured")
+    row: Any = rows.iloc[0]
+    given_fit = test.get("given") == "fit"
+    n = int(row["n_fit" if given_fit else "n_seeds"])
+    if n == 0:
+        return Outcome(UNDECIDED, "no seed fits T" if given_fit else "all seeds diverged", run=True)
+    names = (
+        ("share_given_fit", "given_fit_ci_low", "given_fit_ci_high") if given_fit else ("share", "ci_low", "ci_high")
+    )
+    share, low, high = (float(row[name]) for name in names)
+    if n > 1 and math.isnan(low):  # all seeds equal
+        low = high = share
+    return _judged(f"{rule} in {share:.2f} of the responses", low, high, _wanted(test), n)
+
+
+def _per_example(test: dict[str, Any], cell: Key, code: pd.DataFrame) -> Outcome:
+    def interval(learner: str) -> tuple[float, float, float, int]:
+        rows = of_cell(code[code["candidate"] == test["per_example"]], (cell[0], cell[1], learner))
+        if rows.empty:
+            return math.nan, math.nan, math.nan, 0
+        row: Any = rows.iloc[0]
+        mean, low, high = (float(row[name]) / row["n_examples"] for name in ("bits_mean", "ci_low", "ci_high"))
+        n = int(row["n_seeds"])
+        return (mean, mean, mean, n) if n > 1 and math.isnan(low) else (mean, low, high, n)
+
+    mean, low, high, n = interval(cell[2])
+    if n == 0:
+        return Outcome(UNDECIDED, f"{test['per_example']} has no complete code")
+    said = f"{mean:.2g} bits per example"
+    if "below" not in test:
+        return _judged(said, low, high, _wanted(test), n)
+    outcomes = []
+    for learner in test["below"]:
+        other, other_low, other_high, m = interval(learner)
+        if m == 0:
+            return Outcome(UNDECIDED, f"not run with {learner}, to compare with")
+        against = f"{said}, {learner}'s {other:.2g}"
+        state = SUPPORTED if high < other_low else CONTRADICTED if low > other_high else UNDECIDED
+        outcomes.append(Outcome(state, against, run=True, n=min(n, m)))
+    worst = {CONTRADICTED: 0, UNDECIDED: 1, SUPPORTED: 2}
+    return min(outcomes, key=lambda outcome: worst[outcome.state])
+
+
+def _judged(said: str, low: float, high: float, wanted: tuple[float, float], n: int) -> Outcome:
+    """What an interval says about a range in which a value must lie."""
+    if math.isnan(low):
+        return Outcome(UNDECIDED, f"{said}, n = {n}: no interval", run=True, n=n)
+    seen = f"{said} [{low:.2g}, {high:.2g}], n = {n}"
+    if wanted[0] <= low and high <= wanted[1]:
+        return Outcome(SUPPORTED, seen, run=True, n=n)
+    if high < wanted[0] or low > wanted[1]:
+        return Outcome(CONTRADICTED, seen, run=True, n=n)
+    return Outcome(UNDECIDED, seen, run=True, n=n)
 
 
 def _wanted(test: dict[str, Any]) -> tuple[float, float]:

@@ -5,6 +5,10 @@ Kinds of tests (key `test` of a claim in `claims.yaml`):
 * `{share: [classes], at_least | at_most | about: x, within: w, given: all | fit}`: the share of seeds of these classes,
   by its Wilson interval: it must lie wholly on the right side of x (or within w of it); wholly on the wrong side
   contradicts.
+* `{responses: [a rule, or none], at_least | at_most: x, given: all | fit}`: the same of the share of responses, by its
+  bootstrap interval over seeds.
+* `{per_example: candidate, at_least | at_most: x}` or `{..., below: [learners]}`: its code length in bits per example,
+  by the interval of the mean; below another learner's if the intervals lie apart.
 * `{prefers: [rules], over: [others]}`: one of the rules is preferred to each of the others, by the corrected test on
   code lengths (on FPA where these were not measured); the reverse contradicts.
 * `{seed: s, lengths: {source length: output length}}` and `{seed: s, candidate: c, bits: x, within: w}`: one seed's
@@ -46,7 +50,7 @@ BUILT_IN = Path(__file__).with_name("claims.yaml")
 #: Updates per training that a claim speaks of unless it says otherwise.
 UPDATES = 3000
 KEYS = {"id", "statement", "source", "cells", "sizes_needed", "pool_sizes", "protocol", "updates", "test"}
-TESTS = {"share", "prefers", "lengths", "bits", "agreement", "sensitivity", "not_testable"}
+TESTS = {"share", "responses", "per_example", "prefers", "lengths", "bits", "agreement", "sensitivity", "not_testable"}
 
 
 @dataclass(frozen=True)

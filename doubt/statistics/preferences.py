@@ -8,8 +8,8 @@ from typing import Any, cast
 
 import pandas as pd
 
+from doubt.data.criteria import CANDIDATE
 from doubt.data.random_candidate import RANDOM
-from doubt.measures.classify import NO_RULE
 from doubt.measures.code_length import COMPLETE
 from doubt.measures.fpa import CELL
 from doubt.measures.intervals import bca
@@ -28,7 +28,7 @@ PREFERENCE_COLUMNS = [
 
 
 def preferences_table(lengths: pd.DataFrame, fpa: pd.DataFrame) -> pd.DataFrame:
-    """One row per (task, size, learner) and pair a, b of candidate rules.
+    """One row per (task, size, learner) and pair a, b of candidates; rules that only classify are not tested.
 
     Code lengths: paired differences a - b in bits over the seeds that completed both codes, with BCa interval of the
     mean, sign-flip, Wilcoxon and paired-t p, corrected by Holm over all pairs of the task that were run (`n_family`)
@@ -60,7 +60,7 @@ def preferences_table(lengths: pd.DataFrame, fpa: pd.DataFrame) -> pd.DataFrame:
 def _pairs(lengths: pd.DataFrame, fpa: pd.DataFrame) -> list[tuple[Any, ...]]:
     """Cell, pair, and the cell's rows of both tables."""
     of_lengths = dict(list(lengths[lengths["candidate"] != RANDOM].groupby(CELL)))
-    of_fpa = dict(list(fpa[~fpa["class"].isin(NO_RULE)].groupby(CELL)))
+    of_fpa = dict(list(fpa[fpa["kind"] == CANDIDATE].groupby(CELL)))
     found = []
     for cell in sorted({*of_lengths, *of_fpa}):
         codes, shares = of_lengths.get(cell, lengths[:0]), of_fpa.get(cell, fpa[:0])

@@ -7,8 +7,8 @@ from typing import Any
 
 import pandas as pd
 
+from doubt.data.criteria import CANDIDATE
 from doubt.data.random_candidate import RANDOM
-from doubt.measures.classify import NO_RULE
 from doubt.measures.code_length import COMPLETE
 from doubt.measures.fpa import CELL
 from doubt.measures.rows import PROTOCOL, Row, either
@@ -48,7 +48,7 @@ def verdicts_table(
             | {"rule": rule, "level": lead[f"{measure}_level"], "verdict": lead[f"{measure}_verdict"]}
             | by_code
             | by_fpa
-            | {"agree": str(shortest == most) if shortest and most and most not in NO_RULE else ""}
+            | {"agree": str(shortest == most) if shortest and most in _candidates(of["fpa"]) else ""}
             | {part: either([*of["code"][part], *of["fpa"][part]]) for part in PROTOCOL}
         )
     return pd.DataFrame(rows, columns=VERDICT_COLUMNS)
@@ -121,8 +121,9 @@ def _by_fpa(pairs: pd.DataFrame, fpa: pd.DataFrame) -> Row:
     row: Any = most.iloc[0]
     name = str(row["class"]) if len(most) == 1 else ""
     measured = pairs[pairs["fpa_level"] != NOT_MEASURED]
-    others = int((~fpa["class"].isin([*NO_RULE, name])).sum())
-    tested = name not in NO_RULE and others > 0 and int((measured["fpa_preferred"] == name).sum()) == others
+    candidates = _candidates(fpa)
+    others = len(candidates - {name})
+    tested = name in candidates and others > 0 and int((measured["fpa_preferred"] == name).sum()) == others
     few = bool((measured["fpa_level"] == DESCRIPTIVE).any())
     level = TESTED if tested else DESCRIPTIVE if few else OPEN
     said = " and ".join(most["class"]) + (" each" if len(most) > 1 else "")
@@ -137,6 +138,11 @@ def _by_fpa(pairs: pd.DataFrame, fpa: pd.DataFrame) -> Row:
         "fpa_level": level,
         "fpa_verdict": f"{row['n']} of {row['n_seeds']} seeds: {said}",
     }
+
+
+def _candidates(fpa: pd.DataFrame) -> set[str]:
+    """The classes that are candidates: rules that only classify have no code length, and are not tested."""
+    return set(fpa.loc[fpa["kind"] == CANDIDATE, "class"])
 
 
 def p_value(p: float) -> str:

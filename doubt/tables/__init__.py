@@ -6,6 +6,7 @@ FILES = (
     "seed_classes.csv",
     "seed_code_lengths.csv",
     "fpa.csv",
+    "responses.csv",
     "code_length.csv",
     "preferences.csv",
     "verdicts.csv",

@@ -9,8 +9,8 @@ from typing import Any
 
 import pandas as pd
 
+from doubt.data.criteria import CANDIDATE
 from doubt.data.random_candidate import RANDOM
-from doubt.measures.classify import NO_RULE
 from doubt.measures.fpa import CELL
 from doubt.measures.rows import PROTOCOL, either
 from doubt.tables.wording import number, share, span
@@ -75,7 +75,9 @@ def significance_marks(preferences: pd.DataFrame) -> pd.DataFrame:
 
 def _of_task(task: str, fpa: pd.DataFrame, code: pd.DataFrame, marks: pd.DataFrame | None) -> PaperTable:
     fpa, code = fpa[fpa["task"] == task], code[code["task"] == task]
-    rules = [c for c in dict.fromkeys(fpa["class"]) if c not in NO_RULE]
+    sent = fpa["kind"] == CANDIDATE
+    only_classify = list(dict.fromkeys(fpa.loc[~sent & (fpa["kind"] != "") & (fpa["n"] > 0), "class"]))
+    rules = [*dict.fromkeys(fpa.loc[sent, "class"]), *only_classify]
     codes = list(dict.fromkeys(code["candidate"]))
     cells = sorted({(row[1], row[0]) for f in (fpa, code) for row in f[["size", "learner"]].itertuples(index=False)})
     cells = [(learner, size) for learner, size in cells]
@@ -85,6 +87,8 @@ def _of_task(task: str, fpa: pd.DataFrame, code: pd.DataFrame, marks: pd.DataFra
         f"{task}: fraction of perfect agreement (FPA, share of all seeds, Wilson 95 % interval) and code length (bits, "
         f"mean over seeds, BCa bootstrap 95 % interval); shortest code in bold; n: seeds. Protocol: {protocol}."
     )
+    if only_classify:
+        caption += f" Rules that only classify and are not sent: {', '.join(only_classify)}."
     if marks is not None:
         caption += (
             " Stars: shorter than every other candidate's, sign-flip permutation test, Holm-corrected within the task: "

@@ -20,6 +20,7 @@ from doubt.measures.code_length import (
     seed_code_lengths,
 )
 from doubt.measures.fpa import CELL, FPA_COLUMNS, SEED_CLASS_COLUMNS, fpa_table, seed_classes
+from doubt.measures.responses import RESPONSE_COLUMNS, responses_table
 from doubt.measures.rows import ORIGIN, PROTOCOL, Row, check_one_protocol
 from doubt.statistics.agreement import AGREEMENT_COLUMNS, agreement_table
 from doubt.statistics.claims import BUILT_IN, CLAIM_COLUMNS, claims_table, read_claims
@@ -33,7 +34,7 @@ COST_COLUMNS = [*CELL, *ORIGIN, "host", "n_trainings", "n_diverged", "seconds", 
 TEXT = {
     *["pred", "src", "agrees", "seeds", "ci_note", "class", "candidate", "torch", "bimodal", "a", "b", "preferred"],
     *["level", "verdict", "fpa_preferred", "fpa_level", "fpa_class", "fpa_verdict", "code_rule", "code_level"],
-    *["code_lead", "code_verdict", "agree", "rule", "rho_note", "state", "why"],
+    *["code_lead", "code_verdict", "agree", "rule", "kind", "rho_note", "state", "why"],
 }
 #: Each table's file (without `.csv`) and columns.
 COLUMNS = {
@@ -41,6 +42,7 @@ COLUMNS = {
     "seed_classes": SEED_CLASS_COLUMNS,
     "seed_code_lengths": SEED_LENGTH_COLUMNS,
     "fpa": FPA_COLUMNS,
+    "responses": RESPONSE_COLUMNS,
     "code_length": CODE_LENGTH_COLUMNS,
     "outputs": OUTPUT_COLUMNS,
     "costs": COST_COLUMNS,
@@ -71,6 +73,7 @@ def build_tables(
         "seed_classes": seeds,
         "seed_code_lengths": lengths,
         "fpa": fpa,
+        "responses": responses_table(predictions, tasks),
         "code_length": code,
         "preferences": preferences,
         "verdicts": verdicts,

@@ -12,11 +12,12 @@ from fairseq.data import Dictionary
 
 from doubt.data.binary import binarize, load_dataset
 from doubt.data.files import BINARY_FILES
-from doubt.data.task import FPA, line, load_tasks
+from doubt.data.task import FPA, line
 from doubt.data.text import dictionary_order, training_pairs
 from doubt.errors import UserError
+from tests.shared.tasks import released_tasks
 
-TASKS = load_tasks()
+TASKS = released_tasks()
 
 
 def test_binary_data_hold_the_text(results: Path) -> None:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import hashlib
-from itertools import combinations
+from itertools import combinations, product
 from pathlib import Path
 
 import pytest
 
+from doubt.data.check import check_task
 from doubt.data.task import Task, check_size, find_task, load_tasks, words
 from doubt.errors import UserError
 from tests.shared.workspace import ROOT
@@ -45,18 +46,60 @@ def test_valid_files_equal_test_files(results: Path) -> None:
 
 
 @pytest.mark.parametrize(("task", "size"), CELLS, ids=lambda v: v.name if isinstance(v, Task) else str(v))
-def test_candidates_agree_on_T_and_each_pair_differs_on_H(task: Task, size: int) -> None:
-    for source in task.training_inputs(size):
-        assert len({rule(source, size) for rule in task.candidates.values()}) == 1
-    for one, other in combinations(task.candidates.values(), 2):
+def test_rules_agree_on_T_and_each_pair_differs_on_H(task: Task, size: int) -> None:
+    """Candidates also on what is sent of H; further rules, which may be silent, too."""
+    rules = {**task.candidates, **task.further_rules}
+    for source in set(task.training_inputs(size)):
+        assert len({rule(source, size) for rule in rules.values()} - {None}) == 1
+    for one, other in combinations(rules.values(), 2):
         assert any(one(source, size) != other(source, size) for source in task.holdout_inputs(size))
+    for one, other in combinations(task.candidates.values(), 2):
+        assert any(one(source, size) != other(source, size) for source in task.scored_inputs(size))
 
 
 @pytest.mark.parametrize(("task", "size"), CELLS, ids=lambda v: v.name if isinstance(v, Task) else str(v))
-def test_T_and_H_share_no_input_and_are_what_is_decoded(task: Task, size: int) -> None:
-    training, holdout = task.training_inputs(size), task.holdout_inputs(size)
-    assert len(set(training + holdout)) == len(training) + len(holdout)
-    assert sorted(task.test_inputs(size)) == sorted(training + holdout)
+def test_T_and_H_share_no_input_and_all_that_classifies_is_decoded(task: Task, size: int) -> None:
+    training, holdout = set(task.training_inputs(size)), task.holdout_inputs(size)
+    assert len(set(holdout)) == len(holdout) and not training & set(holdout)
+    tested = task.test_inputs(size)
+    assert len(set(tested)) == len(tested) and {*task.fit_inputs(size), *holdout} <= set(tested) <= {
+        *training,
+        *holdout,
+    }
+    assert set(task.scored_inputs(size)) <= set(holdout) and set(task.fit_inputs(size)) <= training
+    for answer, rule in product(task.answers.values(), task.candidates.values()):
+        assert all(isinstance(answer(source, rule(source, size), size), bool) for source in holdout[:50])
+    check_task(task, size)
+
+
+#: Trainings per seed of the code lengths of all candidates, T's among them, and the blocks K.
+COSTS = [
+    ("oddone-or-linear", 4, 12, 34),
+    ("odd-or-place", 4, 5, 25),
+    ("mul-by-3", 5, 6, 21),
+    ("copy-or-reverse", 4, 2, 5),
+    ("copy-or-reverse", 5, 3, 9),
+    ("copy-or-reverse", 6, 7, 25),
+    ("first-last-majority-parity", 5, 3, 9),
+    ("first-last-majority-parity", 7, 14, 53),
+    ("scan-add-jump", 1, 5, 13),
+    ("scan-twice-thrice-jump", 1, 7, 19),
+    ("agreement", 64, 4, 13),
+    ("question", 384, 4, 13),
+    ("count-wrap-saturate", 10, 9, 25),
+    ("comp-or-mem-40", 6, 34, 67),
+    ("comp-or-mem-40", 36, 4, 7),
+    ("compo2", 24, 5, 13),
+    ("oddone-or-hierar-mirr-cofr-paren", 4, 5, 9),
+    ("mutual-exclusivity", 8, 1, 1),
+]
+
+
+@pytest.mark.parametrize(("name", "size", "blocks", "trainings"), COSTS)
+def test_blocks_and_trainings_per_seed(name: str, size: int, blocks: int, trainings: int) -> None:
+    task = TASKS[name]
+    assert task.n_blocks(size) == blocks
+    assert 1 + len(task.candidates) * (blocks - 1) == trainings
 
 
 @pytest.mark.parametrize(
@@ -70,6 +113,72 @@ def test_T_and_H_share_no_input_and_are_what_is_decoded(task: Task, size: int) -
         ("comp-or-mem", 5, "F b", {"compo": "B B B", "mem_prim": "B", "mem_func": "A A A"}),
         ("comp-or-mem", 5, "F a", {"compo": "A A A", "mem_prim": "A A A", "mem_func": "A A A"}),
         ("comp-or-mem", 5, "c", {"compo": "C", "mem_prim": "C", "mem_func": "C"}),
+        ("oddone-or-linear", 4, "b a a a a", {"hierar": "a", "linear": "a", "oddone": "b"}),
+        ("oddone-or-linear", 4, "a a a a b a a", {"hierar": "a", "linear": "b", "oddone": "b"}),
+        ("oddone-or-hierar-mirr-pcfg", 4, "a b b b a", {"hierar": "b", "oddone": "a"}),
+        ("oddone-or-hierar-mirr-cofr-paren", 4, "[ a [ b [ b ] b ] a ]", {"hierar": "b", "oddone": "a"}),
+        ("compo2", 6, "F 60", {"compo": "O60 O60 O60", "mem_prim": "O60", "mem_func": "O1 O1 O1"}),
+        ("compo2", 6, "F 5", {"compo": "O5 O5 O5", "mem_prim": "O5 O5 O5", "mem_func": "O5 O5 O5"}),
+        ("comp-or-mem-40", 6, "F p9", {"comp": "o9 o9 o9", "mem": "o9"}),
+        (
+            "scan-jump",
+            1,
+            "jump twice after look",
+            {"compo": "I_LOOK I_JUMP I_JUMP", "mem": "I_JUMP", "subst": "I_LOOK I_WALK I_WALK"},
+        ),
+        (
+            "scan-twice-thrice-jump",
+            1,
+            "jump left twice",
+            {
+                "compo": "I_TURN_LEFT I_JUMP I_TURN_LEFT I_JUMP",
+                "mem": "I_TURN_LEFT I_JUMP",
+                "subst": "I_TURN_LEFT I_WALK I_TURN_LEFT I_WALK",
+            },
+        ),
+        (
+            "odd-or-place",
+            4,
+            "a b b a a",
+            {"middle": "b", "left": "a", "right": "a", "oddone": "b", "parity": "a", "newcomer": "b"},
+        ),
+        (
+            "mul-by-3",
+            5,
+            "a a",
+            {"mem": "b " * 14 + "b", "add": "b " * 11 + "b", "affine": "b " * 8 + "b", "mul": "b " * 5 + "b"},
+        ),
+        (
+            "copy-or-reverse",
+            5,
+            "a a b b b",
+            {"copy": "a a b b b", "reverse": "b b b a a", "mirror_left": "a a b a a", "mirror_right": "b b b b b"},
+        ),
+        ("first-last-majority-parity", 5, "b a a b a", {"first": "b", "last": "a", "majority": "a", "parity": "a"}),
+        (
+            "agreement",
+            64,
+            "my dogs near the cat jumped present",
+            {
+                "subject": "my dogs near the cat jump",
+                "recent": "my dogs near the cat jumps",
+                "any_plural": "my dogs near the cat jump",
+                "all_plural": "my dogs near the cat jumps",
+            },
+        ),
+        (
+            "question",
+            96,
+            "the dog who does sleep doesn't swim quest",
+            {
+                "main": "doesn't the dog who does sleep swim",
+                "first": "does the dog who sleep doesn't swim",
+                "first_kept": "does the dog who does sleep swim",
+                "main_kept": "doesn't the dog who sleep doesn't swim",
+            },
+        ),
+        ("count-wrap-saturate", 5, "a a a a a a a", {"count": "b b b b b b b", "wrap": "b b", "saturate": "b b b b b"}),
+        ("mutual-exclusivity", 4, "w4", {"unused": "m4", "used_1": "m1", "used_2": "m2", "used_3": "m3"}),
     ],
 )
 def test_outputs_of_candidates(task: str, size: int, source: str, outputs: dict[str, str]) -> None:
@@ -100,6 +209,13 @@ def test_a_task_of_ones_own_is_a_file_in_a_folder(tmp_path: Path, place: str) ->
         (("sizes = (2, 3)", ""), "class Reverse lacks sizes"),
         (("def holdout_inputs", "def holdout_input"), "class Reverse lacks holdout_inputs"),
         (('"same": ', '"unfit": '), "candidate name 'unfit' is reserved"),
+        (
+            ("sizes = (2, 3)", "sizes = (2, 3); further_rules = {'same': None}"),
+            "two rules or answers are called 'same'",
+        ),
+        (("sizes = (2, 3)", "sizes = (2, 3); answers = {'none': None}"), "answer name 'none' is reserved"),
+        (("sizes = (2, 3)", "sizes = (2, 3); block_size = {2: 1}"), "block_size lacks size 3"),
+        (("sizes = (2, 3)", "sizes = (2, 3); block_size = {2: 1, 3: 0}"), "whole number of at least 1, it is 0"),
         (('name = "reverse"', 'name = "Re verse"'), "task name 'Re verse'"),
         (("sizes = (2, 3)", "sizes = ()"), "sizes must be whole numbers"),
         (("class Reverse(Task)", "class Reverse()"), "must define exactly one subclass"),

@@ -15,7 +15,6 @@ from typing import Any
 
 import pytest
 
-from doubt.data.task import load_tasks
 from doubt.errors import UserError
 from doubt.figures.draw import draw_figures
 from doubt.measures.classify import predictions
@@ -25,9 +24,10 @@ from doubt.report.page import build_page
 from doubt.report.question import in_numbers, question
 from doubt.tables.tables import build_tables, read_table, write_tables
 from tests.shared.made_up import Row, code, decode, follow, write_cells
+from tests.shared.tasks import released_tasks
 from tests.shared.workspace import ROOT
 
-TASKS = load_tasks()
+TASKS = released_tasks()
 COUNT = TASKS["count-or-mem"]
 
 

@@ -14,7 +14,8 @@ from pathlib import Path
 from typing import Any
 
 from doubt.data.random_candidate import RANDOM, rules
-from doubt.data.task import Task, line, load_tasks
+from doubt.data.task import Task, line
+from tests.shared.tasks import released_tasks
 
 LEARNERS = ("lstm-attention", "lstm", "cnn", "transformer")
 FIRST_RULE = ("lstm-attention", "lstm")
@@ -58,9 +59,10 @@ def decode(
 
 def code(task: Task, size: int, candidate: str, learner: str, seed: int, bits: float, **changes: Any) -> list[Row]:
     """All blocks of one seed's code, `bits` in all, less and less from block to block."""
-    n, k = len(task.holdout_inputs(size)), task.n_blocks(size)
+    n, k = len(task.scored_inputs(size)), task.n_blocks(size)
     weights = [0.7**block for block in range(k)]
-    sizes = [min(task.block_size, n - block * task.block_size) for block in range(k)]
+    together = task.block_size_at(size)
+    sizes = [min(together, n - block * together) for block in range(k)]
     return [
         score(
             task.name, size, candidate, learner, seed, block + 1, sizes[block],
@@ -109,8 +111,8 @@ def write_cells(
     sizes: Mapping[str, Sequence[int]] | None = None,
     learners: Sequence[str] = LEARNERS,
 ) -> list[Path]:
-    """Cell files of all tasks, sizes and learners below `folder`; returns their paths."""
-    tasks, seeds, paths = tasks or load_tasks(), list(seeds), []
+    """Cell files of tasks (None: the released ones), all sizes and learners, below `folder`; returns their paths."""
+    tasks, seeds, paths = tasks or released_tasks(), list(seeds), []
     for task in tasks.values():
         for size in (sizes or {}).get(task.name, task.sizes):
             for learner in learners:

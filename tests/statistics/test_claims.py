@@ -119,6 +119,38 @@ def test_preferences_by_fpa_where_codes_were_not_measured() -> None:
     assert evaluated(claim, seeds(8, "mem")) == ("supported", "mem preferred by FPA, n = 8 (count-or-mem/10/lstm)")
 
 
+@pytest.mark.parametrize(
+    ("rules", "test", "state", "why"),
+    [
+        (["count"] * 12, {"responses": ["count"], "at_least": 0.5}, "supported", "count in 1.00 of the responses"),
+        (["mem"] * 12, {"responses": ["count"], "at_least": 0.5}, "contradicted", "count in 0.00 of the responses"),
+        (["count", "mem"] * 3, {"responses": ["count"], "at_least": 0.5}, "undecided", "[0.17, 0.83], n = 6"),
+        (["other"] * 6 + ["mem"] * 6, {"responses": ["none"], "at_least": 0.1}, "supported", "none in 0.50"),
+        (["unfit"] * 3, {"responses": ["none"], "at_least": 0.1, "given": "fit"}, "undecided", "no seed fits T"),
+        (["count"], {"responses": ["count"], "at_least": 0.5}, "undecided", "n = 1: no interval"),
+    ],
+)
+def test_shares_of_responses(rules: list[str], test: dict[str, Any], state: str, why: str) -> None:
+    rows = [decode("count-or-mem", 10, "lstm", s, follow(COUNT, 10, rule)) for s, rule in enumerate(rules, 1)]
+    found = evaluated({"cells": cells(10), "test": test}, rows)
+    assert found[0] == state and why in found[1]
+
+
+def test_code_lengths_per_example() -> None:
+    """H of count-or-mem has 20 inputs: 100 to 107 bits are 5 to 5.4 an example."""
+    rows = [r for s in range(1, 9) for r in code(COUNT, 10, "count", "lstm", s, 99.0 + s)]
+    rows += [r for s in range(1, 9) for r in code(COUNT, 10, "count", "cnn", s, 9.0 + s)]
+
+    def state(**test: Any) -> str:
+        return evaluated({"cells": cells(10), "test": {"per_example": "count", **test}}, rows)[0]
+
+    assert state(at_least=5) == "supported" and state(at_most=4.9) == "contradicted"
+    assert state(at_most=5.2) == "undecided"
+    assert state(below=["cnn"]) == "contradicted" and state(below=["cnn", "transformer"]) == "undecided"
+    other = {"cells": cells(10, learners=("cnn",)), "test": {"per_example": "count", "below": ["lstm"]}}
+    assert evaluated(other, rows) == ("supported", "0.68 bits per example, lstm's 5.2 (count-or-mem/10/cnn)")
+
+
 def test_lengths_of_one_seed() -> None:
     claim = next(c for c in read_claims(BUILT_IN) if c["id"] == "readme-lstm-multiplies")
     row = decode("add-or-mul", 20, "lstm-attention", 1, follow(SUMS, 20, "mul"), rng_streams="released")
@@ -158,7 +190,8 @@ def test_the_built_in_claims_speak_of_what_exists() -> None:
         task = TASKS[claim["cells"]["task"]]
         assert set(claim["cells"]["sizes"]) <= set(task.sizes)
         named = {*claim["test"].get("share", []), *claim["test"].get("prefers", []), *claim["test"].get("over", [])}
-        assert named <= {*task.candidates, "other", "unfit", "diverged"}
+        named |= {*claim["test"].get("responses", [])} | {claim["test"].get("per_example", "none")}
+        assert named <= {*task.candidates, "other", "unfit", "diverged", "none"}
 
 
 @pytest.mark.parametrize(

@@ -14,16 +14,16 @@ import pandas as pd
 import pytest
 
 from doubt.data.random_candidate import with_random
-from doubt.data.task import load_tasks
 from doubt.errors import UserError
-from doubt.measures.classify import predictions
+from doubt.measures.classify import classes, predictions
 from doubt.measures.rows import either, read_runs
 from doubt.tables.paper_table import latex, markdown, number, paper_tables
 from doubt.tables.tables import COLUMNS, build_tables, read_table, write_tables
 from tests.shared.made_up import code, decode, follow, score, write_cells
+from tests.shared.tasks import released_tasks
 from tests.shared.workspace import ROOT
 
-TASKS = load_tasks()
+TASKS = released_tasks()
 COUNT = TASKS["count-or-mem"]
 
 
@@ -73,7 +73,7 @@ def test_the_rows_of_the_tables(made_up: Path) -> None:
     tables = {name: read_table(made_up / "tables", name) for name in COLUMNS}
     n_codes = sum(2 * len(task.candidates) for task in TASKS.values())
     assert len(tables["code_length"]) == n_codes and len(tables["seed_code_lengths"]) == 3 * n_codes
-    assert len(tables["fpa"]) == sum(2 * (len(task.candidates) + 3) for task in TASKS.values())
+    assert len(tables["fpa"]) == sum(2 * len(classes(task)) for task in TASKS.values())
     blocks = sum(3 * 2 * len(t.candidates) * t.n_blocks(t.sizes[0]) for t in TASKS.values())
     assert len(tables["blocks"]) == blocks
     assert tables["fpa"].groupby(["task", "size", "learner"])["fpa"].sum().tolist() == pytest.approx([1] * 8)

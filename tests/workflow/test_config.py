@@ -153,6 +153,9 @@ def test_a_grid_file_of_the_released_code_spans_learners(tmp_path: Path) -> None
         ("{", "is no JSON"),
         ("[1]", "must hold one object"),
         ('{"mdl-batch-size": [1, 2]}', "several"),
+        ('{"mdl-epochs": [1, 2]}', "several values for mdl-epochs"),
+        ('{"mdl-epochs": ["many"]}', "mdl-epochs = 'many'; it must be a whole number"),
+        ('{"mdl-epochs": 500, "mdl-batch-size": 16}', "the critique's code draws fixed chunks"),
     ],
 )
 def test_a_grid_file_that_is_none_is_refused(tmp_path: Path, text: str | None, complaint: str) -> None:
@@ -160,6 +163,22 @@ def test_a_grid_file_that_is_none_is_refused(tmp_path: Path, text: str | None, c
         (tmp_path / "grid.json").write_text(text)
     with pytest.raises(UserError, match=complaint):
         expand_grids(GOOD | {"learners": {"cnn": {"grid": str(tmp_path / "grid.json")}}})
+
+
+@pytest.mark.parametrize(
+    ("how", "updates"),
+    [
+        ({"mdl-batches-per-epoch": [5]}, 5),
+        ({"mdl-epochs": [3000]}, 3000),
+        ({"mdl-epochs": 500, "mdl-batches-per-epoch": [1000]}, 500_000),
+    ],
+)
+def test_updates_of_the_papers_and_of_the_critiques_grid_files(
+    tmp_path: Path, how: dict[str, Any], updates: int
+) -> None:
+    (tmp_path / "grid.json").write_text(json.dumps({"arch": ["lstm"]} | how))
+    learners = expand_grids({"learners": {"it": {"grid": str(tmp_path / "grid.json")}}})[0]["learners"]
+    assert learners == {"it": {"arch": "lstm", "updates": updates}}
 
 
 def test_resolved_learners_are_remembered(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

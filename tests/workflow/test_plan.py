@@ -103,7 +103,10 @@ def test_engine_fused_takes_many_trainings_into_a_job(cache: Path) -> None:
 
 @pytest.mark.parametrize(
     ("changed", "reason"),
-    [({"batch_size": 4}, "batches drawn by chance"), ({"protocol": "released"}, "rng_streams 'released'")],
+    [
+        ({"batch_size": 4, "rng_streams": "released"}, "rng_streams 'released'"),
+        ({"protocol": "released"}, "rng_streams 'released'"),
+    ],
 )
 def test_what_has_no_fused_form_is_trained_by_fairseq_with_a_notice(
     cache: Path, changed: dict[str, Any], reason: str

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections import defaultdict
 from collections.abc import Hashable, Iterator, Sequence
+from dataclasses import dataclass, replace
 from typing import TypeVar
 
 import torch
@@ -14,7 +15,8 @@ from doubt.engines.fused.arrays.gradients import Gradients
 from doubt.engines.fused.arrays.parameters import Parameters
 from doubt.engines.fused.learners.architectures import ARCHITECTURES
 from doubt.engines.fused.optimisation import nll
-from doubt.training import Decode, Learner, Result, Score, Training
+from doubt.engines.reference.decoding import TOGETHER
+from doubt.training import Decode, Ids, Learner, Result, Score, Training
 
 Request = TypeVar("Request")
 
@@ -39,11 +41,32 @@ def evaluate(trainings: Sequence[Training], weights: Parameters, results: Sequen
         if not all(map(math.isfinite, results[row].nats.values())):
             results[row].status, results[row].nats = "diverged", {}
     decodes = [(row, decode) for row in rows if results[row].status == "ok" for decode in trainings[row].decodes]
-    shapes = [(len(each.sources), max(map(len, each.sources)), each.min_len, each.max_len) for _, each in decodes]
-    for chosen, alike in _groups(decodes, shapes, together):
-        outputs = decode_sources(learner, weights.select(chosen), alike)
-        for row, decode, output in zip(chosen, alike, outputs, strict=True):
-            results[row].outputs[decode.key] = output
+    for row, decode in decodes:
+        results[row].outputs[decode.key] = [[] for _ in decode.sources]
+    pieces = [(row, piece) for row, decode in decodes for piece in _pieces(decode)]
+    shapes = [(len(p.sources), max(map(len, p.sources)), p.decode.min_len, p.decode.max_len) for _, p in pieces]
+    for chosen, alike in _groups(pieces, shapes, together):
+        parts = [replace(piece.decode, sources=piece.sources) for piece in alike]
+        outputs = decode_sources(learner, weights.select(chosen), parts)
+        for row, piece, output in zip(chosen, alike, outputs, strict=True):
+            results[row].outputs[piece.decode.key][piece.start : piece.start + len(output)] = output
+
+
+@dataclass(frozen=True)
+class _Piece:
+    """The sources of a request that are decoded together, from the place `start` on."""
+
+    decode: Decode
+    start: int
+
+    @property
+    def sources(self) -> tuple[Ids, ...]:
+        return self.decode.sources[self.start : self.start + TOGETHER]
+
+
+def _pieces(decode: Decode) -> list[_Piece]:
+    """A request in pieces, as the reference engine cuts it."""
+    return [_Piece(decode, start) for start in range(0, len(decode.sources), TOGETHER)]
 
 
 def score_blocks(learner: Learner, weights: Parameters, scores: Sequence[Score]) -> list[float]:

@@ -11,14 +11,15 @@ from fairseq.data import Dictionary
 from torch import Tensor
 
 from doubt.data.vocabulary import dictionary_of
-from doubt.engines.fused.arrays.batch import Shape, make_batch
+from doubt.engines.fused.arrays.batch import Shape, make_batch, shape_of
+from doubt.engines.fused.arrays.drawn import Drawn
 from doubt.engines.fused.arrays.gradients import Gradients
 from doubt.engines.fused.arrays.masks import DropoutMasks
 from doubt.engines.fused.arrays.parameters import Parameters
 from doubt.engines.fused.learners.architectures import ARCHITECTURES
 from doubt.engines.fused.optimisation import Adam, Schedule, nll
 from doubt.engines.reference.models import build_model
-from doubt.engines.reference.randomness import seed_everything
+from doubt.engines.reference.randomness import drawn_places, seed_everything
 from doubt.training import Training
 
 #: How often a lockstep looks which of its models are still finite (on a GPU, each look waits for the device).
@@ -49,6 +50,12 @@ def initial_weights(trainings: Sequence[Training], device: torch.device) -> Para
     return weights
 
 
+def shape_of_training(training: Training) -> Shape:
+    """The shape that a training's batches need, of all its examples or of some that are drawn."""
+    shape, size = shape_of(training.examples), training.learner.batch_size
+    return shape if size is None else Shape(size, shape.source, shape.target)
+
+
 class Lockstep:
     """Trainings in progress.
 
@@ -64,6 +71,7 @@ class Lockstep:
             steps_before: steps that Adam's moments have seen in earlier blocks of the same chains.
         """
         self.trainings, self.shape = list(trainings), shape
+        self.rows = range(len(self.trainings))
         learner = self.trainings[0].learner
         self._schedule = Schedule.of(learner)
         self._updates = learner.updates
@@ -71,11 +79,17 @@ class Lockstep:
         self.weights = initial_weights(trainings, device)
         self.adam = Adam(self.weights, self._schedule)
         self._gradients = Gradients(self.weights)
-        self._batch = make_batch([training.examples for training in trainings], device, shape=shape)
-        architecture = ARCHITECTURES[learner.arguments["arch"]]
-        self._fused = architecture(learner, self.weights, self._gradients, self._batch)
+        self._architecture = ARCHITECTURES[learner.arguments["arch"]]
+        self._drawn: Drawn | None = None
+        sets = [training.examples for training in trainings]
+        if learner.batch_size is None:
+            self._batch = make_batch(sets, device, shape=shape)
+        else:
+            self._drawn = Drawn(sets, learner.batch_size, shape, device)
+            self._batch = self._drawn.batch([[0] * learner.batch_size for _ in sets])  # each update has its own
+        self._fused = self._architecture(learner, self.weights, self._gradients, self._batch)
         keys = [training.key for training in trainings]
-        self._masks = DropoutMasks(architecture.sites(learner, shape), keys, self._batch.places, device)
+        self._masks = DropoutMasks(self._architecture.sites(learner, shape), keys, self._batch.places, device)
         precision = torch.float32 if device.type == "cuda" else torch.float64
         self._step_sizes = torch.tensor(self._schedule.step_sizes(steps_before), device=device, dtype=precision)
         self._counter = torch.zeros(1, dtype=torch.long, device=device)
@@ -85,7 +99,10 @@ class Lockstep:
 
     def update(self) -> None:
         """Update all models once."""
-        if self._graph is not None:
+        if self._drawn is not None:
+            self._draw(self._drawn)
+            self._update()
+        elif self._graph is not None:
             self._graph.replay()
         elif self._counter.is_cuda and self.done >= WARM_UP:
             self._graph = torch.cuda.CUDAGraph()
@@ -109,6 +126,16 @@ class Lockstep:
         """Go on from update number `done`, with weights and moments that have been set to match."""
         self.done = done
         self._counter.fill_(done)
+
+    def _draw(self, drawn: Drawn) -> None:
+        """Put together the batch of the next update, as the reference engine draws it."""
+        learner = self.trainings[0].learner
+        assert learner.batch_size is not None
+        self._batch = drawn.batch(
+            [drawn_places(each.key, self.done, len(each.examples), learner.batch_size) for each in self.trainings]
+        )
+        self._fused = self._architecture(learner, self.weights, self._gradients, self._batch)
+        self._masks.move(self._batch.places)
 
     @torch.no_grad()
     def _update(self) -> None:

@@ -53,8 +53,6 @@ def supports(learner: Learner, protocol: Protocol) -> str | None:
         return f"architecture {arch!r} has no fused form; {', '.join(sorted(HONOURED))} have"
     if learner.user_dir is not None:
         return f"user_dir {learner.user_dir!r} may change what architecture {arch!r} is"
-    if learner.batch_size is not None:
-        return "batch_size: batches drawn by chance have no fused form"
     if protocol.rng_streams == "released":
         return "rng_streams 'released': its dropout is fairseq's own stream of random numbers"
     for name, value in (("optimizer", "adam"), ("lr_scheduler", "inverse_sqrt")):

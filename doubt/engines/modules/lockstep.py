@@ -11,6 +11,7 @@ from torch import Tensor
 
 from doubt.engines.fused.arrays.batch import Batch, Shape, make_batch
 from doubt.engines.fused.arrays.gradients import Gradients
+from doubt.engines.fused.arrays.parameters import Parameters
 from doubt.engines.fused.optimisation import Adam, Schedule, nll
 from doubt.engines.modules.inputs import Inputs, make_inputs, vocabulary_of
 from doubt.engines.modules.masks import SiteMasks
@@ -93,6 +94,14 @@ class Lockstep:
     def finished(self) -> bool:
         """Whether no model has anything left to do."""
         return self.done >= self._updates or all(stopped is not None for stopped in self.stopped)
+
+    @property
+    def weights(self) -> Parameters:
+        return self.models.weights
+
+    def jump(self, done: int) -> None:
+        """Go on from update number `done`, with weights and moments that have been set to match."""
+        self.done = done
 
     def _drawn(self, update: int) -> tuple[Batch, Inputs]:
         """The batch of an update: all examples sent so far, or `batch_size` of them drawn with replacement."""

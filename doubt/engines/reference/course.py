@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import random
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict
 from typing import Any
 
@@ -13,33 +13,42 @@ import torch
 
 from doubt.engines.reference.optimisation import Optimizer
 from doubt.engines.reference.saved_state import SavedState
-from doubt.training import Result
+from doubt.training import Result, Seen, Training
 
 
 class Course:
     """The place in the chain and in its training, with Python's random stream; torch's is set before every update.
 
-    `place` and `update` say what comes next, `seconds` how long the training at that place has taken so far, `finished`
-    holds the results of the trainings before it. The released streams draw a training's batches from Python's stream
-    before its first update, so the stream's state at that moment, `_stream_before`, is kept too.
+    `place` and `update` say what comes next, `seconds` how long the training at that place has taken so far, `seen`
+    what it gave at its milestones; `finished` holds the results of the trainings before it. The released streams draw a
+    training's batches from Python's stream before its first update, so the stream's state at that moment,
+    `_stream_before`, is kept too.
     """
 
     def __init__(self, saved: SavedState) -> None:
         self.place = 0
         self.update = 0
         self.seconds = 0.0
+        self.seen = Seen()
         self.finished: list[Result] = []
         self._saved = saved
         self._started = time.monotonic()
         self._stream_before = random.getstate()
         self._stream: Any = None
 
-    def resume(self, model: torch.nn.Module, optimizer: Optimizer) -> bool:
-        """Go on from a saved state, if there is one; returns whether the model is in the midst of a training."""
+    def resume(self, chain: Sequence[Training], model: torch.nn.Module, optimizer: Optimizer) -> bool:
+        """Go on from a saved state, if there is one; returns whether the model is in the midst of a training.
+
+        A state that has passed a milestone at which more is asked now than was seen then is of no use.
+        """
         state = self._saved.load()
         if state is None:
             return False
         numbers = json.loads(state["numbers"])
+        seen = Seen(**numbers["seen"])
+        if not seen.has_all(chain[numbers["place"]], numbers["update"]):
+            return False
+        self.seen = seen
         self.place, self.update, self.seconds = numbers["place"], numbers["update"], numbers["seconds"]
         self.finished = [Result(**result) for result in numbers["finished"]]
         self._stream_before, self._stream = (_stream(numbers[key]) for key in ("stream_before", "stream"))
@@ -69,7 +78,7 @@ class Course:
     def next_training(self, result: Result, optimizer: Optimizer) -> None:
         """A training of several is finished: save its result and what is carried over, then come to the next."""
         self.finished.append(result)
-        self.place, self.update, self.seconds = self.place + 1, 0, 0.0
+        self.place, self.update, self.seconds, self.seen = self.place + 1, 0, 0.0, Seen()
         self._stream_before = random.getstate()
         self._save(0, optimizer, {}, 0.0)
 
@@ -78,6 +87,7 @@ class Course:
             "place": self.place,
             "update": update,
             "seconds": seconds,
+            "seen": vars(self.seen),
             "finished": [asdict(result) for result in self.finished],
             "stream_before": self._stream_before,
             "stream": random.getstate(),

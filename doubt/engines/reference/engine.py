@@ -79,7 +79,7 @@ def train_chain(
         random.shuffle(list(range(first.chain[0])))
     optimizer = Optimizer(model, arguments)
     course = Course(saved or SavedState(None, "", device))
-    begun = course.resume(model, optimizer)
+    begun = course.resume(chain, model, optimizer)
     yield from course.finished
     for training in chain[course.place :]:
         started = time.monotonic() - course.seconds
@@ -96,7 +96,8 @@ def train_chain(
         else:
             if keep is not None:  # before decoding, in which fairseq's CNN adds a buffer to its state
                 keep(training, model)
-            _evaluate(model, training, result, device)
+            _evaluate(model, training.at(None), result, device)
+        course.seen.into(result)
         result.seconds = time.monotonic() - started
         if training is not chain[-1]:
             course.next_training(result, optimizer)
@@ -108,7 +109,7 @@ def evaluate_kept(training: Training, model: torch.nn.Module, device: torch.devi
     _deterministic()
     started = time.monotonic()
     result = _new_result(training, training.learner.updates, device)
-    _evaluate(model, training, result, device)
+    _evaluate(model, training.at(None), result, device)
     result.seconds = time.monotonic() - started
     return result
 
@@ -146,6 +147,8 @@ def _train(
         optimizer.step(update, batch["target"].size(0))
         if update % CHECK_EVERY == 0 and not math.isfinite(loss.item()):
             return update + 1, False
+        if update + 1 in training.milestones:
+            _look(model, training.at(update + 1), course, device)
         course.updated(update + 1, model, optimizer)
     return training.learner.updates, all(bool(p.isfinite().all()) for p in model.parameters())
 
@@ -166,6 +169,17 @@ def _batches(training: Training, dictionary: Any, device: torch.device) -> Itera
     else:
         while True:
             yield make_batch(random.choices(examples, k=batch_size), dictionary, device)
+
+
+def _look(model: Any, asked: Training, course: Course, device: torch.device) -> None:
+    """Score and decode what is asked at a milestone; by a copy, since decoding may leave something in a model."""
+    started = time.monotonic()
+    result = _new_result(asked, 0, device)
+    dictionaries = dictionary_of(asked.source_symbols), dictionary_of(asked.target_symbols)
+    copied = build_model(asked.learner, *dictionaries).to(device)
+    copied.load_state_dict(model.state_dict())
+    _evaluate(copied, asked, result, device)
+    course.seen.add(asked, result, time.monotonic() - started)
 
 
 def _evaluate(model: Any, training: Training, result: Result, device: torch.device) -> None:

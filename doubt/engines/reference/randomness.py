@@ -31,8 +31,18 @@ def released_stream(seed: int, update: int) -> None:
     torch.manual_seed(seed + update)
 
 
+def stream_of(training_key: str, update: int) -> int:
+    """The seed of the stream that a training has to itself at an update."""
+    return int.from_bytes(hashlib.sha256(f"{training_key}/{update}".encode()).digest()[:8])
+
+
+def drawn_places(training_key: str, update: int, n_examples: int, size: int) -> list[int]:
+    """Which of a training's examples make up the batch of an update: `size` places, drawn with replacement."""
+    return random.Random(stream_of(training_key, update)).choices(range(n_examples), k=size)
+
+
 def independent_stream(training_key: str, update: int) -> None:
     """A stream of its own for each training and update, for torch and (layer dropout, batches) for Python."""
-    stream = int.from_bytes(hashlib.sha256(f"{training_key}/{update}".encode()).digest()[:8])
+    stream = stream_of(training_key, update)
     torch.manual_seed(stream)
     random.seed(stream)

@@ -32,6 +32,25 @@ class Experiment(_Strict):
     seeds: list[int] | None = None
     measures: list[Measure] = Field(default=["fpa", "code_length"], min_length=1)
     candidates: list[str] | None = None
+    milestones: list[int] = []
+    milestone_measures: list[Measure] = ["fpa"]
+
+    @field_validator("milestones")
+    @classmethod
+    def _rise(cls, milestones: list[int]) -> list[int]:
+        if any(update < 1 for update in milestones) or len(set(milestones)) < len(milestones):
+            raise ValueError(f"milestones are different numbers of updates from 1 on, they are {milestones}")
+        return sorted(milestones)
+
+    @model_validator(mode="after")
+    def _looks_at_what_is_measured(self) -> Experiment:
+        absent = sorted(set(self.milestone_measures) - set(self.measures))
+        if self.milestones and absent:
+            raise ValueError(
+                f"milestones are of measures that are taken: {absent[0]} is not among `measures`; add it there, or say "
+                "under `milestone_measures` which measures to take at milestones"
+            )
+        return self
 
     @field_validator("seeds", mode="before")
     @classmethod

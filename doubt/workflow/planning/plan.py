@@ -9,29 +9,34 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from doubt.data.distinguish import check_distinguishable
+from doubt.data.check import check_task
+from doubt.data.given_dictionary import given_dictionaries
 from doubt.data.random_candidate import rules
 from doubt.data.seeds import label, parse_seeds
 from doubt.data.task import FPA, Task
 from doubt.data.text import dictionary_order, training_pairs
 from doubt.errors import UserError
 from doubt.learners.grids import check_grid, expand_grids
-from doubt.training import is_chained
+from doubt.training import Learner, is_chained
 from doubt.workflow.planning.code_hash import engine_hash
 from doubt.workflow.planning.config import Config, Experiment, read_config
-from doubt.workflow.planning.cost import memory_mb, module_seconds, training_seconds
+from doubt.workflow.planning.cost import batch_symbols, memory_mb, module_seconds, training_seconds
 from doubt.workflow.planning.learner_code import module_hash
 from doubt.workflow.planning.resolved import resolved_learners
 
 
 @dataclass
 class CellPlan:
-    """What is measured of one learner on one (task, size): for each seed the datasets that it needs."""
+    """What is measured of one learner on one (task, size): for each seed the datasets that it needs.
+
+    `milestones` holds, for seeds that are looked at during training, the updates at which, by dataset.
+    """
 
     task: str
     size: int
     learner: str
     seeds: dict[int, list[str]] = field(default_factory=dict)
+    milestones: dict[int, dict[str, list[int]]] = field(default_factory=dict)
 
     @property
     def datasets(self) -> list[str]:
@@ -79,7 +84,7 @@ class Plan:
         self.not_fused = {name: one.not_fused for name, one in resolved.items() if one.not_fused is not None}
         self.tried = {name: one.tried for name, one in resolved.items() if one.tried is not None}
         self.protocol = self.config.resolved_protocol()
-        self.cells = _cells(self.config, self.tasks, grids)
+        self.cells = _cells(self.config, self.tasks, grids, self.learners)
         self._engine_hashes: dict[tuple[str, str | None], str] = {}
         self._chunks: dict[str, dict[str, Chunk]] = {}
 
@@ -189,9 +194,10 @@ class Plan:
             "engine": self.engine(cell.learner),
             "engine_hash": self.engine_hash_of(cell),
             "n_training": len(task.training_inputs(cell.size)),
-            "block_size": task.block_size,
+            "block_size": task.block_size_at(cell.size),
             "seeds": self.requests(cell, chunk),
             "blocks": list(chunk.blocks),
+            "milestones": {seed: cell.milestones[seed] for seed in chunk.seeds if seed in cell.milestones},
         }
 
     def expected(self) -> list[dict[str, Any]]:
@@ -242,16 +248,17 @@ class Plan:
     def memory_mb(self, cell: CellPlan, chunk: Chunk) -> int:
         """Memory that a job asks for, in MB."""
         on_gpu = self.config.device != "cpu"
+        symbols = batch_symbols(self.tasks[cell.task], cell.size, self.learners[cell.learner].batch_size)
         weights = self.tried[cell.learner].weights if cell.learner in self.tried else 0
-        return memory_mb(self.engine(cell.learner), on_gpu, self.n_trainings(cell, chunk), weights)
+        return memory_mb(self.engine(cell.learner), on_gpu, self.n_trainings(cell, chunk), symbols, weights)
 
     def training_seconds(self, cell: CellPlan) -> float:
         """Expected seconds of one training of a cell."""
-        learner = self.learners[cell.learner]
-        task = self.tasks[cell.task]
+        learner, engine = self.learners[cell.learner], self.engine(cell.learner)
+        task, size = self.tasks[cell.task], cell.size
         if cell.learner in self.tried:
-            return module_seconds(task, cell.size, self.tried[cell.learner].seconds, learner.updates)
-        return training_seconds(task, cell.size, learner.arguments, learner.updates, self.engine(cell.learner))
+            return module_seconds(task, size, self.tried[cell.learner].seconds, learner.updates)
+        return training_seconds(task, size, learner.arguments, learner.updates, engine, learner.batch_size)
 
     def engine_hash_of(self, cell: CellPlan) -> str:
         """Hash of the code that trains a cell, under which the ledger files its results."""
@@ -263,22 +270,38 @@ class Plan:
 
 
 def _cells(
-    config: Config, tasks: Mapping[str, Task], grids: Mapping[str, dict[str, Any]]
+    config: Config, tasks: Mapping[str, Task], grids: Mapping[str, dict[str, Any]], learners: Mapping[str, Learner]
 ) -> dict[tuple[str, int, str], CellPlan]:
     """All cells of the experiments; what several experiments ask of one seed is put together."""
     cells: dict[tuple[str, int, str], CellPlan] = {}
     for experiment in config.experiments:
         task = tasks[experiment.task]
         for size, learner in itertools.product(experiment.sizes or task.sizes, experiment.learners):
-            check_distinguishable(task, size)
+            check_task(task, size)
             check_grid(grids.get(learner, {}), learner, task, size)
             cell = cells.setdefault((task.name, size, learner), CellPlan(task.name, size, learner))
             for seed in _seeds(experiment, grids.get(learner, {})):
+                if experiment.milestones:
+                    _add_milestones(cell.milestones.setdefault(seed, {}), experiment, task, learners[learner], learner)
                 known = cell.seeds.get(seed, [])
                 cell.seeds[seed] = [d for d in task.datasets if d in known or d in _datasets(experiment, task)]
     for cell in cells.values():
         cell.seeds = dict(sorted(cell.seeds.items()))
     return dict(sorted(cells.items()))
+
+
+def _add_milestones(
+    known: dict[str, list[int]], experiment: Experiment, task: Task, learner: Learner, name: str
+) -> None:
+    """Add the updates at which an experiment looks at a seed's trainings, by dataset."""
+    if experiment.milestones[-1] > learner.updates:
+        raise UserError(
+            f"the configuration is wrong:\n  experiments ({experiment.task}): milestones: {experiment.milestones[-1]} "
+            f"is beyond the {learner.updates} updates of learner {name!r}"
+        )
+    for dataset in _datasets(experiment, task):
+        if ("fpa" if dataset == FPA else "code_length") in experiment.milestone_measures:
+            known[dataset] = sorted({*known.get(dataset, []), *experiment.milestones})
 
 
 def _seeds(experiment: Experiment, grid: Mapping[str, Any]) -> list[int]:
@@ -299,6 +322,8 @@ def _datasets(experiment: Experiment, task: Task) -> set[str]:
 @cache
 def _dictionaries(task: Task, size: int, datasets: tuple[str, ...]) -> frozenset[object]:
     """The different pairs of dictionaries that some datasets of a (task, size) have; T is trained once for each."""
+    if given_dictionaries(task, size):
+        return frozenset([None])  # one pair for all
     pairs = [training_pairs(task, size, dataset) for dataset in datasets]
     return frozenset(
         (dictionary_order(source for source, _ in pair), dictionary_order(target for _, target in pair))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import shutil
 import sys
 import time
@@ -15,7 +16,6 @@ import torch
 
 from doubt.data.binary import check_sums, load_dataset
 from doubt.data.seeds import label
-from doubt.data.task import FPA
 from doubt.data.vocabulary import dictionary_of
 from doubt.engines.checkpoints import load_checkpoint, save_checkpoint
 from doubt.engines.choice import evaluate_kept, train_chains_of
@@ -33,7 +33,8 @@ class Job:
     """What a job is to do; it is written as JSON in the workflow and read back here.
 
     `seeds` maps each seed to the datasets it needs (`fpa` for the FPA, candidates for the code length), `blocks` is the
-    first and the last block that is trained on, `engine_hash` the code under which results are filed.
+    first and the last block that is trained on, `engine_hash` the code under which results are filed, `milestones` the
+    updates at which trainings are looked at, by seed and dataset.
     """
 
     task: str
@@ -47,6 +48,7 @@ class Job:
     block_size: int
     seeds: Mapping[int, Sequence[str]]
     blocks: tuple[int, int]
+    milestones: Mapping[int, Mapping[str, Sequence[int]]]
 
     @classmethod
     def from_json(cls, text: str) -> Job:
@@ -55,6 +57,7 @@ class Job:
         content["protocol"] = Protocol(**content["protocol"])
         content["seeds"] = {int(seed): datasets for seed, datasets in content["seeds"].items()}
         content["blocks"] = tuple(content["blocks"])
+        content["milestones"] = {int(seed): updates for seed, updates in content["milestones"].items()}
         return cls(**content)
 
     @property
@@ -96,7 +99,7 @@ def run_job(job: Job, data_bin: Path, places: Places, output: Path, device: torc
         for name in names:
             check_sums(data_bin / name)
         datasets = {name: load_dataset(data_bin / name) for name in names}
-        cell = Cell(datasets, job.n_training, job.block_size, job.learner, job.protocol)
+        cell = Cell(datasets, job.n_training, job.block_size, job.learner, job.protocol, job.milestones)
         wanted = chains(cell, job.requests, range(job.blocks[0], job.blocks[1] + 1))
         ledger = Ledger(places.ledger, job.engine_hash)
         missing = [chain for chain in wanted if any(ledger.find(training) is None for training in chain)]
@@ -111,7 +114,7 @@ def _train_missing(job: Job, missing: Sequence[Chain], ledger: Ledger, places: P
     """Execute trainings, recording each in the ledger as it finishes."""
     trainings = {training.key: training for chain in missing for training in chain}
     started = time.monotonic()
-    for done, result in enumerate(_results(job, missing, places, device), start=1):
+    for done, result in enumerate(_results(job, missing, ledger, places, device), start=1):
         training = trainings[result.key]
         if ledger.find(training) != result:  # a chain that goes on from its state gives its first results once more
             note = {"task": job.task, "size": job.size, "learner": job.name, "seed": training.seed}
@@ -126,7 +129,9 @@ def _train_missing(job: Job, missing: Sequence[Chain], ledger: Ledger, places: P
         )
 
 
-def _results(job: Job, missing: Sequence[Chain], places: Places, device: torch.device) -> Iterator[Result]:
+def _results(
+    job: Job, missing: Sequence[Chain], ledger: Ledger, places: Places, device: torch.device
+) -> Iterator[Result]:
     """Results of chains of trainings; a kept checkpoint of T is used where more is asked of it."""
     keep: Callable[[Training, torch.nn.Module], None] | None = None
     checkpoints = places.checkpoints
@@ -141,7 +146,13 @@ def _results(job: Job, missing: Sequence[Chain], places: Places, device: torch.d
             if training.block == 0:
                 save_checkpoint(checkpoints / f"{training.key}.pt", training, model)
 
-        kept = [chain for chain in missing if len(chain) == 1 and (checkpoints / f"{chain[0].key}.pt").exists()]
+        kept = [
+            chain
+            for chain in missing
+            if len(chain) == 1
+            and (checkpoints / f"{chain[0].key}.pt").exists()
+            and ledger.has_milestones(chain[0])  # what was kept is the end of a training
+        ]
         for (training,) in kept:
             model = load_checkpoint(checkpoints / f"{training.key}.pt").model(device)
             yield evaluate_kept(job.engine, training, model, device)
@@ -163,7 +174,10 @@ def _check_code(job: Job) -> None:
 
 
 def _rows(job: Job, cell: Cell, results: Mapping[str, Result | None]) -> Iterator[dict[str, Any]]:
-    """The job's rows: for each seed and dataset one per scored block, or one with the decoded test set."""
+    """The job's rows: for each seed and dataset one per scored block, or one with the decoded test set.
+
+    What was asked at a milestone has a row of its own, `score_at` or `decode_at`, that says after how many updates.
+    """
     for dataset, seed in job.requests:
         for training in cell.trainings(dataset, seed, range(job.blocks[0], job.blocks[1] + 1)):
             result = results[training.key]
@@ -173,13 +187,15 @@ def _rows(job: Job, cell: Cell, results: Mapping[str, Result | None]) -> Iterato
             row |= {"status": result.status, "seconds": result.seconds, "updates": result.updates}
             row |= {"engine": result.engine, "device": result.device, "torch": result.torch, "host": result.host}
             row |= asdict(job.protocol)
-            if dataset == FPA:
-                outputs = result.outputs.get(training.decodes[0].key)
-                yield {"kind": "decode", **row, "outputs": _texts(training, outputs)}
-            else:
-                score = training.scores[0]
+            row["looking"] = result.looking
+            for decode in training.decodes:
+                when = {"kind": "decode"} if decode.at is None else {"kind": "decode_at", "at": decode.at}
+                yield {**when, **row, "outputs": _texts(training, result.outputs.get(decode.key))}
+            for score in training.scores:
+                when = {"kind": "score"} if score.at is None else {"kind": "score_at", "at": score.at}
                 scored = {"dataset": dataset, "block": training.block + 1, "n_examples": len(score.examples)}
-                yield {"kind": "score", **row, **scored, "nats": result.nats.get(score.key)}
+                nats = result.nats.get(score.key, math.inf)
+                yield {**when, **row, **scored, "nats": nats if math.isfinite(nats) else None}
 
 
 def _texts(training: Training, outputs: list[list[int]] | None) -> list[str] | None:

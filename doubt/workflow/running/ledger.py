@@ -60,6 +60,12 @@ class Ledger:
         complete &= all(request.key in result.outputs for request in training.decodes)
         return result if complete else None
 
+    def has_milestones(self, training: Training) -> bool:
+        """Whether all is there that is asked of the training before its end."""
+        result = self._shelf(training).get(training.key) or Result(training.key, "ok", 0.0, 0)
+        scores = all(score.key in result.nats for score in training.scores if score.at is not None)
+        return scores and all(each.key in result.outputs for each in training.decodes if each.at is not None)
+
     def add(self, training: Training, result: Result, note: dict[str, Any]) -> None:
         """Record a finished training; returns when it is on disk.
 

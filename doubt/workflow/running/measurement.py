@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 from doubt.data.binary import Dataset
 from doubt.data.task import FPA
@@ -18,13 +18,17 @@ Chain = list[Training]
 
 @dataclass(frozen=True)
 class Cell:
-    """One (task, size, learner) with its binarized datasets by name, the size of T and of a block."""
+    """One (task, size, learner) with its binarized datasets by name, the size of T and of a block.
+
+    `milestones` says for each seed and dataset after which updates, beside the end, what is asked is asked too.
+    """
 
     datasets: Mapping[str, Dataset]
     n_training: int
     block_size: int
     learner: Learner
     protocol: Protocol
+    milestones: Mapping[int, Mapping[str, Sequence[int]]] = field(default_factory=dict)
 
     @property
     def chained(self) -> bool:
@@ -51,6 +55,8 @@ class Cell:
         """The training on blocks 0..`block` of a dataset, asked for the next block's score; on `fpa`, for decoding."""
         data = self.datasets[dataset]
         blocks = self.blocks(dataset, seed)
+        updates = [*self.milestones.get(seed, {}).get(dataset, ()), None]
+        scored, decoded = block + 1 < len(blocks), dataset == FPA
         return Training(
             self.learner,
             self.protocol,
@@ -59,8 +65,8 @@ class Cell:
             symbols_of(data.target_dictionary),
             tuple(blocks[: block + 1]),
             self._context(data) if self.chained else None,
-            (Score(blocks[block + 1]),) if block + 1 < len(blocks) else (),
-            (Decode(data.test_sources, self.protocol.min_len),) if dataset == FPA else (),
+            tuple(Score(blocks[block + 1], at) for at in updates) if scored else (),
+            tuple(Decode(data.test_sources, self.protocol.min_len, at=at) for at in updates) if decoded else (),
         )
 
     def _context(self, data: Dataset) -> tuple[int, str]:

@@ -21,6 +21,7 @@ CODE = "the code that trains has changed since they were trained"
 MORE = "more is asked of them (a candidate or measure is new), and their weights were not kept"
 KEPT = "more is asked of them (a candidate or measure is new); the weights kept are scored, nothing is trained"
 HOLD_OUT = "not trained so far on these examples (a new candidate, or its rule has changed)"
+MILESTONES = "they are looked at during training at new milestones, which what was kept of them does not hold"
 DATA = "T or the dictionaries have changed"
 
 #: (task, size, learner, seed, block): how a person names a training.
@@ -60,7 +61,8 @@ def wanted(plan: Plan, cell: CellPlan) -> list[Training]:
     task = plan.tasks[cell.task]
     datasets = {name: _dataset(plan, cell.task, cell.size, name) for name in cell.datasets}
     n_training = len(task.training_inputs(cell.size))
-    measured = Cell(datasets, n_training, task.block_size, plan.learners[cell.learner], plan.protocol)
+    learner, block_size = plan.learners[cell.learner], task.block_size_at(cell.size)
+    measured = Cell(datasets, n_training, block_size, learner, plan.protocol, cell.milestones)
     requests = [(dataset, seed) for seed, names in cell.seeds.items() for dataset in names]
     return [training for chain in chains(measured, requests, range(task.n_blocks(cell.size))) for training in chain]
 
@@ -69,7 +71,8 @@ class Reasons:
     """Why trainings are missing: by what the ledger knows of the same trainings under other code, data or learners."""
 
     def __init__(self, ledger: Path, checkpoints: Path) -> None:
-        self._checkpoints = checkpoints
+        self._ledger, self._checkpoints = ledger, checkpoints
+        self._ledgers: dict[str, Ledger] = {}
         self._codes: dict[str, set[str]] = {}
         self._shelves: dict[Name, dict[Path, dict[str, Any]]] = {}
         for shelf in sorted(ledger.glob("*/*/")):
@@ -87,6 +90,8 @@ class Reasons:
     def _reason(self, plan: Plan, cell: CellPlan, code: str, training: Training) -> str:
         codes = self._codes.get(training.key, set())
         if not codes.isdisjoint(same_numbers(code)):
+            if not self._ledgers.setdefault(code, Ledger(self._ledger, code)).has_milestones(training):
+                return MILESTONES
             return KEPT if (self._checkpoints / f"{training.key}.pt").exists() else MORE
         if codes:
             return CODE

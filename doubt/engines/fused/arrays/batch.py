@@ -108,8 +108,8 @@ def make_batch(
         (target != PAD).to(device, dtype),
         torch.tensor([len(examples) for examples in sets], device=device, dtype=dtype),
         places,
-        _active(occupied),
-        _active(target != PAD),
+        active(occupied),
+        active(target != PAD),
     )
 
 
@@ -118,7 +118,7 @@ def source_batch(sets: Sequence[Sequence[Ids]], device: torch.device, dtype: tor
     return make_batch([[Example(source, ()) for source in sources] for sources in sets], device, dtype)
 
 
-def _active(occupied: Tensor) -> list[int]:
+def active(occupied: Tensor) -> list[int]:
     """For each time, one more than the last row that is occupied in any model; (models, batch, time) booleans."""
     rows = torch.arange(1, occupied.size(1) + 1)[:, None]
     if occupied.size(2) == 0:

@@ -55,6 +55,7 @@ class DropoutMasks:
         self._sites = [site for site in sites if site.probability > 0]
         rows = [[_hashed(f"{key}/{place}") for place in row] for key, row in zip(keys, places, strict=True)]
         self._rows = torch.tensor(rows, device=device)
+        self._of_place = torch.empty_like(self._rows).scatter_(1, torch.tensor(places, device=device), self._rows)
         counters, thresholds, scales = [], [], []
         for number, site in enumerate(sites):
             if site.probability == 0:
@@ -68,6 +69,10 @@ class DropoutMasks:
         self._counters = _mixed(torch.cat([empty, *counters]) * _GOLDEN).to(device)
         self._thresholds = torch.cat([empty, *thresholds]).to(device)
         self._scales = torch.cat([empty.to(dtype), *scales]).to(device)
+
+    def move(self, places: Sequence[Sequence[int]]) -> None:
+        """From now on other examples stand in the rows: for each model and row, which."""
+        self._rows = self._of_place.gather(1, torch.tensor(places, device=self._rows.device))
 
     def draw(self, update: Tensor) -> dict[str, Tensor]:
         """The masks of one update, whose number is a tensor of shape ()."""

@@ -1,0 +1,73 @@
+"""A symbol that is first met when the learner is asked: in every dictionary alike, and known to the learner."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from doubt.data.binary import binarize, load_dataset
+from doubt.data.in_memory import dataset_in_memory
+from doubt.data.task import load_tasks
+from doubt.data.text import text_files, write_dataset
+from doubt.data.vocabulary import symbols_of
+from doubt.errors import UserError
+from doubt.measures.scale import uniform_bits
+from doubt.training import Decode, Learner, Protocol
+from doubt.workflow.running.measurement import Cell, chains
+
+TASKS = load_tasks()
+TASK = TASKS["mutual-exclusivity"]
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("data")
+    for dataset in TASK.datasets:
+        write_dataset(TASK, 4, dataset, folder / "text" / dataset)
+        binarize(folder / "text" / dataset, folder / "bin" / dataset)
+    return folder
+
+
+def test_all_datasets_have_the_same_dictionaries(folder: Path) -> None:
+    found = [load_dataset(folder / "bin" / dataset) for dataset in TASK.datasets]
+    assert {symbols_of(each.source_dictionary)[4:] for each in found} == {("w1", "w2", "w3", "w4")}
+    assert {symbols_of(each.target_dictionary)[4:] for each in found} == {("m1", "m2", "m3", "m4")}
+    assert found[0].test_sources[-1] == (7, 2)  # the new word, after T's three
+
+
+@pytest.mark.parametrize("size", TASK.sizes)
+def test_datasets_in_memory_are_those_on_disk(tmp_path: Path, size: int) -> None:
+    for dataset in TASK.datasets:
+        write_dataset(TASK, size, dataset, tmp_path / "text")
+        binarize(tmp_path / "text", tmp_path / "bin")
+        read, made = load_dataset(tmp_path / "bin"), dataset_in_memory(TASK, size, dataset)
+        assert symbols_of(read.source_dictionary) == symbols_of(made.source_dictionary)
+        assert symbols_of(read.target_dictionary) == symbols_of(made.target_dictionary)
+        assert (read.examples, read.test_sources) == (made.examples, made.test_sources)
+        assert len(read.source_dictionary) % 8 == 0
+
+
+def test_T_is_trained_once_for_all_candidates(folder: Path, learner_of: Callable[..., Learner]) -> None:
+    data = {dataset: load_dataset(folder / "bin" / dataset) for dataset in TASK.datasets}
+    cell = Cell(data, 3, 1, learner_of("transformer"), Protocol())
+    ((training,),) = chains(cell, [(dataset, 1) for dataset in TASK.datasets], range(1))
+    assert len(training.scores) == 4 and training.decodes == (Decode(data["fpa"].test_sources, 0),)
+
+
+def test_the_uniform_code_counts_the_new_symbol() -> None:
+    assert uniform_bits(TASK, 4, "unused") == 2 * 3  # one symbol and `</s>`, of a dictionary of eight
+
+
+def test_only_a_task_that_asks_for_it_has_dictionaries_beside_its_text(folder: Path) -> None:
+    assert "dict.src.txt" in text_files(TASK) and "dict.src.txt" not in text_files(TASKS["comp-or-mem"])
+    assert {path.name for path in (folder / "text/fpa").iterdir()} == set(text_files(TASK))
+    assert (folder / "text/fpa/dict.dst.txt").read_text() == "m1 1\nm2 1\nm3 1\nm4 0\n"
+
+
+def test_a_symbol_that_the_dictionary_lacks_is_refused(folder: Path, tmp_path: Path) -> None:
+    write_dataset(TASK, 4, "fpa", tmp_path / "text")
+    (tmp_path / "text/test.src").write_text("w9\n" * 4)
+    with pytest.raises(UserError, match=r"test.src has symbols that .*dict.src.txt lacks: w9"):
+        binarize(tmp_path / "text", tmp_path / "bin")

@@ -1,0 +1,63 @@
+"""The presets: what they would run is what they say, and Snakemake can plan it."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from doubt.data.task import load_tasks
+from doubt.workflow.planning.options import plan_of
+from doubt.workflow.planning.plan import Plan
+from tests.shared.workspace import ROOT
+
+CRITIQUES = {
+    *("oddone-or-linear", "oddone-or-linear-pcfg", "compo2", "compo2-constant-prop", "compo2-2funcs-constant-prop"),
+    *(f"oddone-or-hierar-mirr-{way}{paren}" for way in ("pcfg", "cofr") for paren in ("", "-paren")),
+}
+
+
+@pytest.fixture(scope="module")
+def plans(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Plan]:
+    results = tmp_path_factory.mktemp("results")
+    return {name: plan_of([str(ROOT / f"presets/{name}.yaml")], [], results) for name in ("critique", "scan", "fits")}
+
+
+def test_the_critiques_tasks_learners_and_seeds(plans: dict[str, Plan]) -> None:
+    plan = plans["critique"]
+    assert {cell.task for cell in plan.cells.values()} == CRITIQUES and len(plan.learners) == 7
+    assert len(plan.cells) == (6 + 3 * 4) * 7
+    for cell in plan.cells.values():
+        task = plan.tasks[cell.task]
+        assert [seed for seed, datasets in cell.seeds.items() if "fpa" in datasets] == list(range(1, 101))
+        assert [seed for seed, datasets in cell.seeds.items() if set(datasets) == set(task.datasets)] == list(
+            range(1, 13)
+        )
+    assert set(plan.not_fused) == {"lstm-bidirectional", "lstm-attention-bidirectional"}
+
+
+def test_scan(plans: dict[str, Plan]) -> None:
+    plan = plans["scan"]
+    assert (
+        plan.learners["scan-cnn-long"].updates == 500_000 and plan.learners["scan-transformer-long"].batch_size == 256
+    )
+    small, large = (plan.cells[task, 1, "lstm"] for task in ("scan-add-jump", "scan-twice-thrice-jump"))
+    assert plan.training_seconds(small) > 100 and plan.training_seconds(large) > 100
+    cell = plan.cells["scan-jump", 1, "scan-lstm"]
+    assert set(cell.datasets) == {"fpa", "compo", "mem", "subst", "random"}
+
+
+def test_every_new_task_is_asked_whether_it_is_learned_at_all(plans: dict[str, Plan]) -> None:
+    asked = {cell.task for cell in plans["fits"].cells.values()}
+    large = {"scan-jump", "scan-addprim-jump", "scan-addtwicethrice-jump"}
+    assert {*load_tasks()} - asked == {"add-or-mul", "count-or-mem", "hierar-or-linear", *large}
+
+
+@pytest.mark.parametrize("preset", ["critique", "scan"])
+def test_dry_runs(tmp_path: Path, preset: str) -> None:
+    command = [sys.executable, "-m", "snakemake", "--snakefile", str(ROOT / "Snakefile"), "-n", "--quiet", "all"]
+    command += ["--cores", "2", "--configfile", str(ROOT / f"presets/{preset}.yaml")]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True)
+    assert done.returncode == 0, done.stdout + done.stderr
