@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import ast
 import hashlib
-import inspect
+import linecache
 import sys
-import textwrap
 from collections.abc import Iterator
-from types import CodeType, FunctionType, ModuleType
+from types import CodeType, FunctionType
 from typing import Any
 
 from torch import nn
@@ -41,32 +40,52 @@ def code_of(learner: type[nn.Module]) -> str:
         each = waiting.pop()
         if each.__qualname__ in parts:
             continue
-        try:
-            source = textwrap.dedent(inspect.getsource(each))
-        except (OSError, TypeError):
+        tree = _tree(each)
+        if tree is None:
             raise UserError(
                 f"the source of {each.__qualname__} is not known, so nothing could say when it has changed; define it "
                 "in a notebook's cell or in a file"
-            ) from None
-        parts[each.__qualname__] = canonical(ast.parse(source))
+            )
+        parts[each.__qualname__] = canonical(tree)
         waiting += _used(each)
     return hashlib.sha256("\n".join(parts[name] for name in sorted(parts)).encode()).hexdigest()[:16]
+
+
+def _tree(thing: Any) -> ast.AST | None:
+    """The syntax tree of a class or function, from the cell or file that its code comes from."""
+    functions = _functions(thing)
+    if not functions:
+        return None
+    code = functions[0].__code__
+    try:
+        whole = ast.parse("".join(linecache.getlines(code.co_filename)))
+    except SyntaxError:
+        return None
+    kinds = ast.ClassDef if isinstance(thing, type) else ast.FunctionDef
+    for node in ast.walk(whole):
+        if isinstance(node, kinds) and node.name == thing.__name__:
+            first = min([node.lineno, *(each.lineno for each in node.decorator_list)])
+            if first <= code.co_firstlineno <= (node.end_lineno or first):
+                return node
+    return None
+
+
+def _functions(thing: Any) -> list[FunctionType]:
+    """A function, or those that a class defines."""
+    return (
+        [thing] if isinstance(thing, FunctionType) else [f for f in vars(thing).values() if isinstance(f, FunctionType)]
+    )
 
 
 def _used(thing: Any) -> Iterator[Any]:
     """Classes and functions of the same session that a class or function names, bases included."""
     session = vars(sys.modules[thing.__module__])
-    functions = [thing] if isinstance(thing, FunctionType) else [f for f in vars(thing).values() if _is_function(f)]
-    names = {name for function in functions for name in _names(function.__code__)}
+    names = {name for function in _functions(thing) for name in _names(function.__code__)}
     found = [session[name] for name in sorted(names) if name in session]
     found += [] if isinstance(thing, FunctionType) else list(thing.__bases__)
     for each in found:
         if isinstance(each, type | FunctionType) and each.__module__ == thing.__module__:
             yield each
-
-
-def _is_function(thing: Any) -> bool:
-    return isinstance(thing, FunctionType) and not isinstance(thing, ModuleType)
 
 
 def _names(code: CodeType) -> Iterator[str]:
