@@ -7,6 +7,7 @@ rule aggregate:
             for cell in PLAN.cells.values()
             if "fpa" in cell.datasets
         ],
+        looks=look_files,
     output:
         [report(path, **REPORTED[Path(path).name]) if Path(path).name in REPORTED else path for path in TABLES],
     log:
@@ -20,7 +21,9 @@ rule aggregate:
         runtime=30,
     params:
         tables=lambda wildcards, output: str(Path(output[0]).parent),
-        rows=lambda wildcards, input: arguments("--runs", *input.runs, "--predictions", *input.predictions),
+        rows=lambda wildcards, input: arguments(
+            "--runs", *input.runs, "--predictions", *input.predictions, "--looks", *input.looks
+        ),
         task_folder=TASK_FOLDER,
         code=code_hash("scripts/aggregate.py", *(path for task in TASKS for path in task.files)),
         claims=content_hash("doubt/statistics/*.yaml"),
@@ -43,8 +46,8 @@ rule plot:
     params:
         tables=lambda wildcards, input: str(Path(input[0]).parent),
         figures=lambda wildcards, output: str(Path(output[0]).parents[1]),
-        tasks=" ".join(task.name for task in TASKS),
+        wanted=arguments("--draw", *(f"{task}/{figure}" for task, figure in FIGURES)),
         code=code_hash("scripts/figures.py"),
     shell:
         'python "$DOUBT_SCRIPTS/figures.py" --tables {params.tables} --figures {params.figures}'
-        " --tasks {params.tasks} 2> {log}"
+        " {params.wanted} 2> {log}"

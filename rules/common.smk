@@ -14,11 +14,12 @@ from doubt.data.files import BINARY_FILES, CHECKSUMS
 from doubt.data.seeds import LABEL as SEEDS
 from doubt.data.text import text_files
 from doubt.errors import UserError
-from doubt.figures import NAMES as FIGURES, files as figure_files
+from doubt.figures import files as figure_files, names as figure_names
 from doubt.tables import FILES as TABLE_FILES
 from doubt.workflow.planning.command_line import words
 from doubt.workflow.planning.job_environment import set_job_environment
 from doubt.workflow.planning.plan import Plan
+from doubt.workflow.planning.steps import reached, read_look
 
 RESULTS = "results"
 
@@ -43,9 +44,8 @@ REPORTED = {
     )
 }
 TASKS = sorted({task.name: task for task, _, _ in PLAN.task_sizes()}.values(), key=lambda task: task.name)
-FIGURE_FILES = [
-    f"{RESULTS}/figures/{task.name}/{file}" for task in TASKS for figure in FIGURES for file in figure_files(figure)
-]
+FIGURES = [(task.name, figure) for task in TASKS for figure in figure_names(PLAN.looked_at(task.name))]
+FIGURE_FILES = [f"{RESULTS}/figures/{task}/{file}" for task, figure in FIGURES for file in figure_files(figure)]
 TASK_FOLDER = f"--task-folder {PLAN.config.task_folder}" if PLAN.config.task_folder else ""
 
 
@@ -55,6 +55,7 @@ wildcard_constraints:
     learner="[A-Za-z0-9][A-Za-z0-9._=,+-]*",
     seeds=SEEDS,
     blocks=r"\d+-\d+",
+    step=r"\d+",
 
 
 def is_reported(path):
@@ -115,10 +116,53 @@ def binarized(wildcards):
     return [f"{folder}/{dataset}/{CHECKSUMS}" for dataset in datasets]
 
 
+def rows_up_to(cell, last):
+    """The rows of a cell's jobs of seeds up to the last."""
+    return [f"{RESULTS}/runs/{cell.folder}/{chunk.path}" for chunk in PLAN.trained(cell, last)]
+
+
 def job_rows(wildcards):
-    """The rows of all of a cell's jobs."""
+    """The rows of all of a cell's jobs; of seeds in steps, of those that it took."""
     cell = cell_of(wildcards)
-    return [f"{RESULTS}/runs/{cell.folder}/{chunk.path}" for chunk in PLAN.chunks(cell)]
+    last = max(cell.seeds) if cell.until is None else reached(cell.until, cell.name, looks_at(cell.task))
+    return rows_up_to(cell, last)
+
+
+def looks_at(task, most=None):
+    """The looks at a task's cells, until all are decided or have all seeds; at most so many."""
+    found = []
+    while most is None or len(found) < most:
+        found.append(read_look(Path(checkpoints.look.get(task=task, step=len(found) + 1).output[0])))
+        if not any(look.open for look in found[-1].values()):
+            break
+    return found
+
+
+def look_files(wildcards):
+    """The files of all looks at all tasks."""
+    tasks = [task.name for task in TASKS if PLAN.stepwise(task.name)]
+    return [f"{RESULTS}/looks/{task}/{place + 1}.json" for task in tasks for place in range(len(looks_at(task)))]
+
+
+def seeds_so_far(wildcards):
+    """For each cell of a task whose seeds come in steps the last seed that a look sees."""
+    looks = looks_at(wildcards.task, int(wildcards.step) - 1)
+    return [(cell, reached(cell.until, cell.name, looks)) for cell in PLAN.stepwise(wildcards.task)]
+
+
+def rows_so_far(wildcards):
+    """The rows that a look sees."""
+    return [path for cell, last in seeds_so_far(wildcards) for path in rows_up_to(cell, last)]
+
+
+def cells_so_far(wildcards):
+    """What a look is to know of each cell that it sees."""
+    cells = {}
+    for cell, last in seeds_so_far(wildcards):
+        measure, rules = PLAN.rules_in_doubt(cell)
+        about = {"seeds": last, "most": cell.until.most, "measure": measure, "rules": rules}
+        cells[cell.name] = about | {"rows": rows_up_to(cell, last)}
+    return arguments("--cells", json.dumps(cells, sort_keys=True))
 
 
 def gpus(wildcards):

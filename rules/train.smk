@@ -44,8 +44,29 @@ rule collect:
         mem_mb=500,
         runtime=10,
     params:
-        jobs=lambda wildcards: arguments("--jobs", json.dumps(PLAN.grouped(cell_of(wildcards)))),
-        folder=lambda wildcards, output: output[0].removesuffix(".jsonl"),
+        rows=lambda wildcards, input: arguments("--rows", *input),
         code=code_hash("scripts/collect.py"),
     shell:
-        'python "$DOUBT_SCRIPTS/collect.py" --folder {params.folder} {params.jobs} --output {output} 2> {log}'
+        'python "$DOUBT_SCRIPTS/collect.py" {params.rows} --output {output} 2> {log}'
+
+
+# Is it sure which rule each cell of a task prefers? Where not, the next step of its seeds is trained.
+checkpoint look:
+    input:
+        rows_so_far,
+    output:
+        f"{RESULTS}/looks/{{task}}/{{step}}.json",
+    log:
+        f"{RESULTS}/logs/look/{{task}}-{{step}}.log",
+    conda:
+        "../envs/doubt.yaml"
+    resources:
+        mem_mb=2000,
+        runtime=10,
+    params:
+        cells=cells_so_far,
+        task_folder=TASK_FOLDER,
+        code=lambda wildcards: code_hash("scripts/look.py", *PLAN.tasks[wildcards.task].files),
+    shell:
+        'python "$DOUBT_SCRIPTS/look.py" --task {wildcards.task} {params.cells} --output {output} {params.task_folder}'
+        " 2> {log}"

@@ -18,7 +18,7 @@ from doubt.data.random_candidate import with_random
 from doubt.data.task import load_tasks
 from doubt.errors import exit_on_user_error
 from doubt.files import write_atomically
-from doubt.measures.rows import read_predictions, read_runs
+from doubt.measures.rows import read_predictions, read_rows
 from doubt.tables.paper_table import latex, markdown, paper_tables, significance_marks
 from doubt.tables.tables import build_tables, write_tables
 
@@ -29,15 +29,16 @@ def main() -> None:
     )
     parser.add_argument("--runs", nargs="*", type=Path, default=[], help="results of trainings (JSON lines)")
     parser.add_argument("--predictions", nargs="*", type=Path, default=[], help="predictions (JSON lines)")
+    parser.add_argument("--looks", nargs="*", type=Path, default=[], help="looks at seeds in steps (TASK/NUMBER.json)")
     parser.add_argument("--tables", required=True, type=Path, help="folder to write the tables to")
     parser.add_argument("--task-folder", action="append", default=[], help="a folder of tasks of your own")
     parser.add_argument("--claims", type=Path, help="a file of claims besides doubt/statistics/claims.yaml")
     arguments = parser.parse_args()
-    scores, decodes = read_runs(arguments.runs)
+    rows = read_rows(arguments.runs)
     predictions = read_predictions(arguments.predictions)
     gc.freeze()  # these rows stay: spare every later collection (statsmodels asks for some) from looking at them
     tasks = {name: with_random(task) for name, task in load_tasks(arguments.task_folder).items()}
-    tables = build_tables(scores, decodes, predictions, tasks, arguments.claims)
+    tables = build_tables(rows["score"], rows["decode"], predictions, tasks, arguments.claims, rows, arguments.looks)
     write_tables(tables, arguments.tables)
     papers = paper_tables(tables["fpa"], tables["code_length"], significance_marks(tables["preferences"]))
     write_atomically(arguments.tables / "paper_table.md", markdown(papers))

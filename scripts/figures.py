@@ -17,12 +17,17 @@ from doubt.figures.draw import draw_figures
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter, fromfile_prefix_chars="@"
+    )
     parser.add_argument("--tables", required=True, type=Path, help="folder of the tables")
     parser.add_argument("--figures", required=True, type=Path, help="folder to write to, one folder per task")
-    parser.add_argument("--tasks", nargs="*", help="which tasks; by default those that the tables speak of")
+    parser.add_argument(
+        "--draw", nargs="*", metavar="TASK/FIGURE", help="which figures; by default all that the tables speak of"
+    )
     arguments = parser.parse_args()
-    draw_figures(arguments.tables, arguments.figures, arguments.tasks)
+    wanted = None if arguments.draw is None else [(task, name) for task, name in (w.split("/") for w in arguments.draw)]
+    draw_figures(arguments.tables, arguments.figures, wanted)
 
 
 if __name__ == "__main__":

@@ -23,6 +23,8 @@ COMMON = ("task", "size", "learner", "seed", "status", "training_id", *ORIGIN, *
 NEEDED = {
     "score": (*COMMON, "dataset", "block", "n_examples", "nats"),
     "decode": (*COMMON, "outputs"),
+    "score_at": (*COMMON, "dataset", "block", "n_examples", "nats", "at"),
+    "decode_at": (*COMMON, "outputs", "at"),
 }
 PREDICTION = (
     *("updates", "src", "pred", "src_len", "pred_len", "seed", "class"),
@@ -31,20 +33,30 @@ PREDICTION = (
 
 
 def read_runs(paths: Iterable[Path]) -> tuple[list[Row], list[Row]]:
-    """The score rows and the decode rows of some cell files.
+    """The score rows and the decode rows of some cell files, of the ends of trainings.
 
     Raises:
         UserError: a file is missing or holds a line that is no row of a run; says which line.
     """
-    found: dict[str, list[Row]] = {"score": [], "decode": []}
+    found = read_rows(paths)
+    return found["score"], found["decode"]
+
+
+def read_rows(paths: Iterable[Path]) -> dict[str, list[Row]]:
+    """All rows of some cell files by their kind: `score`, `decode`, and of milestones `score_at` and `decode_at`.
+
+    Raises:
+        UserError: a file is missing or holds a line that is no row of a run; says which line.
+    """
+    found: dict[str, list[Row]] = {kind: [] for kind in NEEDED}
     for path in paths:
         for number, row in _objects(path):
             kind = row.get("kind")
             if kind not in found:
-                raise UserError(f"{path}, line {number}: kind is {kind!r}, it must be 'score' or 'decode'")
+                raise UserError(f"{path}, line {number}: kind is {kind!r}, it must be one of {', '.join(NEEDED)}")
             _check(row, NEEDED[kind], path, number)
             found[kind].append(row)
-    return found["score"], found["decode"]
+    return found
 
 
 def read_predictions(paths: Iterable[Path]) -> list[Row]:

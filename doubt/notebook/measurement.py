@@ -12,7 +12,8 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from doubt.errors import UserError, nearest
-from doubt.figures.draw import drawings
+from doubt.figures import NAMES
+from doubt.figures.draw import drawing
 from doubt.figures.layout import Grid
 
 #: Columns that a notebook shows of each table; `tables` has them all.
@@ -63,10 +64,9 @@ class Measurement:
             UserError: there is no such figure.
         """
         name = figure or ("rule_shares" if len(self.fpa) else "code_lengths")
-        known = drawings(self.task, self.tables)
-        if name not in known:
-            raise UserError(f"no figure {name!r}; there are {', '.join(known)}{nearest(name, known)}")
-        return known[name](Grid)
+        if name not in NAMES:
+            raise UserError(f"no figure {name!r}; there are {', '.join(NAMES)}{nearest(name, NAMES)}")
+        return drawing(self.task, name, self.tables)(Grid)
 
     def __repr__(self) -> str:
         return f"{self._title()}\n\n" + "\n\n".join(table.to_string(index=False) for table in self._shown())

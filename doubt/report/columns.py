@@ -123,6 +123,14 @@ OUTPUTS = [
     Column("seeds of the class", _of_class, True, "that give this output, with Wilson 95 % interval"),
 ]
 
+PATHS = [
+    *_CELL,
+    count("seed", "seed"),
+    count("fits first at", "first_fit", "the first milestone at which the seed fits T"),
+    count("switches", "n_switches", "how often its class changes after it first fits"),
+    text("class at each milestone", "path"),
+]
+
 PROFILE = [
     text("task", "task"),
     count("size", "size"),

@@ -12,11 +12,12 @@ import pandas as pd
 
 from doubt.data.random_candidate import RANDOM, rules
 from doubt.data.task import Symbols, Task, line
-from doubt.figures import files
+from doubt.figures import OF_CODE_MILESTONES, OF_FPA_MILESTONES, files
 from doubt.measures.classify import NO_RULE
 from doubt.report import columns
 from doubt.report.answer import Finding, findings
 from doubt.report.cells import PageTable, page_table
+from doubt.report.over_time import over_time
 from doubt.report.question import in_numbers, question
 from doubt.report.svg import Panels, panels
 
@@ -26,6 +27,8 @@ FIGURES = {
     "rule_shares": "Which rule do seeds follow?",
     "code_lengths": "How many bits does each rule's hold-out take?",
     "code_curves": "How does the code get shorter, block by block?",
+    OF_FPA_MILESTONES: "When in training is a rule chosen?",
+    OF_CODE_MILESTONES: "How does the code get shorter, update by update?",
 }
 
 
@@ -91,6 +94,7 @@ def task_section(name: str, task: Task | None, tables: Mapping[str, pd.DataFrame
         ),
         page_table(f"code-length-{name}", "Code lengths (bits)", of["code_length"], columns.CODE_LENGTH),
         page_table(f"preferences-{name}", "Preferences, tested pair by pair", of["preferences"], columns.PREFERENCES),
+        page_table(f"paths-{name}", "Each seed's path through training", of["seed_paths"], columns.PATHS),
         page_table(f"outputs-{name}", "What learners output", _outputs(of["outputs"]), columns.OUTPUTS),
     ]
     return TaskSection(
@@ -141,6 +145,10 @@ def _figure(task: str, name: str, of: Mapping[str, pd.DataFrame], figures: Path)
     elif name == "code_lengths":
         data = of["seed_code_lengths"][["size", "learner", "candidate", "seed", "bits", "state"]]
         label = f"Points: code length of each seed in {task}, per candidate; summed up in the table below"
+    elif name in (OF_FPA_MILESTONES, OF_CODE_MILESTONES):
+        data = of[name]
+        said = "share of seeds per rule" if name == OF_FPA_MILESTONES else "mean code length per candidate"
+        label = f"Lines: {said} in {task}, over updates"
     else:
         data = curves(of["blocks"])
         label = f"Lines: median code length of each block in {task}, per candidate"
@@ -152,7 +160,11 @@ def _figure(task: str, name: str, of: Mapping[str, pd.DataFrame], figures: Path)
 
 def _is_measured(figure: str, of: Mapping[str, pd.DataFrame]) -> bool:
     """Whether there is anything to show in a figure."""
-    return len(of["fpa"]) > 0 if figure == "rule_shares" else bool(of["blocks"]["bits"].notna().any())
+    if figure == "rule_shares":
+        return len(of["fpa"]) > 0
+    if figure in (OF_FPA_MILESTONES, OF_CODE_MILESTONES):
+        return len(of[figure]) > 0
+    return bool(of["blocks"]["bits"].notna().any())
 
 
 def _happened(fpa: pd.DataFrame) -> pd.DataFrame:
@@ -204,6 +216,8 @@ def _notes(of: Mapping[str, pd.DataFrame]) -> list[str]:
         notes.append(
             f"Seeds fall into two or more groups (dip test, p < .05): {named}. Look at the points, not the mean."
         )
+    notes += [f"{r['learner']}, size {r['size']}: {r['why']}." for r in of["stops"].to_dict("records")]
+    notes += over_time(of["trajectories"], of["seed_paths"], of["costs"])
     if len(code) and RANDOM not in set(code["candidate"]):
         notes.append("The ceiling (code length of random labels) was not measured.")
     return notes

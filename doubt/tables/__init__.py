@@ -14,6 +14,10 @@ FILES = (
     "claims.csv",
     "outputs.csv",
     "costs.csv",
+    "trajectories.csv",
+    "seed_paths.csv",
+    "code_trajectories.csv",
+    "stops.csv",
     "paper_table.md",
     "paper_table.tex",
 )

@@ -22,19 +22,39 @@ from doubt.measures.code_length import (
 from doubt.measures.fpa import CELL, FPA_COLUMNS, SEED_CLASS_COLUMNS, fpa_table, seed_classes
 from doubt.measures.responses import RESPONSE_COLUMNS, responses_table
 from doubt.measures.rows import ORIGIN, PROTOCOL, Row, check_one_protocol
+from doubt.measures.trajectories import (
+    CODE_TRAJECTORY_COLUMNS,
+    PATH_COLUMNS,
+    TRAJECTORY_COLUMNS,
+    code_trajectories_table,
+    looks,
+    paths_table,
+    trajectories_table,
+)
 from doubt.statistics.agreement import AGREEMENT_COLUMNS, agreement_table
 from doubt.statistics.claims import BUILT_IN, CLAIM_COLUMNS, claims_table, read_claims
 from doubt.statistics.preferences import PREFERENCE_COLUMNS, preferences_table
+from doubt.statistics.stops import STOP_COLUMNS, stops_table
 from doubt.statistics.verdicts import VERDICT_COLUMNS, verdicts_table
 
 OUTPUT_COLUMNS = [*CELL, "src", "in_training", "pred", "class", "agrees", "n_seeds", "n_class", "seeds"]
-COST_COLUMNS = [*CELL, *ORIGIN, "host", "n_trainings", "n_diverged", "seconds", "updates", *PROTOCOL]
+COST_COLUMNS = [
+    *CELL,
+    *ORIGIN,
+    "host",
+    "n_trainings",
+    "n_diverged",
+    "seconds",
+    "updates",
+    *PROTOCOL,
+    "milestone_seconds",
+]
 
 #: Columns of words, where nothing is an empty string and not a missing number.
 TEXT = {
     *["pred", "src", "agrees", "seeds", "ci_note", "class", "candidate", "torch", "bimodal", "a", "b", "preferred"],
     *["level", "verdict", "fpa_preferred", "fpa_level", "fpa_class", "fpa_verdict", "code_rule", "code_level"],
-    *["code_lead", "code_verdict", "agree", "rule", "kind", "rho_note", "state", "why"],
+    *["code_lead", "code_verdict", "agree", "rule", "kind", "rho_note", "state", "why", "path", "final", "measure"],
 }
 #: Each table's file (without `.csv`) and columns.
 COLUMNS = {
@@ -50,14 +70,24 @@ COLUMNS = {
     "verdicts": VERDICT_COLUMNS,
     "agreement": AGREEMENT_COLUMNS,
     "claims": CLAIM_COLUMNS,
+    "trajectories": TRAJECTORY_COLUMNS,
+    "seed_paths": PATH_COLUMNS,
+    "code_trajectories": CODE_TRAJECTORY_COLUMNS,
+    "stops": STOP_COLUMNS,
 }
 Tables = dict[str, pd.DataFrame]
 
 
 def build_tables(
-    scores: list[Row], decodes: list[Row], predictions: list[Row], tasks: Mapping[str, Task], claims: Path | None = None
+    scores: list[Row], decodes: list[Row], predictions: list[Row], tasks: Mapping[str, Task],
+    claims: Path | None = None, milestones: Mapping[str, list[Row]] | None = None, looks_at: Iterable[Path] = (),
 ) -> Tables:  # fmt: skip
-    """All tables of some rows; `claims` is a file of claims besides the built-in ones.
+    """All tables of some rows.
+
+    Args:
+        claims: a file of claims besides the built-in ones.
+        milestones: rows of kind `score_at` and `decode_at`, by kind.
+        looks_at: the files of looks at cells whose seeds are trained in steps.
 
     Raises:
         UserError: the rows were made under different protocols, or contradict each other.
@@ -81,6 +111,11 @@ def build_tables(
         "outputs": outputs_table(predictions),
         "costs": costs_table([*scores, *decodes]),
     }
+    at = milestones or {}
+    seen = looks(at.get("decode_at", []), seeds, tasks)
+    tables |= {"trajectories": trajectories_table(seen, tasks), "seed_paths": paths_table(seen)}
+    tables["stops"] = stops_table(looks_at)
+    tables["code_trajectories"] = code_trajectories_table(at.get("score_at", []), code, tasks)
     found = [claim for path in (BUILT_IN, *([claims] if claims else [])) for claim in read_claims(path)]
     return tables | {"claims": claims_table(found, tables)}
 
@@ -104,17 +139,20 @@ def outputs_table(predictions: Iterable[Row]) -> pd.DataFrame:
 def costs_table(rows: Iterable[Row]) -> pd.DataFrame:
     """Time and trainings per cell and machine; a training that several rows share is counted once.
 
-    `seconds` is the time that trainings took, summed, as if one after another.
+    `seconds` is the time that trainings took, summed, as if one after another, `milestone_seconds` the part of it that
+    went to scoring and decoding at milestones.
     """
     frame = pd.DataFrame(
-        list(rows), columns=["training_id", "status", "seconds", "updates", "host", *CELL, *ORIGIN, *PROTOCOL]
-    )
+        list(rows),
+        columns=["training_id", "status", "seconds", "updates", "looking", "host", *CELL, *ORIGIN, *PROTOCOL],
+    ).fillna({"looking": 0.0})
     frame = frame.drop_duplicates("training_id").assign(diverged=lambda f: f["status"] == "diverged")
     costs = frame.groupby([*CELL, *ORIGIN, "host", *PROTOCOL], as_index=False, sort=True).agg(
         n_trainings=("training_id", "size"),
         n_diverged=("diverged", "sum"),
         seconds=("seconds", "sum"),
         updates=("updates", "sum"),
+        milestone_seconds=("looking", "sum"),
     )
     return costs[COST_COLUMNS]
 

@@ -27,7 +27,9 @@ def tables(folder: Path, rows: list[Row], task: Task = COUNT) -> Path:
 
 
 def drawn(folder: Path, rows: list[Row], task: Task = COUNT) -> list[Path]:
-    return draw_figures(tables(folder / "tables", rows, task), folder / "figures", [task.name])
+    return draw_figures(
+        tables(folder / "tables", rows, task), folder / "figures", [(task.name, name) for name in NAMES]
+    )
 
 
 def codes(*bits: float) -> list[Row]:

@@ -193,3 +193,19 @@ def test_hundreds_of_learners_fit_on_command_lines(tmp_path: Path) -> None:
         assert {row["learner"] for row in csv.DictReader(file)} == set(learners)
     expected = json.loads((workspace.here / "results/tables/expected.json").read_text())
     assert {cell["learner"] for cell in expected} == set(learners)
+
+
+@pytest.mark.parametrize(
+    ("experiment", "complaint"),
+    [
+        ({"milestones": [100, 5000]}, "milestones: 5000 is beyond the 3000 updates of learner 'cnn'"),
+        ({"milestones": [0, 5]}, "milestones are different numbers of updates from 1 on"),
+        ({"milestones": [5, 5]}, "milestones are different numbers of updates from 1 on"),
+        ({"milestones": ["many"]}, r"experiments\[0\].milestones\[0\]: .*integer"),
+        ({"milestones": [5], "measures": ["code_length"]}, "fpa is not among `measures`"),
+        ({"milestones": [5], "milestone_measures": ["fpaa"]}, "'fpaa' is not allowed.*did you mean 'fpa'"),
+    ],
+)
+def test_milestones_lie_within_the_training(cache: Path, experiment: dict[str, Any], complaint: str) -> None:
+    with pytest.raises(UserError, match=complaint):
+        plan_of(cache, **experiment)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import json
 import os
 import subprocess
@@ -204,3 +205,15 @@ def test_options_are_merged_as_snakemake_does(tmp_path: Path, monkeypatch: pytes
     (tmp_path / "one.yaml").write_text("{")
     with pytest.raises(UserError, match="is no YAML"):
         plan_of(["one.yaml"], [], tmp_path)
+
+
+def test_new_milestones_train_t_again_and_the_plan_says_so(ours: Workspace) -> None:
+    looked_at = {"milestones": [1], "milestone_measures": ["fpa"]}
+    ours.configure(SMALL | {"experiments": [EXPERIMENT | {"seeds": 1} | looked_at]})
+    assert "1 of 7 trainings to do" in why(ours) and "looked at during training at new milestones" in why(ours)
+    before = len(ours.records())
+    ours.run("tables")
+    assert len(ours.records()) == before + 1
+    assert "Nothing to train" in why(ours) or "nothing" in why(ours).lower()
+    with (ours.here / "results/tables/trajectories.csv").open() as file:
+        assert {row["update"] for row in csv.DictReader(file)} == {"1", "2"}

@@ -10,7 +10,7 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from doubt.data.random_candidate import RANDOM, with_random
-from doubt.data.seeds import parse_seeds
+from doubt.data.seeds import MOST, parse_seeds
 from doubt.data.task import Task, check_size, find_task, load_tasks
 from doubt.errors import UserError, nearest
 from doubt.training import Protocol
@@ -23,13 +23,27 @@ class _Strict(BaseModel):
     model_config = ConfigDict(extra="forbid", strict=True)
 
 
+class UntilSure(_Strict):
+    """Seeds in steps: from 1 to `from`, and on, twice as many each time, to at most `at_most`, until it is sure."""
+
+    first: int = Field(alias="from", ge=1)
+    at_most: int = Field(ge=1, le=MOST)
+    until: Literal["sure"]
+
+    @model_validator(mode="after")
+    def _goes_up(self) -> UntilSure:
+        if self.first > self.at_most:
+            raise ValueError(f"`from` is {self.first}, above `at_most`, {self.at_most}; a run starts with `from` seeds")
+        return self
+
+
 class Experiment(_Strict):
     """What is measured of some learners on one task: sizes x learners x seeds x measures."""
 
     task: str
     sizes: list[int] | None = None
     learners: list[str] = Field(min_length=1)
-    seeds: list[int] | None = None
+    seeds: list[int] | UntilSure | None = None
     measures: list[Measure] = Field(default=["fpa", "code_length"], min_length=1)
     candidates: list[str] | None = None
     milestones: list[int] = []
@@ -54,8 +68,8 @@ class Experiment(_Strict):
 
     @field_validator("seeds", mode="before")
     @classmethod
-    def _read_seeds(cls, value: object) -> list[int] | None:
-        return None if value is None else parse_seeds(value)
+    def _read_seeds(cls, value: object) -> object:
+        return value if value is None or isinstance(value, dict) else parse_seeds(value)
 
 
 class OwnKeys(_Strict):
@@ -172,6 +186,13 @@ def _faults(experiment: Experiment, config: Config, tasks: Mapping[str, Task]) -
         if name not in config.learners:
             known = ", ".join(sorted(config.learners))
             faults.append(f"learners: no learner {name!r}; there are {known}{nearest(name, config.learners)}")
+    if isinstance(experiment.seeds, UntilSure):
+        candidates = [name for name in experiment.candidates or task.candidates if name != RANDOM]
+        if len(candidates) < 2:
+            faults.append(
+                f"seeds: `until: sure` asks which of several candidates is preferred, and there is {len(candidates)} "
+                f"({', '.join(candidates)}); name more candidates, or give a number of seeds"
+            )
     for name in experiment.candidates or []:
         if name not in task.candidates:
             known = ", ".join(task.candidates)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, field
 from functools import cache
 from pathlib import Path
@@ -19,17 +19,19 @@ from doubt.errors import UserError
 from doubt.learners.grids import check_grid, expand_grids
 from doubt.training import Learner, is_chained
 from doubt.workflow.planning.code_hash import engine_hash
-from doubt.workflow.planning.config import Config, Experiment, read_config
+from doubt.workflow.planning.config import Config, Experiment, UntilSure, read_config
 from doubt.workflow.planning.cost import batch_symbols, memory_mb, module_seconds, training_seconds
 from doubt.workflow.planning.learner_code import module_hash
 from doubt.workflow.planning.resolved import resolved_learners
+from doubt.workflow.planning.steps import Until
 
 
 @dataclass
 class CellPlan:
     """What is measured of one learner on one (task, size): for each seed the datasets that it needs.
 
-    `milestones` holds, for seeds that are looked at during training, the updates at which, by dataset.
+    `milestones` holds, for seeds that are looked at during training, the updates at which, by dataset. `until`: its
+    seeds are trained in steps, and `seeds` holds all that there can be.
     """
 
     task: str
@@ -37,6 +39,12 @@ class CellPlan:
     learner: str
     seeds: dict[int, list[str]] = field(default_factory=dict)
     milestones: dict[int, dict[str, list[int]]] = field(default_factory=dict)
+    until: Until | None = None
+
+    @property
+    def name(self) -> str:
+        """The cell's name within its task."""
+        return f"{self.size}/{self.learner}"
 
     @property
     def datasets(self) -> list[str]:
@@ -99,6 +107,12 @@ class Plan:
             needed.setdefault((cell.task, cell.size), set()).update(cell.datasets)
         return [(self.tasks[task], size, sorted(datasets)) for (task, size), datasets in sorted(needed.items())]
 
+    def looked_at(self, task: str) -> set[str]:
+        """The measures that are taken of a task at milestones too: `fpa`, `code_length`."""
+        cells = [cell for cell in self.cells.values() if cell.task == task]
+        datasets = {dataset for cell in cells for of_seed in cell.milestones.values() for dataset in of_seed}
+        return {"fpa" if dataset == FPA else "code_length" for dataset in datasets}
+
     def engine(self, learner: str) -> str:
         """The engine that trains a learner: of modules their own, of fairseq's the configured one, or `fairseq` where
         it has no fused form.
@@ -149,9 +163,7 @@ class Plan:
         last = self.tasks[cell.task].n_blocks(cell.size) - 1
         step, width = self.seeds_and_blocks_per_job(cell)
         chunks = []
-        every = tuple(cell.seeds)
-        for at in range(0, len(every), step):
-            seeds = every[at : at + step]
+        for seeds in _in_steps(cell, step):
             sent = any(set(cell.seeds[seed]) != {FPA} for seed in seeds)
             trained = range(0, last + 1, width) if sent else [0]
             chunks += [Chunk(seeds, (block, min(block + width - 1, last))) for block in trained]
@@ -169,6 +181,20 @@ class Plan:
         seeds, blocks = self._within(cell, all_blocks, minutes) if minutes else (1, 1)
         blocks = all_blocks if self.chained(cell) else self.config.blocks_per_job or blocks
         return self.config.seeds_per_job or seeds, blocks
+
+    def trained(self, cell: CellPlan, last: int) -> list[Chunk]:
+        """Of a cell's jobs those of seeds up to `last`, the end of a step."""
+        return [chunk for chunk in self.chunks(cell) if chunk.seeds[-1] <= last]
+
+    def stepwise(self, task: str) -> list[CellPlan]:
+        """The cells of a task whose seeds are trained in steps."""
+        return [cell for cell in self.cells.values() if cell.task == task and cell.until is not None]
+
+    def rules_in_doubt(self, cell: CellPlan) -> tuple[str, list[str]]:
+        """By which measure a cell of steps is decided, and between which rules: by code length where that is taken."""
+        task = self.tasks[cell.task]
+        coded = [rule for rule in rules(task) if rule in cell.datasets]
+        return ("code_length", coded) if len(coded) > 1 else ("fpa", list(rules(task)))
 
     def _within(self, cell: CellPlan, all_blocks: int, minutes: float) -> tuple[int, int]:
         """How many seeds and blocks take about so many minutes; blocks in even parts."""
@@ -201,11 +227,14 @@ class Plan:
         }
 
     def expected(self) -> list[dict[str, Any]]:
-        """What is to be run, in the form in which the report asks for it: seeds of a cell with the same datasets."""
+        """What is to be run, in the form in which the report asks for it: seeds of a cell with the same datasets.
+
+        Of seeds in steps those of the first.
+        """
         entries = []
         for cell in self.cells.values():
             seeds_of: dict[tuple[str, ...], list[int]] = {}
-            for seed, datasets in cell.seeds.items():
+            for seed, datasets in itertools.islice(cell.seeds.items(), cell.until.first if cell.until else None):
                 seeds_of.setdefault(tuple(datasets), []).append(seed)
             about = {"task": cell.task, "size": cell.size, "learner": cell.learner}
             entries += [about | {"seeds": seeds, "datasets": list(datasets)} for datasets, seeds in seeds_of.items()]
@@ -217,16 +246,6 @@ class Plan:
         if chunk.blocks[0] > 0:
             wanted = {seed: [d for d in datasets if d != FPA] for seed, datasets in wanted.items()}
         return {seed: datasets for seed, datasets in wanted.items() if datasets}
-
-    def grouped(self, cell: CellPlan) -> list[tuple[list[str], list[str]]]:
-        """The cell's jobs as products of seeds and block ranges, the form that scripts/collect.py reads."""
-        blocks_of: dict[tuple[int, ...], list[str]] = {}
-        for chunk in self.chunks(cell):
-            blocks_of.setdefault(chunk.seeds, []).append(f"{chunk.blocks[0]}-{chunk.blocks[1]}")
-        groups: dict[tuple[str, ...], list[str]] = {}
-        for seeds, blocks in blocks_of.items():
-            groups.setdefault(tuple(blocks), []).append(label(seeds))
-        return [(seeds, list(blocks)) for blocks, seeds in groups.items()]
 
     def n_trainings(self, cell: CellPlan, chunk: Chunk) -> int:
         """How many trainings a job has at most: fewer where candidates give the first blocks the same outputs."""
@@ -280,6 +299,7 @@ def _cells(
             check_task(task, size)
             check_grid(grids.get(learner, {}), learner, task, size)
             cell = cells.setdefault((task.name, size, learner), CellPlan(task.name, size, learner))
+            _set_steps(cell, experiment)
             for seed in _seeds(experiment, grids.get(learner, {})):
                 if experiment.milestones:
                     _add_milestones(cell.milestones.setdefault(seed, {}), experiment, task, learners[learner], learner)
@@ -304,8 +324,31 @@ def _add_milestones(
             known[dataset] = sorted({*known.get(dataset, []), *experiment.milestones})
 
 
+def _set_steps(cell: CellPlan, experiment: Experiment) -> None:
+    """Note that a cell's seeds are trained in steps; it cannot have others beside them."""
+    until = experiment.seeds
+    steps = Until(until.first, until.at_most) if isinstance(until, UntilSure) else None
+    if cell.seeds and cell.until != steps:
+        raise UserError(
+            f"the configuration is wrong:\n  {cell.folder}: one experiment gives its seeds with `until: sure`, another "
+            "otherwise; give all of its seeds in one way"
+        )
+    cell.until = steps
+
+
+def _in_steps(cell: CellPlan, at_a_time: int) -> Iterator[tuple[int, ...]]:
+    """The cell's seeds, so many at a time, those of different steps apart."""
+    seeds, start = tuple(cell.seeds), 0
+    for end in cell.until.ends if cell.until is not None else (len(seeds),):
+        for at in range(start, end, at_a_time):
+            yield seeds[at : min(at + at_a_time, end)]
+        start = end
+
+
 def _seeds(experiment: Experiment, grid: Mapping[str, Any]) -> list[int]:
-    """The experiment's seeds, or those of the grid file that the learner comes from."""
+    """The experiment's seeds, or those of the grid file that the learner comes from; of steps, all there can be."""
+    if isinstance(experiment.seeds, UntilSure):
+        return list(range(1, experiment.seeds.at_most + 1))
     if experiment.seeds is None and "seed" not in grid:
         raise UserError(f"the configuration is wrong:\n  experiments ({experiment.task}): the key `seeds` is missing")
     return experiment.seeds or parse_seeds(grid["seed"])

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
@@ -13,6 +13,7 @@ from doubt.data.in_memory import dataset_in_memory
 from doubt.training import Result, Training
 from doubt.workflow.planning.code_hash import same_numbers
 from doubt.workflow.planning.plan import CellPlan, Plan
+from doubt.workflow.planning.steps import Look, looks_in, reached
 from doubt.workflow.running.ledger import Ledger, read_label, read_records, shelf_of
 from doubt.workflow.running.measurement import Cell, chains
 
@@ -42,12 +43,13 @@ class Standing:
 
 
 def standings(plan: Plan, ledger: Path) -> Iterator[Standing]:
-    """Every cell of a plan, compared with the ledger."""
+    """Every cell of a plan, compared with the ledger; of seeds in steps those up to the step that is due."""
     ledgers: dict[str, Ledger] = {}
     for cell in plan.cells.values():
         code = plan.engine_hash_of(cell)
         standing = Standing(cell)
-        for training in wanted(plan, cell):
+        looks = looks_in(ledger.parent / "looks", cell.task) if cell.until is not None else []
+        for training in wanted(plan, cell, looks):
             result = ledgers.setdefault(code, Ledger(ledger, code)).find(training)
             if result is None:
                 standing.missing.append(training)
@@ -56,14 +58,16 @@ def standings(plan: Plan, ledger: Path) -> Iterator[Standing]:
         yield standing
 
 
-def wanted(plan: Plan, cell: CellPlan) -> list[Training]:
-    """All trainings that a cell needs, each once, as its jobs would make them."""
+def wanted(plan: Plan, cell: CellPlan, looks: Sequence[Mapping[str, Look]] = ()) -> list[Training]:
+    """All trainings that a cell needs, each once, as its jobs would make them; of steps, after some looks."""
     task = plan.tasks[cell.task]
     datasets = {name: _dataset(plan, cell.task, cell.size, name) for name in cell.datasets}
     n_training = len(task.training_inputs(cell.size))
     learner, block_size = plan.learners[cell.learner], task.block_size_at(cell.size)
     measured = Cell(datasets, n_training, block_size, learner, plan.protocol, cell.milestones)
-    requests = [(dataset, seed) for seed, names in cell.seeds.items() for dataset in names]
+    seen = [look for look in looks if cell.name in look]
+    last = max(cell.seeds) if cell.until is None else reached(cell.until, cell.name, seen)
+    requests = [(dataset, seed) for seed, names in cell.seeds.items() if seed <= last for dataset in names]
     return [training for chain in chains(measured, requests, range(task.n_blocks(cell.size))) for training in chain]
 
 
