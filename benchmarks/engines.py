@@ -1,9 +1,10 @@
-"""Speed of the two engines, side by side in one run.
+"""Speed of the engines, side by side in one run.
 
     python benchmarks/engines.py --task add-or-mul --size 5 --learner transformer --seeds 64 --updates 200 --json
 
 Trains on T with `--seeds` seeds on engine `fused`, and a few of these seeds on engine `fairseq` before, between and
-after, so that both meet the same machine. Needs torch, numpy and fairseq only.
+after, so that both meet the same machine. A learner of presets/learners.yaml trains on engine `modules`, all seeds
+together and a few alone. Needs torch, numpy and fairseq only; for learners of the preset PyYAML and what they need.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ from __future__ import annotations
 import argparse
 import json
 import math
+import os
 import resource
 import statistics
 import sys
@@ -19,16 +21,20 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
+# As engine `modules` sets it when it is imported, which is after the first products here.
+os.environ.setdefault("MKL_CBWR", "AUTO")
 
 import doubt.data.compat  # noqa: F401  (must come before fairseq)
 
 import torch
 from torch.utils._python_dispatch import TorchDispatchMode
 
+from benchmarks.together import definitions, measure_together
 from doubt.data.binary import binarize, load_dataset
 from doubt.data.task import FPA, load_tasks
 from doubt.data.text import write_dataset
@@ -57,6 +63,8 @@ LEARNERS: dict[str, dict[str, Any]] = {
     "transformer": _TRANSFORMER,
     "transformer-joint": _TRANSFORMER | {"cross_self_attention": True},
 }
+#: Learners of engine `modules`.
+PRESET = definitions()
 
 
 def trainings_of(task: str, size: int, learner: Learner, seeds: Sequence[int]) -> list[Training]:
@@ -217,7 +225,21 @@ def work_of_an_update(trainings: Sequence[Training], device: torch.device) -> Wo
 
 
 def measure(arguments: argparse.Namespace, name: str, size: int, device: torch.device) -> dict[str, Any]:
-    """One row: both engines on one learner and size."""
+    """One row: both engines on one learner and size; of a learner of the preset, alone and together."""
+    about = {
+        "task": arguments.task,
+        "size": size,
+        "learner": name,
+        "seeds": arguments.seeds,
+        "updates": arguments.updates,
+        "device": reference.device_name(device),
+        "torch": str(torch.__version__),
+        "threads": torch.get_num_threads(),
+    }
+    if name in PRESET:
+        given = partial(trainings_of, arguments.task, size)
+        row = measure_together(PRESET[name], arguments.updates, arguments.seeds, given, timed, device)
+        return about | row | {"limit_share": None, "peak_megabytes": _peak_megabytes(device)}
     learner = resolve(LEARNERS[name] | _OPTIMISATION, arguments.updates, None)
     trainings = trainings_of(arguments.task, size, learner, range(1, arguments.seeds + 1))
     rates, work = Rates.measured(device), work_of_an_update(trainings, device)
@@ -230,16 +252,7 @@ def measure(arguments: argparse.Namespace, name: str, size: int, device: torch.d
         if place < len(parts):
             fast += timed(lambda part=parts[place]: list(train_many(part, device)), device)  # type: ignore[misc]
     seconds = fast / len(trainings)
-    memory = torch.cuda.max_memory_allocated(device) if device.type == "cuda" else 0
-    return {
-        "task": arguments.task,
-        "size": size,
-        "learner": name,
-        "seeds": len(trainings),
-        "updates": arguments.updates,
-        "device": reference.device_name(device),
-        "torch": str(torch.__version__),
-        "threads": torch.get_num_threads(),
+    return about | {
         "seconds_reference": statistics.median(slow),
         "n_reference": len(slow),
         "seconds_fused": seconds,
@@ -251,8 +264,14 @@ def measure(arguments: argparse.Namespace, name: str, size: int, device: torch.d
         "gigaflop_per_second": rates.operations / 1e9,
         "cache_gigabytes_per_second": rates.cache / 1e9,
         "memory_gigabytes_per_second": rates.memory / 1e9,
-        "peak_megabytes": (memory or resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024) / 1e6,
+        "peak_megabytes": _peak_megabytes(device),
     }
+
+
+def _peak_megabytes(device: torch.device) -> float:
+    """Memory that the process, or the GPU, has needed at most so far."""
+    of_gpu = torch.cuda.max_memory_allocated(device) if device.type == "cuda" else 0
+    return (of_gpu or resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024) / 1e6
 
 
 def main() -> None:
@@ -260,8 +279,8 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--task", default="add-or-mul", choices=sorted(load_tasks()))
     parser.add_argument("--size", type=int, nargs="+", default=[5])
-    parser.add_argument("--learner", nargs="+", default=list(LEARNERS), choices=list(LEARNERS))
-    parser.add_argument("--seeds", type=int, default=64, help="models trained on engine fused")
+    parser.add_argument("--learner", nargs="+", default=list(LEARNERS), choices=[*LEARNERS, *PRESET])
+    parser.add_argument("--seeds", type=int, default=64, help="models trained on engine fused, or together")
     parser.add_argument("--updates", type=int, default=200)
     parser.add_argument("--device", default="cpu", help="cpu, on one thread, or cuda")
     parser.add_argument("--json", action="store_true", help="one JSON object per row instead of a table")

@@ -40,7 +40,7 @@ def draw_figures(tables: Path, figures: Path, wanted: Sequence[tuple[str, str]] 
     written: list[Path] = []
     for task, name in _spoken_of(read) if wanted is None else wanted:
         *printed, panels = (figures / task / file for file in files(name))
-        draw = _drawing(task, name, {key: table[table["task"] == task] for key, table in read.items()})
+        draw = drawing(task, name, {key: table[table["task"] == task] for key, table in read.items()})
         save(draw(Grid), *printed)
         save(draw(Stack), panels)
         written += [*printed, panels]
@@ -54,8 +54,8 @@ def _spoken_of(read: Mapping[str, pd.DataFrame]) -> Iterator[tuple[str, str]]:
         yield from ((task, name) for name in others if task in set(read[name]["task"]))
 
 
-def _drawing(task: str, name: str, of: Mapping[str, pd.DataFrame]) -> Callable[[type[Grid | Stack]], Figure]:
-    """What draws a task's figure in a layout."""
+def drawing(task: str, name: str, of: Mapping[str, pd.DataFrame]) -> Callable[[type[Grid | Stack]], Figure]:
+    """What draws a figure in a layout, from the tables that figures show, of one task."""
     rules = rules_of([*of["fpa"]["class"], *of["code_length"]["candidate"]])
     drawings: dict[str, Callable[[type[Grid | Stack]], Figure]] = {
         "rule_shares": partial(rule_shares, task, of["fpa"], rules),

@@ -15,8 +15,8 @@ from doubt.engines.fused.arrays.batch import EOS, PAD
 from doubt.engines.modules.inputs import Inputs, Takes, joint_vocabulary, make_inputs
 from doubt.training import Example, Learner, Protocol, Training
 
-SOURCE = ("<Lua heritage>", "<pad>", "</s>", "<unk>", "a", "b", "madeupword0000", "madeupword0001")
-TARGET = ("<Lua heritage>", "<pad>", "</s>", "<unk>", "A", "B", "madeupword0000", "madeupword0001")
+SOURCE = ("<s>", "<pad>", "</s>", "<unk>", "a", "b", "madeupword0000", "madeupword0001")
+TARGET = ("<s>", "<pad>", "</s>", "<unk>", "A", "B", "madeupword0000", "madeupword0001")
 VOCABULARY = joint_vocabulary(SOURCE, TARGET)
 EXAMPLES = (
     Example((4, 4, 5, 4, 5, 4, EOS), (4, 5, EOS)),

@@ -121,7 +121,41 @@ def test_the_page_of_tasks_has_each_task_with_its_numbers(tmp_path: Path) -> Non
 
 def test_the_learner_of_the_docs_is_one(tmp_path: Path) -> None:
     content = yaml.safe_load((ROOT / "config.yaml").read_text(encoding="utf-8"))
-    mine = yaml.safe_load(blocks("your-learner.md", "yaml")[0])
+    mine = yaml.safe_load(next(block for block in blocks("your-learner.md", "yaml") if "transformer-deep" in block))
     content["learners"] |= mine.pop("learners")
     learner = Plan(content | mine, tmp_path).learners["transformer-deep"]
     assert learner.updates == 2000 and learner.arguments["encoder_layers"] == 4
+
+
+def test_the_module_of_the_docs_runs_and_so_do_hugging_faces(tmp_path: Path) -> None:
+    (tmp_path / "my").mkdir()
+    (tmp_path / "my/mine.py").write_text(blocks("your-learner.md", "python")[0])
+    config, hugging_face = map(yaml.safe_load, blocks("your-learner.md", "yaml")[:2])
+    learners = config["learners"] | hugging_face["learners"]
+    experiment = config["experiments"][0] | {"learners": ["mine", "memory", "llama", "t5"], "seeds": "1-2"}
+    config = {"learners": learners, "experiments": [experiment | {"measures": ["fpa"]}], "updates": 3, "device": "cpu"}
+    (tmp_path / "my.yaml").write_text(yaml.safe_dump(config))
+    command = [sys.executable, str(ROOT / "scripts/run.py"), "--configfile", "my.yaml", "--cores", "1"]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, env=os.environ | {"COLUMNS": "120"})
+    assert done.returncode == 0, done.stdout + done.stderr
+    for learner in ("mine", "memory", "llama", "t5"):
+        log = next((tmp_path / f"results/logs/train/add-or-mul/5/{learner}").glob("*.log")).read_text()
+        assert "2 trainings, 2 to do" in log and len(log.splitlines()) == 4  # nothing from Hugging Face
+
+
+def test_the_python_of_the_docs_runs(tmp_path: Path) -> None:
+    command = [sys.executable, "-c", blocks("python.md", "python")[0]]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, env={"PYTHONPATH": str(ROOT)})
+    assert done.returncode == 0 and "unfit" in done.stdout, done.stderr
+
+
+def test_every_definition_of_the_preset_of_learners_is_one(tmp_path: Path) -> None:
+    content = yaml.safe_load((ROOT / "config.yaml").read_text(encoding="utf-8"))
+    preset = yaml.safe_load((ROOT / "presets/learners.yaml").read_text(encoding="utf-8"))
+    content["learners"] |= preset["learners"]
+    slow = {"gru", "gru-attention", "rnn"}  # 4 s each; their kind is tested with the small ones
+    names = [name for name in preset["learners"] if name not in slow]
+    experiment = {"task": "add-or-mul", "sizes": [5], "learners": names, "seeds": "1", "measures": ["fpa"]}
+    plan = Plan(content | {"experiments": [experiment]}, tmp_path)
+    assert plan.notices() == [] and set(plan.tried) == set(names)
+    assert {plan.engine(name) for name in names} == {"modules"}

@@ -62,5 +62,6 @@ def constants_of(module: nn.Module) -> dict[str, torch.Tensor]:
 
 
 def trained_of(module: nn.Module) -> dict[str, torch.Tensor]:
-    """The weights that a module trains, by name."""
-    return {name: weight.detach() for name, weight in module.named_parameters() if weight.requires_grad}
+    """The weights that a module trains, by name; a number by itself, of shape (), comes in the shape (1,)."""
+    trained = {name: weight.detach() for name, weight in module.named_parameters() if weight.requires_grad}
+    return {name: weight if weight.dim() else weight[None] for name, weight in trained.items()}

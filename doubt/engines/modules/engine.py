@@ -101,7 +101,10 @@ class _Modules(Engine[Lockstep]):
 
     def module(self, training: Training, lockstep: Lockstep, row: int) -> torch.nn.Module:
         module = self._builder.module(vocabulary_of(training), training.seed)
-        module.load_state_dict(lockstep.weights.export(row), strict=False)
+        own = dict(module.named_parameters())
+        with torch.no_grad():
+            for name, value in lockstep.weights.export(row).items():
+                own[name].copy_(value.view_as(own[name]))
         return module.eval()
 
     def _maker(self, training: Training) -> Maker:

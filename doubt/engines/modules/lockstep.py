@@ -82,7 +82,7 @@ class Lockstep:
         with torch.no_grad():
             for name, gradient in zip(leaves, of_leaves, strict=True):
                 if gradient is not None:  # it has none where the loss does not depend on the weight
-                    self._gradients.values[name].copy_(gradient)
+                    self._gradients.values[name].view_as(gradient).copy_(gradient)
             self.adam.step(self.models.weights, self._gradients, self._step_sizes[self.done])
         self.done += 1
         if (self.done - 1) % CHECK_EVERY == 0:

@@ -58,7 +58,11 @@ class Models:
         """
         self.module, self.weights, self.constants = module, weights, constants
         self.target_symbols, self.together = target_symbols, together
-        self.leaves = {name: value.detach().requires_grad_() for name, value in weights.values.items()}
+        single = {name for name, weight in module.named_parameters() if weight.dim() == 0}
+        self.leaves = {
+            name: (value.squeeze(1) if name in single else value).detach().requires_grad_()
+            for name, value in weights.values.items()
+        }
 
     def select(self, rows: Sequence[int]) -> Models:
         """Some of the models, in the order of `rows`: copies."""
@@ -96,7 +100,7 @@ class Models:
     def look(self, inputs: Inputs) -> tuple[dict[Site, Found], list[tuple[int, ...]]]:
         """The first model's sites of dropout, and the shapes of those whose first dimension is not the batch."""
         self.module.train()
-        weights = _first(self.weights.values) | self.constants.shared | _first(self.constants.stacked)
+        weights = _first(self.leaves) | self.constants.shared | _first(self.constants.stacked)
         given = tuple(each[0] for each in inputs.given)
         dropout = Dropout(self.module, given[0].size(0), None)
         with torch.no_grad(), dropout.active(), contextlib.redirect_stdout(sys.stderr):

@@ -29,13 +29,15 @@ HELD = 120
 MB_PER_SYMBOL = {"fairseq": 0.03, "fused": 0.12}
 
 
-def module_seconds(task: Task, size: int, seconds: float, updates: int) -> float:
+def module_seconds(task: Task, size: int, seconds: float, updates: int, batch_size: int | None = None) -> float:
     """Expected seconds of one training of a module on a (task, size).
 
     Args:
-        seconds: what an update of `TIMED` symbols was found to take.
+        seconds: what an update of `TIMED` symbols was found to take: in proportion to the longest example, and where a
+            batch is large, to its symbols.
     """
-    return updates * seconds * max(_longest(task, size) / TIMED, 0.5)
+    symbols = batch_symbols(task, size, batch_size)
+    return updates * seconds * max(_longest(task, size) / TIMED, symbols / HELD, 0.5)
 
 
 def training_seconds(

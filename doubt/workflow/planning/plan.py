@@ -284,7 +284,7 @@ class Plan:
         learner, engine = self.learners[cell.learner], self.engine(cell.learner)
         task, size = self.tasks[cell.task], cell.size
         if cell.learner in self.tried:
-            return module_seconds(task, size, self.tried[cell.learner].seconds, learner.updates)
+            return module_seconds(task, size, self.tried[cell.learner].seconds, learner.updates, learner.batch_size)
         return training_seconds(task, size, learner.arguments, learner.updates, engine, learner.batch_size)
 
     def engine_hash_of(self, cell: CellPlan) -> str:

@@ -5,8 +5,6 @@ from __future__ import annotations
 import json
 import math
 import shutil
-import sys
-import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -14,7 +12,7 @@ from typing import Any
 
 import torch
 
-from doubt.data.binary import check_sums, load_dataset
+from doubt.data.binary import Dataset, check_sums, load_dataset
 from doubt.data.seeds import label
 from doubt.data.vocabulary import dictionary_of
 from doubt.engines.checkpoints import load_checkpoint, save_checkpoint
@@ -26,6 +24,7 @@ from doubt.workflow.planning.learner_code import module_hash
 from doubt.workflow.running.heartbeat import heartbeat
 from doubt.workflow.running.ledger import Ledger
 from doubt.workflow.running.measurement import Cell, Chain, chains
+from doubt.workflow.running.told import Printed, Told
 
 
 @dataclass(frozen=True)
@@ -99,34 +98,36 @@ def run_job(job: Job, data_bin: Path, places: Places, output: Path, device: torc
         for name in names:
             check_sums(data_bin / name)
         datasets = {name: load_dataset(data_bin / name) for name in names}
-        cell = Cell(datasets, job.n_training, job.block_size, job.learner, job.protocol, job.milestones)
-        wanted = chains(cell, job.requests, range(job.blocks[0], job.blocks[1] + 1))
-        ledger = Ledger(places.ledger, job.engine_hash)
-        missing = [chain for chain in wanted if any(ledger.find(training) is None for training in chain)]
-        total = sum(map(len, wanted))
-        print(f"{job.task}/{job.size} {job.name}: {total} trainings, {sum(map(len, missing))} to do", file=sys.stderr)
-        _train_missing(job, missing, ledger, places, device)
-        results = {training.key: ledger.find(training) for chain in wanted for training in chain}
-        write_atomically(output, "".join(json.dumps(row) + "\n" for row in _rows(job, cell, results)))
+        rows = measured(job, datasets, places, device, Printed(f"{job.task}/{job.size} {job.name}"))
+        write_atomically(output, "".join(json.dumps(row) + "\n" for row in rows))
 
 
-def _train_missing(job: Job, missing: Sequence[Chain], ledger: Ledger, places: Places, device: torch.device) -> None:
+def measured(
+    job: Job, datasets: Mapping[str, Dataset], places: Places, device: torch.device, told: Told
+) -> list[dict[str, Any]]:
+    """Do what is missing of a job; returns its rows."""
+    cell = Cell(datasets, job.n_training, job.block_size, job.learner, job.protocol, job.milestones)
+    wanted = chains(cell, job.requests, range(job.blocks[0], job.blocks[1] + 1))
+    ledger = Ledger(places.ledger, job.engine_hash)
+    missing = [chain for chain in wanted if any(ledger.find(training) is None for training in chain)]
+    told.begin(sum(map(len, wanted)), sum(map(len, missing)))
+    _train_missing(job, missing, ledger, places, device, told)
+    results = {training.key: ledger.find(training) for chain in wanted for training in chain}
+    return list(_rows(job, cell, results))
+
+
+def _train_missing(
+    job: Job, missing: Sequence[Chain], ledger: Ledger, places: Places, device: torch.device, told: Told
+) -> None:
     """Execute trainings, recording each in the ledger as it finishes."""
     trainings = {training.key: training for chain in missing for training in chain}
-    started = time.monotonic()
-    for done, result in enumerate(_results(job, missing, ledger, places, device), start=1):
+    for result in _results(job, missing, ledger, places, device):
         training = trainings[result.key]
         if ledger.find(training) != result:  # a chain that goes on from its state gives its first results once more
             note = {"task": job.task, "size": job.size, "learner": job.name, "seed": training.seed}
             note |= {"block": training.block, "adam_state": job.protocol.adam_state}
             ledger.add(training, result, note | {"rng_streams": job.protocol.rng_streams, "n_training": job.n_training})
-        left = (time.monotonic() - started) / done * (len(trainings) - done)
-        print(
-            f"seed {training.seed}, block {training.block}: {result.status} in {result.seconds:.1f} s; "
-            f"{done} of {len(trainings)} trainings done, about {left:.0f} s left",
-            file=sys.stderr,
-            flush=True,
-        )
+        told.trained(training, result)
 
 
 def _results(
@@ -166,9 +167,11 @@ def _results(
 def _check_code(job: Job) -> None:
     """Read a learner's code, which is not read again, and refuse it if it is not the code that was planned with."""
     if "module" in job.learner.arguments:
-        from doubt.engines.modules.loading import load_class, located
+        from doubt.engines.modules.loading import GIVEN, load_class, located
 
         load_class(*located(job.learner))
+        if job.learner.user_dir in GIVEN:  # from Python: there is no file that could have changed
+            return
     if module_hash(job.learner.user_dir) != job.engine_hash:
         raise UserError(f"the code of learner {job.name!r} has changed since this run was planned; run again")
 
