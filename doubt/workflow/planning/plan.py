@@ -4,57 +4,25 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Iterator, Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass
 from functools import cache
 from pathlib import Path
 from typing import Any
 
-from doubt.data.check import check_task
 from doubt.data.given_dictionary import given_dictionaries
 from doubt.data.random_candidate import rules
-from doubt.data.seeds import label, parse_seeds
+from doubt.data.seeds import label
 from doubt.data.task import FPA, Task
 from doubt.data.text import dictionary_order, training_pairs
 from doubt.errors import UserError
-from doubt.learners.grids import check_grid
 from doubt.learners.sweeps import expand_learners
-from doubt.training import Learner, is_chained
+from doubt.training import is_chained
+from doubt.workflow.planning.cells import CellPlan, cells_of
 from doubt.workflow.planning.code_hash import engine_hash
-from doubt.workflow.planning.config import Config, Experiment, UntilSure, read_config
+from doubt.workflow.planning.config import read_config
 from doubt.workflow.planning.cost import batch_symbols, memory_mb, module_seconds, training_seconds
 from doubt.workflow.planning.learner_code import module_hash
 from doubt.workflow.planning.resolved import resolved_learners
-from doubt.workflow.planning.steps import Until
-
-
-@dataclass
-class CellPlan:
-    """What is measured of one learner on one (task, size): for each seed the datasets that it needs.
-
-    `milestones` holds, for seeds that are looked at during training, the updates at which, by dataset. `until`: its
-    seeds are trained in steps, and `seeds` holds all that there can be.
-    """
-
-    task: str
-    size: int
-    learner: str
-    seeds: dict[int, list[str]] = field(default_factory=dict)
-    milestones: dict[int, dict[str, list[int]]] = field(default_factory=dict)
-    until: Until | None = None
-
-    @property
-    def name(self) -> str:
-        """The cell's name within its task."""
-        return f"{self.size}/{self.learner}"
-
-    @property
-    def datasets(self) -> list[str]:
-        """All datasets that some seed needs, sorted."""
-        return sorted({dataset for datasets in self.seeds.values() for dataset in datasets})
-
-    @property
-    def folder(self) -> str:
-        return f"{self.task}/{self.size}/{self.learner}"
 
 
 @dataclass(frozen=True)
@@ -93,7 +61,7 @@ class Plan:
         self.not_fused = {name: one.not_fused for name, one in resolved.items() if one.not_fused is not None}
         self.tried = {name: one.tried for name, one in resolved.items() if one.tried is not None}
         self.protocol = self.config.resolved_protocol()
-        self.cells = _cells(self.config, self.tasks, expanded.grids, self.learners)
+        self.cells = cells_of(self.config, self.tasks, expanded.grids, self.learners)
         #: What was swept, by the name in the configuration: the learners with the values of their varying arguments.
         self.sweeps = {name: span for name, span in expanded.sweeps.items() if len(span) > 1}
         self._engine_hashes: dict[tuple[str, str | None], str] = {}
@@ -296,80 +264,6 @@ class Plan:
         return self._engine_hashes[engine, user_dir]
 
 
-def _cells(
-    config: Config, tasks: Mapping[str, Task], grids: Mapping[str, dict[str, Any]], learners: Mapping[str, Learner]
-) -> dict[tuple[str, int, str], CellPlan]:
-    """All cells of the experiments; what several experiments ask of one seed is put together."""
-    cells: dict[tuple[str, int, str], CellPlan] = {}
-    for experiment in config.experiments:
-        task = tasks[experiment.task]
-        for size, learner in itertools.product(experiment.sizes or task.sizes, experiment.learners):
-            check_task(task, size)
-            check_grid(grids.get(learner, {}), learner, task, size)
-            cell = cells.setdefault((task.name, size, learner), CellPlan(task.name, size, learner))
-            _set_steps(cell, experiment)
-            for seed in _seeds(experiment, grids.get(learner, {})):
-                if experiment.milestones:
-                    _add_milestones(cell.milestones.setdefault(seed, {}), experiment, task, learners[learner], learner)
-                known = cell.seeds.get(seed, [])
-                cell.seeds[seed] = [d for d in task.datasets if d in known or d in _datasets(experiment, task)]
-    for cell in cells.values():
-        cell.seeds = dict(sorted(cell.seeds.items()))
-    return dict(sorted(cells.items()))
-
-
-def _add_milestones(
-    known: dict[str, list[int]], experiment: Experiment, task: Task, learner: Learner, name: str
-) -> None:
-    """Add the updates at which an experiment looks at a seed's trainings, by dataset."""
-    if experiment.milestones[-1] > learner.updates:
-        raise UserError(
-            f"the configuration is wrong:\n  experiments ({experiment.task}): milestones: {experiment.milestones[-1]} "
-            f"is beyond the {learner.updates} updates of learner {name!r}"
-        )
-    for dataset in _datasets(experiment, task):
-        if ("fpa" if dataset == FPA else "code_length") in experiment.milestone_measures:
-            known[dataset] = sorted({*known.get(dataset, []), *experiment.milestones})
-
-
-def _set_steps(cell: CellPlan, experiment: Experiment) -> None:
-    """Note that a cell's seeds are trained in steps; it cannot have others beside them."""
-    until = experiment.seeds
-    steps = Until(until.first, until.at_most) if isinstance(until, UntilSure) else None
-    if cell.seeds and cell.until != steps:
-        raise UserError(
-            f"the configuration is wrong:\n  {cell.folder}: one experiment gives its seeds with `until: sure`, another "
-            "otherwise; give all of its seeds in one way"
-        )
-    cell.until = steps
-
-
-def _in_steps(cell: CellPlan, at_a_time: int) -> Iterator[tuple[int, ...]]:
-    """The cell's seeds, so many at a time, those of different steps apart."""
-    seeds, start = tuple(cell.seeds), 0
-    for end in cell.until.ends if cell.until is not None else (len(seeds),):
-        for at in range(start, end, at_a_time):
-            yield seeds[at : min(at + at_a_time, end)]
-        start = end
-
-
-def _seeds(experiment: Experiment, grid: Mapping[str, Any]) -> list[int]:
-    """The experiment's seeds, or those of the grid file that the learner comes from; of steps, all there can be."""
-    if isinstance(experiment.seeds, UntilSure):
-        return list(range(1, experiment.seeds.at_most + 1))
-    if experiment.seeds is None and "seed" not in grid:
-        raise UserError(f"the configuration is wrong:\n  experiments ({experiment.task}): the key `seeds` is missing")
-    return experiment.seeds or parse_seeds(grid["seed"])
-
-
-def _datasets(experiment: Experiment, task: Task) -> set[str]:
-    """The datasets that an experiment's measures need."""
-    wanted = {FPA} if "fpa" in experiment.measures else set()
-    if "code_length" in experiment.measures:
-        wanted |= set(experiment.candidates or rules(task))
-    return wanted
-
-
 @cache
 def _dictionaries(task: Task, size: int, datasets: tuple[str, ...]) -> frozenset[object]:
     """The different pairs of dictionaries that some datasets of a (task, size) have; T is trained once for each."""
@@ -380,3 +274,12 @@ def _dictionaries(task: Task, size: int, datasets: tuple[str, ...]) -> frozenset
         (dictionary_order(source for source, _ in pair), dictionary_order(target for _, target in pair))
         for pair in pairs
     )
+
+
+def _in_steps(cell: CellPlan, at_a_time: int) -> Iterator[tuple[int, ...]]:
+    """The cell's seeds, so many at a time, those of different steps apart."""
+    seeds, start = tuple(cell.seeds), 0
+    for end in cell.until.ends if cell.until is not None else (len(seeds),):
+        for at in range(start, end, at_a_time):
+            yield seeds[at : min(at + at_a_time, end)]
+        start = end

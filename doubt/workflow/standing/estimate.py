@@ -6,7 +6,8 @@ from collections import defaultdict
 from dataclasses import dataclass
 from pathlib import Path
 
-from doubt.workflow.planning.plan import CellPlan, Plan
+from doubt.workflow.planning.cells import CellPlan
+from doubt.workflow.planning.plan import Plan
 from doubt.workflow.running.ledger import Record, read_records
 
 #: Seconds; a record of less was scored from kept weights, not trained.

@@ -8,8 +8,9 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from doubt.data.seeds import ranges
+from doubt.workflow.planning.cells import CellPlan
 from doubt.workflow.planning.code_hash import same_numbers
-from doubt.workflow.planning.plan import CellPlan, Plan
+from doubt.workflow.planning.plan import Plan
 from doubt.workflow.running.heartbeat import Sign, signs
 from doubt.workflow.running.ledger import read_records
 from doubt.workflow.standing.progress import in_words
