@@ -6,7 +6,7 @@ import argparse
 import contextlib
 import io
 from argparse import Namespace
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import doubt.data.compat  # noqa: F401  (must come before fairseq)
@@ -135,6 +135,35 @@ def _effective(arguments: Namespace) -> set[str]:
     set_by_arch = Namespace()
     ARCH_CONFIG_REGISTRY[arguments.arch](set_by_arch)
     return GENERAL | {action.dest for action in parser._actions} | set(vars(set_by_arch))
+
+
+def check_dictionaries(learner: Learner, cells: Iterable[Mapping[str, Any]]) -> None:
+    """Build a learner for the dictionaries of what it is to be measured on.
+
+    Args:
+        cells: mappings with `cell` (`task/size`), `source` and `target` (the symbols of its dictionaries, in order).
+
+    Raises:
+        UserError: the learner cannot have these dictionaries, such as one that needs both sides to share theirs.
+    """
+    for cell in cells:
+        dictionaries = []
+        for side in ("source", "target"):
+            dictionary = Dictionary()
+            for symbol in cell[side]:
+                dictionary.add_symbol(symbol)
+            dictionary.finalize(padding_factor=8)
+            dictionaries.append(dictionary)
+        state = torch.random.get_rng_state()
+        try:
+            build_model(learner, *dictionaries)
+        except Exception as error:
+            raise UserError(
+                f"architecture {learner.arguments['arch']!r} cannot be built for the dictionaries of {cell['cell']}, "
+                f"which has a source and a target dictionary of its own: {error}"
+            ) from error
+        finally:
+            torch.random.set_rng_state(state)
 
 
 def _try_out(learner: Learner) -> None:

@@ -10,23 +10,29 @@ from __future__ import annotations
 import contextlib
 import json
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
 
 from doubt.engines.fused.support import supports
 from doubt.errors import UserError
-from doubt.learners.definitions import resolve
+from doubt.learners.definitions import check_dictionaries, resolve
 from doubt.learners.modules import kind_of, resolve_module
 from doubt.training import Protocol
 
 
-def resolve_any(definition: Mapping[str, Any], request: Mapping[str, Any], longest: tuple[int, int]) -> dict[str, Any]:
+def resolve_any(
+    definition: Mapping[str, Any],
+    request: Mapping[str, Any],
+    longest: tuple[int, int],
+    cells: Sequence[Mapping[str, Any]] = (),
+) -> dict[str, Any]:
     """One definition, as `planning.resolved.ResolvedLearner` reads it.
 
     Args:
         request: `updates`, `batch_size`, `protocol` and `learner_folder` of the configuration.
         longest: symbols of the longest source and target that the learner will meet.
+        cells: the dictionaries that it will have (`definitions.check_dictionaries`).
 
     Raises:
         UserError: the definition is wrong.
@@ -34,6 +40,7 @@ def resolve_any(definition: Mapping[str, Any], request: Mapping[str, Any], longe
     protocol = Protocol(**request["protocol"])
     if kind_of(definition) == "arch":
         learner = resolve(definition, request["updates"], request["batch_size"])
+        check_dictionaries(learner, cells)
         return {"learner": asdict(learner), "not_fused": supports(learner, protocol)}
     defaults = request["updates"], request["batch_size"], protocol, request["learner_folder"]
     found = resolve_module(definition, *defaults, longest)
@@ -47,7 +54,9 @@ def main() -> None:
     for name, definition in request["learners"].items():
         try:
             with contextlib.redirect_stdout(sys.stderr):  # a module of a user's may print
-                resolved[name] = resolve_any(definition, request, tuple(request["longest"][name]))
+                resolved[name] = resolve_any(
+                    definition, request, tuple(request["longest"][name]), request["cells"][name]
+                )
         except UserError as error:
             print(f"learner {name!r}: {' '.join(str(error).split())}", file=sys.stderr)
             sys.exit(1)

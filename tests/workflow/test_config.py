@@ -99,6 +99,16 @@ def test_learners_are_checked_by_fairseqs_own_parser(
         Plan(GOOD | {"learners": {"cnn": definition}}, tmp_path)
 
 
+def test_a_learner_is_built_for_the_dictionaries_of_its_own_tasks(tmp_path: Path) -> None:
+    """One dictionary for both sides: none can be where one side has `a` and the other `b`; copying has one alphabet."""
+    joined = {"arch": "transformer", "share_all_embeddings": True, "encoder_embed_dim": 16, "decoder_embed_dim": 16}
+    with pytest.raises(UserError, match=r"cannot be built for the dictionaries of add-or-mul/5, .* joined dictionary"):
+        Plan(GOOD | {"learners": {"cnn": joined}}, tmp_path)
+    copying = EXPERIMENT | {"task": "copy-or-reverse", "sizes": [4], "candidates": ["copy", "reverse"]}
+    learner = Plan(GOOD | {"learners": {"cnn": joined}, "experiments": [copying]}, tmp_path).learners["cnn"]
+    assert learner.arguments["share_all_embeddings"] is True
+
+
 def test_spelling_of_a_learner_does_not_matter(tmp_path: Path) -> None:
     """Names with hyphens, numbers as text and values left at their defaults make the same learner."""
     layers = {"encoder_layers": "[(512, 3)]", "decoder_layers": "[(512, 3)]", "decoder_embed_dim": 16}
@@ -178,7 +188,7 @@ def test_updates_of_the_papers_and_of_the_critiques_grid_files(
     tmp_path: Path, how: dict[str, Any], updates: int
 ) -> None:
     (tmp_path / "grid.json").write_text(json.dumps({"arch": ["lstm"]} | how))
-    learners = expand_learners({"learners": {"it": {"grid": str(tmp_path / "grid.json")}}})[0]["learners"]
+    learners = expand_learners({"learners": {"it": {"grid": str(tmp_path / "grid.json")}}}).content["learners"]
     assert learners == {"it": {"arch": "lstm", "updates": updates}}
 
 

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from doubt.data.task import Task
-from doubt.data.text import training_pairs
+from doubt.data.text import dictionary_order, training_pairs
 from doubt.errors import UserError
 from doubt.files import ROOT, write_atomically
 from doubt.learners.tried import TriedOut
@@ -52,6 +52,7 @@ def resolved_learners(config: Config, tasks: Mapping[str, Task], cache: Path) ->
         "protocol": vars(config.resolved_protocol()),
         "learner_folder": config.learner_folder,
         "longest": {name: _longest_of(name, config, tasks) for name in sorted(used)},
+        "cells": {name: _cells_of(name, config, tasks) for name in sorted(used)},
     }
     text = json.dumps(request, sort_keys=True)
     code = [code_hash("doubt/learners/resolution.py"), *_code_of_users(request)]
@@ -91,16 +92,48 @@ def _code_of_users(request: Mapping[str, Any]) -> list[str]:
 
 def _longest_of(learner: str, config: Config, tasks: Mapping[str, Task]) -> tuple[int, int]:
     """Symbols of the longest source and target that a module meets, `</s>` included; of fairseq's learners 0, 0."""
-    if not {"module", "hf"} & set(config.learners[learner]):
+    if not _is_module(learner, config):
         return 0, 0
-    sizes = [
+    lengths = [_longest(task, size) for task, size in _measured_on(learner, config, tasks)]
+    return max(source for source, _ in lengths), max(target for _, target in lengths)
+
+
+def _cells_of(learner: str, config: Config, tasks: Mapping[str, Task]) -> list[dict[str, Any]]:
+    """The dictionaries that a learner of fairseq's will have, one example of each kind: so many symbols on each side,
+    the same on both or not.
+    """
+    if _is_module(learner, config):
+        return []
+    kinds: dict[object, dict[str, Any]] = {}
+    for task, size in _measured_on(learner, config, tasks):
+        for source, target in _dictionaries(task, size):
+            kind = len(source), len(target), source == target
+            kinds.setdefault(kind, {"cell": f"{task.name}/{size}", "source": source, "target": target})
+    return list(kinds.values())
+
+
+def _is_module(learner: str, config: Config) -> bool:
+    return bool({"module", "hf"} & set(config.learners[learner]))
+
+
+def _measured_on(learner: str, config: Config, tasks: Mapping[str, Task]) -> list[tuple[Task, int]]:
+    """What experiments measure a learner on."""
+    return [
         (tasks[experiment.task], size)
         for experiment in config.experiments
         if learner in experiment.learners
         for size in experiment.sizes or tasks[experiment.task].sizes
     ]
-    lengths = [_longest(task, size) for task, size in sizes]
-    return max(source for source, _ in lengths), max(target for _, target in lengths)
+
+
+@cache
+def _dictionaries(task: Task, size: int) -> list[tuple[tuple[str, ...], tuple[str, ...]]]:
+    """The source and target symbols of each dataset."""
+    found = []
+    for dataset in task.datasets:
+        sources, targets = zip(*training_pairs(task, size, dataset), strict=True)
+        found.append((dictionary_order(sources), dictionary_order(targets)))
+    return found
 
 
 @cache
