@@ -17,6 +17,7 @@ from doubt.errors import UserError
 from doubt.figures import files as figure_files, names as figure_names
 from doubt.tables import FILES as TABLE_FILES
 from doubt.workflow.planning.command_line import words
+from doubt.workflow.planning.described import described
 from doubt.workflow.planning.job_environment import set_job_environment
 from doubt.workflow.planning.plan import Plan
 from doubt.workflow.planning.steps import reached, read_look

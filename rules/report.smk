@@ -16,7 +16,8 @@ rule provenance:
     params:
         folder=lambda wildcards, output: str(Path(output[0]).parent),
         made=arguments(
-            "--config", json.dumps(PLAN.config.model_dump(), sort_keys=True), "--expected", json.dumps(PLAN.expected())
+            *("--config", json.dumps(PLAN.config.model_dump(), sort_keys=True)),
+            *("--expected", json.dumps(PLAN.expected()), "--learners", json.dumps(described(PLAN))),
         ),
         code=code_hash("scripts/provenance.py"),
     shell:

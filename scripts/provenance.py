@@ -28,9 +28,13 @@ def main() -> None:
     )
     parser.add_argument("--config", required=True, type=json.loads, metavar="JSON", help="the configuration")
     parser.add_argument("--expected", required=True, type=json.loads, metavar="JSON", help="the cells to be run")
+    parser.add_argument(
+        "--learners", type=json.loads, default={}, metavar="JSON", help="what each learner is, in words"
+    )
     parser.add_argument("--output", required=True, type=Path, metavar="DIR")
     arguments = parser.parse_args()
-    write_atomically(arguments.output / "provenance.json", json.dumps(of_this_machine(), indent=2) + "\n")
+    made = of_this_machine() | {"learner": arguments.learners}
+    write_atomically(arguments.output / "provenance.json", json.dumps(made, indent=2) + "\n")
     write_atomically(arguments.output / "config.yaml", yaml.safe_dump(arguments.config, sort_keys=False))
     write_atomically(arguments.output / "expected.json", json.dumps(arguments.expected) + "\n")
 

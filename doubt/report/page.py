@@ -69,7 +69,10 @@ def build_page(
         origin={part: either(costs[part]) for part in ORIGIN},
         made_up="made-up" in set(costs["engine"]),
         tasks=[task_section(name, tasks.get(name), read, figures) for name in names],
-        learners=[learner_section(name, verdicts) for name in sorted(set(verdicts["learner"]))],
+        learners=[
+            learner_section(name, verdicts, (made_by or {}).get(f"learner.{name}"))
+            for name in sorted(set(verdicts["learner"]))
+        ],
         claims=page_table("claims", "Published claims", claims, columns.CLAIMS),
         claim_states={state: int((claims["state"] == state).sum()) for state in STATES},
         agreement=page_table("agreement", "Agreement of the two measures", read["agreement"], columns.AGREEMENT),

@@ -73,6 +73,7 @@ class LearnerSection:
     """One learner's bias profile."""
 
     name: str
+    what: str | None
     findings: list[tuple[str, list[Finding]]]
     table: PageTable
 
@@ -245,12 +246,12 @@ def _matters(row: Mapping[Any, Any]) -> str:
     return f"{row['sweep']}, size {row['size']}: {row['said']}; {row['argument']} {decided} ({corrected})."
 
 
-def learner_section(name: str, verdicts: pd.DataFrame) -> LearnerSection:
-    """A learner's bias profile over all tasks."""
+def learner_section(name: str, verdicts: pd.DataFrame, what: str | None) -> LearnerSection:
+    """A learner's bias profile over all tasks; `what` says what it is."""
     of = verdicts[verdicts["learner"] == name]
     found = [(task, findings(of[of["task"] == task])) for task in sorted(set(of["task"]))]
     table = page_table(f"profile-{name}", f"All verdicts on {name}", of, columns.PROFILE)
-    return LearnerSection(name, found, table)
+    return LearnerSection(name, what, found, table)
 
 
 def missing(expected: list[dict[str, Any]], tables: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
