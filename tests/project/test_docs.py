@@ -159,3 +159,16 @@ def test_every_definition_of_the_preset_of_learners_is_one(tmp_path: Path) -> No
     plan = Plan(content | {"experiments": [experiment]}, tmp_path)
     assert plan.notices() == [] and set(plan.tried) == set(names)
     assert {plan.engine(name) for name in names} == {"modules"}
+
+
+@pytest.mark.parametrize("example", blocks("moving.md", "yaml"), ids=["milestones", "sweep", "until"])
+def test_the_configurations_of_the_docs_are_ones(tmp_path: Path, example: str) -> None:
+    content, own = yaml.safe_load((ROOT / "config.yaml").read_text(encoding="utf-8")), yaml.safe_load(example)
+    content["learners"] |= own.pop("learners", {})
+    plan = Plan(content | own, tmp_path)
+    assert len(plan.sweeps.get("swept", {})) in (0, 6)
+    assert plan.looked_at("hierar-or-linear") | {"fpa"} == {"fpa"} and plan.looked_at("add-or-mul") <= {
+        "fpa",
+        "code_length",
+    }
+    assert all(cell.until is None or cell.until.ends == (12, 24, 48, 96, 100) for cell in plan.cells.values())

@@ -9,7 +9,10 @@ from typing import Any
 
 import pytest
 
+from doubt.files import write_atomically
 from doubt.workflow.planning.plan import Plan
+from doubt.workflow.planning.steps import Look, looks_text
+from doubt.workflow.standing.estimate import estimates, in_lines
 from doubt.workflow.standing.progress import Progress, in_words, pending_jobs
 
 GUESSER = {"arch": "uniform_guesser", "user_dir": "tests/shared/plugins/uniform_learner", "optimizer": "adam"}
@@ -47,3 +50,21 @@ def test_a_dear_training_weighs_more_than_a_cheap_one(plan: Plan, tmp_path: Path
 @pytest.mark.parametrize(("seconds", "words"), [(0.2, "1 s"), (40, "40 s"), (700, "12 min"), (12000, "3 h 20 min")])
 def test_durations_in_words(seconds: float, words: str) -> None:
     assert in_words(seconds) == words
+
+
+def test_steps_that_a_look_asks_for_join_the_work(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    experiment = {"task": "add-or-mul", "sizes": [5], "learners": ["quick"], "measures": ["fpa"]}
+    steps = {"from": 2, "at_most": 8, "until": "sure"}
+    content = {"learners": LEARNERS, "seeds_per_job": 1, "experiments": [experiment | {"seeds": steps}]}
+    plan = Plan(content, tmp_path / "cache")
+    monkeypatch.chdir(tmp_path)
+    cell = plan.cell("add-or-mul", 5, "quick")
+    outputs = [f"results/runs/{cell.folder}/{chunk.path}" for chunk in plan.trained(cell, 2)]
+    progress = Progress(plan, pending_jobs(plan, outputs), Path("results/ledger"))
+    assert progress.total == 2
+    look = Look(2, 8, False, "mem", "fpa", 1.0, 20.0, 3)
+    write_atomically(Path("results/looks/add-or-mul/1.json"), looks_text({cell.name: look}))
+    assert progress.done() == 0 and progress.total == 4
+    (found,) = estimates(plan, Path("results/ledger"))
+    assert (found.fewest, found.n_trainings) == (2, 8)
+    assert "the 8 trainings that they take at most. With the fewest, 2," in "\n".join(in_lines([found]))

@@ -11,6 +11,7 @@ from pathlib import Path
 
 from doubt.data.seeds import LABEL
 from doubt.workflow.planning.plan import Plan
+from doubt.workflow.planning.steps import looks_in, reached
 
 RUN_FILE = re.compile(rf"results/runs/([^/]+)/(\d+)/([^/]+)/(seeds-{LABEL}/blocks-\d+-\d+\.jsonl)")
 
@@ -47,7 +48,7 @@ class Progress:
 
     def __init__(self, plan: Plan, jobs: list[PendingJob], ledger: Path) -> None:
         self._plan = plan
-        self._jobs = jobs
+        self._jobs = list(jobs)
         self._ledger = ledger
         self._started = time.time()
         self._read_up_to: dict[Path, int] = {}
@@ -83,6 +84,20 @@ class Progress:
         remaining = "estimating the time left" if left is None else f"about {in_words(left)} left"
         return f"{self.done()} of {self.total} trainings done, {remaining}"
 
+    def _take_next_steps(self) -> None:
+        """Add the jobs of seeds in steps that a look has asked for since the start."""
+        known = {job.path for job in self._jobs}
+        results = self._ledger.parent
+        for cell in self._plan.cells.values():
+            if cell.until is None:
+                continue
+            looks = [look for look in looks_in(results / "looks", cell.task) if cell.name in look]
+            for chunk in self._plan.trained(cell, reached(cell.until, cell.name, looks)):
+                path = results / "runs" / cell.folder / chunk.path
+                if path not in known and not path.exists():
+                    n, seconds = self._plan.n_trainings(cell, chunk), self._plan.seconds(cell, chunk)
+                    self._jobs.append(PendingJob(path, n, seconds))
+
     def _is_done(self, job: PendingJob) -> bool:
         try:
             return job.path.stat().st_mtime >= self._started
@@ -91,6 +106,7 @@ class Progress:
 
     def _read_ledger(self) -> None:
         """Count the ledger's records and their expected seconds; of each file only what is new since the last look."""
+        self._take_next_steps()
         for path in self._ledger.glob("*/*/*.jsonl"):
             with path.open("rb") as file:
                 file.seek(self._read_up_to.get(path, 0))
