@@ -138,6 +138,36 @@ def test_twenty_clipped_steps_are_fairseqs(learner_of: Callable[..., Learner]) -
         assert not torch.equal(value, start[name]) or not start[name].any()
 
 
+def test_a_hundred_updates_of_an_lstm_are_fairseqs(learner_of: Callable[..., Learner]) -> None:
+    sizes = {f"{side}_hidden_size": 32 for side in ("encoder", "decoder")} | {"decoder_out_embed_dim": 32}
+    learner = learner_of("lstm", 100, dropout=0.0, warmup_updates=10, **sizes)
+    theirs = build_model(learner, dictionary_of(SOURCE), dictionary_of(TARGET))
+    ours = made.learner("recurrent.Recurrent", 100, cell="lstm", hidden=32, dropout=0.0)
+    ours = Learner(ours.arguments | {"warmup_updates": 10}, 100, None, ours.user_dir)
+    lockstep = made.lockstep([made.training(ours, 1)], renamed(parameters(theirs), LSTM))
+    optimizer = Optimizer(theirs, Namespace(**learner.arguments))
+    source, mask, previous = batch()
+    rows = sorted(T, key=lambda example: -len(example.source))
+    target = nn.utils.rnn.pad_sequence([torch.tensor(e.target) for e in rows], True, 1)
+
+    def loss(model: nn.Module, *given: Tensor) -> Tensor:
+        logits = model(*given)
+        logits = logits[0] if isinstance(logits, tuple) else logits
+        return nn.functional.cross_entropy(logits.flatten(0, 1), target.flatten(), ignore_index=1, reduction="sum")
+
+    before = float(loss(theirs, source, mask.sum(1), previous))
+    for update in range(100):
+        lockstep.update()
+        optimizer.zero_grad()
+        loss(theirs, source, mask.sum(1), previous).backward()
+        optimizer.step(update, len(rows))
+    model = built("recurrent.Recurrent", 8, 8, cell="lstm", hidden=32)
+    model.load_state_dict(lockstep.weights.export(0))
+    after = float(loss(theirs, source, mask.sum(1), previous))
+    assert after < before / 1.2
+    assert float(loss(model, source, mask, previous)) == pytest.approx(after, rel=1e-3)
+
+
 def test_decoder_only_is_fairseqs_decoder_without_an_encoder(learner_of: Callable[..., Learner]) -> None:
     from fairseq.models.transformer import TransformerDecoder
 

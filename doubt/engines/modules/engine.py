@@ -14,6 +14,7 @@ os.environ.setdefault("MKL_CBWR", "AUTO")
 
 import platform
 import time
+import warnings
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
@@ -71,6 +72,7 @@ def _prepare(device: torch.device) -> None:
         torch.set_num_threads(1)
     torch.backends.cuda.matmul.allow_tf32 = False
     torch.backends.cudnn.allow_tf32 = False
+    warnings.filterwarnings("ignore", "There is a performance drop because we have not yet implemented the batching")
 
 
 class _Modules(Engine[Lockstep]):
