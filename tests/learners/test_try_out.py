@@ -254,7 +254,7 @@ def test_a_file_may_import_what_lies_beside_it(tmp_path: Path) -> None:
 def test_what_prints_spoils_no_answer(tmp_path: Path) -> None:
     file = written(tmp_path, imports="print('hello')", init="print('made'); self.drop = nn.Dropout(dropout)")
     request = {"learners": {"mine": {"module": file}}, "updates": 1, "batch_size": None, "protocol": {}}
-    request |= {"learner_folder": None, "longest": {"mine": [5, 5]}}
+    request |= {"learner_folder": None, "longest": {"mine": [5, 5]}, "cells": {"mine": []}}
     command = [sys.executable, "-m", "doubt.learners.resolution"]
     done = subprocess.run(command, input=json.dumps(request), cwd=ROOT, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
