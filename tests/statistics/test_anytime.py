@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import random
+import subprocess
+import sys
 from fractions import Fraction
 from functools import cache
 from itertools import combinations
@@ -14,10 +16,13 @@ from statsmodels.stats.contingency_tables import mcnemar
 
 from doubt.data.task import load_tasks
 from doubt.errors import UserError
+from doubt.measures.classify import predictions
 from doubt.statistics.anytime import adjusted, decide, e_value, followers, shorter
 from doubt.statistics.stops import stops_table
+from doubt.tables.tables import build_tables, write_tables
 from doubt.workflow.planning.steps import Look, Until, looks_in, looks_text, reached, read_look
 from tests.shared.made_up import code, decode, follow
+from tests.shared.workspace import ROOT
 
 TASKS = load_tasks()
 COUNT = TASKS["count-or-mem"]
@@ -159,3 +164,18 @@ def test_looks_are_read_as_they_were_written_and_told_in_a_table(tmp_path: Path)
     (folder / "3.json").write_text("{")
     with pytest.raises(UserError, match=r"3\.json is damaged; delete it and run again"):
         read_look(folder / "3.json")
+
+
+def test_what_steps_save_is_simulated_from_measured_shares(tmp_path: Path) -> None:
+    """A cell where all seeds agree stops at 12, one of two rules alike goes on to 100 in nearly all runs."""
+    rows = [decode(seed=s, outputs=follow(COUNT, 10, "mem")) for s in range(1, 13)]
+    rows += [decode(seed=s, learner="cnn", outputs=follow(COUNT, 10, ("mem", "count")[s % 2])) for s in range(1, 13)]
+    cells = [[row for row in rows if row["learner"] == name] for name in ("lstm", "cnn")]
+    lines = [line for cell in cells for line in predictions(COUNT, 10, cell)]
+    write_tables(build_tables([], rows, lines, TASKS), tmp_path)
+    command = [sys.executable, str(ROOT / "benchmarks/stopping.py"), "--tables", str(tmp_path), "--runs", "100"]
+    said = subprocess.run(command, capture_output=True, text=True, check=True).stdout.splitlines()
+    lstm, cnn = (next(each.split() for each in said if f"/{name} " in each) for name in ("lstm", "cnn"))
+    assert lstm[1:] == ["100%", "0%", "0%", "0%", "0%", "100%", "12.0"]
+    assert float(cnn[-1]) > 90 and int(cnn[5].rstrip("%")) > 90
+    assert "with 100 seeds everywhere 200" in said[-1]

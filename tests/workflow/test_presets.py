@@ -22,7 +22,10 @@ CRITIQUES = {
 @pytest.fixture(scope="module")
 def plans(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Plan]:
     results = tmp_path_factory.mktemp("results")
-    return {name: plan_of([str(ROOT / f"presets/{name}.yaml")], [], results) for name in ("critique", "scan", "fits")}
+    return {
+        name: plan_of([str(ROOT / f"presets/{name}.yaml")], [], results)
+        for name in ("critique", "scan", "fits", "robustness")
+    }
 
 
 def test_the_critiques_tasks_learners_and_seeds(plans: dict[str, Plan]) -> None:
@@ -55,7 +58,20 @@ def test_every_new_task_is_asked_whether_it_is_learned_at_all(plans: dict[str, P
     assert {*load_tasks()} - asked == {"add-or-mul", "count-or-mem", "hierar-or-linear", *large}
 
 
-@pytest.mark.parametrize("preset", ["critique", "scan"])
+def test_the_papers_appendix_is_two_learners_swept(plans: dict[str, Plan]) -> None:
+    plan = plans["robustness"]
+    assert {name: len(span) for name, span in plan.sweeps.items()} == {"transformer-swept": 24, "lstm-swept": 24}
+    assert len(plan.cells) == 3 * 48 and all(list(cell.seeds) == list(range(1, 13)) for cell in plan.cells.values())
+    basis = "transformer-swept,dropout=0.0"
+    small = f"{basis},encoder_layers=1,encoder_embed_dim=16,optimizer=adam"
+    large = f"{basis},encoder_layers=2,encoder_embed_dim=64,optimizer=adam"
+    assert (
+        plan.learners[large].arguments["decoder_layers"] == 2 and plan.learners[small].arguments["decoder_layers"] == 1
+    )
+    assert 0 < sum(plan.training_seconds(cell) * len(cell.seeds) for cell in plan.cells.values()) / 3600 < 100
+
+
+@pytest.mark.parametrize("preset", ["critique", "scan", "robustness"])
 def test_dry_runs(tmp_path: Path, preset: str) -> None:
     command = [sys.executable, "-m", "snakemake", "--snakefile", str(ROOT / "Snakefile"), "-n", "--quiet", "all"]
     command += ["--cores", "2", "--configfile", str(ROOT / f"presets/{preset}.yaml")]
