@@ -74,8 +74,8 @@ def check_version(version: str) -> None:
     """Refuse to make a model by another version than the one that is part of its identity."""
     if version != transformers.__version__:
         raise UserError(
-            f"the learner was defined with transformers {version}, and {transformers.__version__} is here; run again, or "
-            "use one environment"
+            f"the learner was defined with transformers {version}, and {transformers.__version__} is here; run again, "
+            "or use one environment"
         )
 
 
