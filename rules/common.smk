@@ -14,7 +14,7 @@ from doubt.data.files import BINARY_FILES, CHECKSUMS
 from doubt.data.seeds import LABEL as SEEDS
 from doubt.data.text import text_files
 from doubt.errors import UserError
-from doubt.figures import files as figure_files, names as figure_names
+from doubt.figures import ATLAS, files as figure_files, names as figure_names
 from doubt.tables import FILES as TABLE_FILES
 from doubt.workflow.planning.command_line import words
 from doubt.workflow.planning.described import described
@@ -49,6 +49,7 @@ FIGURES = [
     (task.name, figure) for task in TASKS for figure in figure_names(PLAN.looked_at(task.name), PLAN.swept(task.name))
 ]
 FIGURE_FILES = [f"{RESULTS}/figures/{task}/{file}" for task, figure in FIGURES for file in figure_files(figure)]
+FIGURE_FILES += [f"{RESULTS}/figures/{name}" for name in ATLAS]
 TASK_FOLDER = f"--task-folder {PLAN.config.task_folder}" if PLAN.config.task_folder else ""
 
 
@@ -69,6 +70,7 @@ def is_reported(path):
 def figure_labels(path):
     """How `snakemake --report` files a figure: by its task, under its name."""
     *_, task, name = Path(path).with_suffix("").parts
+    task = "all tasks" if Path(path).name in ATLAS else task
     return {
         "caption": f"captions/{name}.rst",
         "category": "Figures",

@@ -13,7 +13,7 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from doubt.errors import exit_on_user_error
-from doubt.figures.draw import draw_figures
+from doubt.figures.draw import draw_atlas, draw_figures
 
 
 def main() -> None:
@@ -28,6 +28,7 @@ def main() -> None:
     arguments = parser.parse_args()
     wanted = None if arguments.draw is None else [(task, name) for task, name in (w.split("/") for w in arguments.draw)]
     draw_figures(arguments.tables, arguments.figures, wanted)
+    draw_atlas(arguments.tables, arguments.figures)
 
 
 if __name__ == "__main__":

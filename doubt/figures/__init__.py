@@ -9,6 +9,10 @@ OF_FPA_MILESTONES, OF_CODE_MILESTONES = "trajectories", "code_trajectories"
 OF_SWEEPS = "sweeps"
 
 
+#: The figure of a whole run, all tasks together, as files beside the tasks' folders.
+ATLAS = ("atlas.svg", "atlas.png")
+
+
 def names(looked_at: Collection[str], swept: bool) -> tuple[str, ...]:
     """The figures of a task of which some measures (`fpa`, `code_length`) are taken at milestones too.
 

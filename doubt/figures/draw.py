@@ -9,7 +9,8 @@ from pathlib import Path
 import pandas as pd
 from matplotlib.figure import Figure
 
-from doubt.figures import NAMES, OF_CODE_MILESTONES, OF_FPA_MILESTONES, OF_SWEEPS, files
+from doubt.figures import ATLAS, NAMES, OF_CODE_MILESTONES, OF_FPA_MILESTONES, OF_SWEEPS, files
+from doubt.figures.atlas import atlas
 from doubt.figures.code_curves import code_curves
 from doubt.figures.code_lengths import code_lengths
 from doubt.figures.layout import Grid, Stack
@@ -45,6 +46,17 @@ def draw_figures(tables: Path, figures: Path, wanted: Sequence[tuple[str, str]] 
         save(draw(Stack), panels)
         written += [*printed, panels]
     return written
+
+
+def draw_atlas(tables: Path, figures: Path) -> list[Path]:
+    """Draw the atlas of all tasks into `figures`; returns its paths.
+
+    Raises:
+        UserError: a table is missing, or a figure cannot be written.
+    """
+    paths = [figures / name for name in ATLAS]
+    save(atlas(*(read_table(tables, name) for name in ("verdicts", "fpa", "code_length"))), *paths)
+    return paths
 
 
 def _spoken_of(read: Mapping[str, pd.DataFrame]) -> Iterator[tuple[str, str]]:

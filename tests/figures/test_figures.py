@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import matplotlib.image
@@ -12,7 +13,8 @@ from doubt.data.random_candidate import with_random
 from doubt.data.task import Task, load_tasks
 from doubt.figures import NAMES
 from doubt.figures.code_lengths import log_floor
-from doubt.figures.draw import draw_figures
+from doubt.figures.draw import draw_atlas, draw_figures
+from doubt.figures.style import RULE_COLOURS
 from doubt.measures.classify import predictions
 from doubt.tables.tables import build_tables, read_table, write_tables
 from tests.shared.made_up import Row, code, decode, follow
@@ -22,7 +24,11 @@ COUNT = load_tasks()["count-or-mem"]
 
 def tables(folder: Path, rows: list[Row], task: Task = COUNT) -> Path:
     scores, decodes = ([r for r in rows if r["kind"] == k] for k in ("score", "decode"))
-    write_tables(build_tables(scores, decodes, predictions(task, 10, decodes), {task.name: task}), folder)
+    cells = [
+        [row for row in decodes if row["learner"] == name] for name in dict.fromkeys(r["learner"] for r in decodes)
+    ]
+    lines = [line for cell in cells for line in predictions(task, 10, cell)]
+    write_tables(build_tables(scores, decodes, lines, {task.name: task}), folder)
     return folder
 
 
@@ -83,3 +89,21 @@ def test_where_a_log_axis_begins() -> None:
     assert log_floor(pd.Series([0.5, 2e-5])) == pytest.approx(1e-5)
     assert log_floor(pd.Series([1e-30])) == pytest.approx(1e-7)
     assert log_floor(pd.Series([0.0, 2.0])) == pytest.approx(0.1)
+
+
+def test_the_atlas_names_the_rule_of_each_cell_and_says_how_sure(tmp_path: Path) -> None:
+    rows = [decode(seed=s, outputs=follow(COUNT, 10, "mem")) for s in range(1, 13)]
+    rows += [decode(seed=s, learner="cnn", outputs=follow(COUNT, 10, "unfit")) for s in range(1, 13)]
+    rows += [decode(seed=s, learner="gru", outputs=follow(COUNT, 10, "count")) for s in (1, 2)]
+    svg, png = draw_atlas(tables(tmp_path / "tables", rows), tmp_path / "figures")
+    text = svg.read_text()
+    assert png.exists() and svg.name == "atlas.svg"
+    for said in ("mem", "count", "– unfit", "100%", "lstm", "cnn", "gru"):
+        assert f"<!-- {said} -->" in text, said
+    shades = re.findall(r"fill: (#[0-9a-f]{6}); stroke: (#[0-9a-f]{6})", text)
+    assert (RULE_COLOURS[1], RULE_COLOURS[1]) in shades  # mem, sure: filled
+    assert ("#ffffff", RULE_COLOURS[0]) in shades  # count, two seeds: not filled
+
+
+def test_the_atlas_of_nothing_says_so(tmp_path: Path) -> None:
+    assert all(path.exists() for path in draw_atlas(tables(tmp_path / "tables", []), tmp_path / "figures"))

@@ -85,6 +85,13 @@ def test_the_keys_of_a_definition_are_the_configuration() -> None:
     assert model.model.config.vocab_size == VOCABULARY.symbols  # type: ignore[union-attr]
 
 
+def test_another_version_is_another_learner() -> None:
+    learner = made.learner("hf-gpt2")
+    learner.arguments["transformers"] = "4.0.0"
+    with pytest.raises(UserError, match=r"defined with transformers 4\.0\.0"):
+        Builder(learner).module(VOCABULARY, 1)
+
+
 def test_an_encoder_decoder_does_not_see_padding() -> None:
     model = Builder(made.learner("hf-t5")).module(VOCABULARY, 1).eval()
     source, previous = torch.tensor([[8, 9, 8, 2]]), torch.tensor([[2, 4]])

@@ -14,6 +14,7 @@ import torch
 from doubt.errors import UserError
 from doubt.learners.modules import ResolvedModule, kind_of, resolve_module
 from doubt.training import Protocol
+from doubt.workflow.planning.config import read_config
 from tests.shared.workspace import ROOT
 
 #: A good learner, whose parts the cases below replace.
@@ -254,9 +255,21 @@ def test_a_file_may_import_what_lies_beside_it(tmp_path: Path) -> None:
 def test_what_prints_spoils_no_answer(tmp_path: Path) -> None:
     file = written(tmp_path, imports="print('hello')", init="print('made'); self.drop = nn.Dropout(dropout)")
     request = {"learners": {"mine": {"module": file}}, "updates": 1, "batch_size": None, "protocol": {}}
-    request |= {"learner_folder": None, "longest": {"mine": [5, 5]}}
+    request |= {"learner_folder": None, "longest": {"mine": [5, 5]}, "cells": {"mine": []}}
     command = [sys.executable, "-m", "doubt.learners.resolution"]
     done = subprocess.run(command, input=json.dumps(request), cwd=ROOT, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     assert json.loads(done.stdout)["mine"]["tried"]["alone"] is None
     assert done.stderr.count("hello") == 1
+
+
+def test_learners_of_a_folder_are_named_by_their_stems(tmp_path: Path) -> None:
+    written(tmp_path)
+    found = resolve_module({"module": "mine", "width": 8}, 10, None, Protocol(), str(tmp_path), (5, 5))
+    assert found.learner.user_dir == str(tmp_path / "mine.py") and found.learner.arguments["width"] == 8
+    with pytest.raises(UserError, match="did you mean 'mine'"):
+        resolve_module({"module": "mines"}, 10, None, Protocol(), str(tmp_path), (5, 5))
+    experiment = {"task": "add-or-mul", "learners": ["mine"], "seeds": "1"}
+    config = {"learners": {"mine": {"module": "mine"}}, "experiments": [experiment], "learner_folder": "no/such"}
+    with pytest.raises(UserError, match="learner_folder: folder 'no/such' does not exist"):
+        read_config(config)

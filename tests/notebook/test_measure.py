@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import csv
+import json
 import subprocess
 import sys
 from pathlib import Path
@@ -15,6 +15,8 @@ from torch import Tensor, nn
 
 import doubt
 from doubt import Symbols, Task, measure
+from doubt.data.seeds import parse_seeds
+from doubt.data.task import line, load_tasks
 from doubt.errors import UserError
 from doubt.notebook.classes import code_of
 from tests.shared.workspace import ROOT, Workspace
@@ -54,20 +56,26 @@ def test_numbers_are_the_workflows_to_the_last_bit(tmp_path: Path) -> None:
     experiment = {"task": "hierar-or-linear", "sizes": [4], "learners": ["mine"], "seeds": "1-2"}
     config = {"device": "cpu", "updates": 20, "learners": {"mine": definition}, "experiments": [experiment]}
     workspace = Workspace(tmp_path / "w", config)
-    workspace.run("results/runs/hierar-or-linear/4/mine.jsonl", "tables")
+    workspace.run("results/runs/hierar-or-linear/4/mine.jsonl")
     program = f"""
+import json
 from doubt import measure
 m = measure("hierar-or-linear", {definition}, seeds="1-2", updates=20, device="cpu", name="mine", progress=False)
-m.tables["blocks"].to_csv("blocks.csv", index=False)
-m.outputs.to_csv("outputs.csv", index=False)
+blocks = m.tables["blocks"][["dataset", "seed", "block", "training_id", "nats"]]
+outputs = m.outputs[["src", "pred", "seeds"]]
+json.dump([frame.values.tolist() for frame in (blocks, outputs)], open("measured.json", "w"))
 """
     subprocess.run([sys.executable, "-c", program], cwd=tmp_path, env={"PYTHONPATH": str(ROOT)}, check=True)
-    for name, differing in (("blocks", ("seconds", "host")), ("outputs", ())):
-        ours, theirs = (
-            [{k: v for k, v in row.items() if k not in differing} for row in csv.DictReader(path.open())]
-            for path in (tmp_path / f"{name}.csv", workspace.here / f"results/tables/{name}.csv")
-        )
-        assert ours == theirs and len(ours) > 10
+    blocks, outputs = json.loads((tmp_path / "measured.json").read_text())
+    text = (workspace.here / "results/runs/hierar-or-linear/4/mine.jsonl").read_text()
+    rows = list(map(json.loads, text.splitlines()))
+    keys = ("dataset", "seed", "block", "training_id", "nats")
+    theirs = [[row[key] for key in keys] for row in rows if row["kind"] == "score"]
+    assert sorted(blocks) == sorted(theirs) and len(blocks) == 16
+    said = {(seed, src): pred for src, pred, seeds in outputs for seed in parse_seeds(seeds.replace(" ", ","))}
+    sources = [line(source) for source in load_tasks()["hierar-or-linear"].test_inputs(4)]
+    decodes = [row for row in rows if row["kind"] == "decode"]
+    assert said == {(row["seed"], s): p for row in decodes for s, p in zip(sources, row["outputs"], strict=True)}
 
 
 def test_a_task_and_a_learner_of_ones_own_are_measured_once(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

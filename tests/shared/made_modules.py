@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -50,7 +51,7 @@ def learner(module: str, updates: int = 10, batch_size: int | None = None, **arg
     if module in HF:
         hf = module.removeprefix("hf-")
         head = "seq2seq" if hf == "t5" else "causal"
-        about = {"hf": hf, "head": head, "config": HF[module] | arguments}
+        about = {"hf": hf, "head": head, "config": HF[module] | arguments, "transformers": version("transformers")}
         return Learner(optimisation | about, updates, batch_size)
     file = file or f"learners/{module.split('.')[0]}.py"
     return Learner(optimisation | {"module": module, **arguments}, updates, batch_size, file)

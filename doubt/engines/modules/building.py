@@ -49,6 +49,7 @@ class Builder:
         from doubt.engines.modules import hugging_face as hf  # slow to import: only where a learner asks for it
 
         arguments, causal = self.learner.arguments, self.takes == "tokens"
+        hf.check_version(arguments["transformers"])
         if "pretrained" in arguments:
             return hf.make_pretrained(Path(str(self.learner.user_dir)), vocabulary.symbols, causal)
         own: dict[str, Any] = arguments["config"]

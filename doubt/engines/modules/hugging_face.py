@@ -70,6 +70,15 @@ class SequenceToSequence(nn.Module):
         return logits
 
 
+def check_version(version: str) -> None:
+    """Refuse to make a model by another version than the one that is part of its identity."""
+    if version != transformers.__version__:
+        raise UserError(
+            f"the learner was defined with transformers {version}, and {transformers.__version__} is here; run again, "
+            "or use one environment"
+        )
+
+
 def configuration(hf: str, own: Mapping[str, Any], symbols: int) -> PretrainedConfig:
     """A type's configuration with some values of its own, for so many symbols."""
     config = AutoConfig.for_model(hf, **_of_parts(hf, own, symbols), vocab_size=symbols)

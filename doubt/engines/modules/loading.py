@@ -94,10 +94,9 @@ def parameters_of(learner: type[nn.Module]) -> dict[str, inspect.Parameter]:
                 f"class {learner.__name__} must take {' and '.join(sizes)}, the numbers of symbols, since its forward "
                 f"takes ({', '.join(_names(learner))})"
             )
-    for name, parameter in found.items():
+    for parameter in found.values():
         if parameter.kind in (parameter.VAR_KEYWORD, parameter.VAR_POSITIONAL, parameter.POSITIONAL_ONLY):
             raise UserError(f"class {learner.__name__} takes {parameter}; give its constructor arguments with names")
-        assert name
     return found
 
 

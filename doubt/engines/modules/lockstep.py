@@ -45,7 +45,7 @@ class Lockstep:
             steps_before: steps that Adam's moments have seen in earlier blocks of the same chains.
         """
         self.trainings, self.shape, self.steps_before = list(trainings), shape, steps_before
-        together = maker.together(shape) > 1
+        together = len(trainings) > 1 or maker.together(shape) > 1  # a GPU may have less room than it had
         #: For each model the training that it does.
         self.rows = filled_up(range(len(trainings)), together, device)
         rows = [self.trainings[row] for row in self.rows]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import importlib.metadata
 import json
 import os
 import subprocess
@@ -80,6 +81,9 @@ def _code_of_users(request: Mapping[str, Any]) -> list[str]:
     for definition in request["learners"].values():
         if isinstance(definition.get("user_dir"), str):
             parts.append(code_hash(*sorted(Path(definition["user_dir"]).resolve().glob("**/*.py"))))
+        if {"module", "hf"} & set(definition):  # what runs together hangs on torch, an architecture on its library
+            packages = ["torch", "transformers"] if "hf" in definition else ["torch"]
+            parts += [importlib.metadata.version(package) for package in packages]
         named = str(definition.get("module", "")).partition(":")[0]
         folders = [request["learner_folder"], ROOT / "learners"]
         places = [Path(named)] if named.endswith(".py") else [Path(f) / f"{named}.py" for f in folders if f]

@@ -97,7 +97,8 @@ class Reasons:
         if not codes.isdisjoint(same_numbers(code)):
             if not self._ledgers.setdefault(code, Ledger(self._ledger, code)).has_milestones(training):
                 return MILESTONES
-            return KEPT if (self._checkpoints / f"{training.key}.pt").exists() else MORE
+            kept = (self._checkpoints / folder / f"{training.key}.pt" for folder in (".", code))  # `code`: of modules
+            return KEPT if any(path.exists() for path in kept) else MORE
         if codes:
             return CODE
         name = (cell.task, cell.size, cell.learner, training.seed, training.block)

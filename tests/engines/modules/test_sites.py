@@ -1,0 +1,108 @@
+"""What answers torch's dropout, attention and recurrent layers while a module runs."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from doubt.engines.fused.arrays import kernels
+from doubt.engines.modules.masks import SiteMasks
+from doubt.engines.modules.recurrent import loops
+from doubt.engines.modules.sites import Dropout, Found, Site
+from tests.shared.made_modules import CPU
+
+
+@pytest.mark.parametrize("kind", [nn.LSTM, nn.GRU, nn.RNN])
+@pytest.mark.parametrize("form", [{}, {"bidirectional": True, "num_layers": 2}, {"bias": False}, {"batch_first": True}])
+def test_recurrent_layers_are_torchs(kind: type[nn.Module], form: dict[str, object]) -> None:
+    torch.manual_seed(0)
+    layer, x = kind(5, 8, **form), torch.randn(4, 3, 5)
+    expected, last = layer(x)
+    with loops(F.dropout):
+        found, ours = layer(x)
+    assert torch.allclose(found, expected, atol=1e-6)
+    pairs = zip(last, ours, strict=True) if kind is nn.LSTM else [(last, ours)]
+    assert all(torch.allclose(one, other, atol=1e-6) for one, other in pairs)
+    after, _ = layer(x)
+    assert torch.equal(after, expected)  # torch's own again
+
+
+def test_packed_sequences_go_to_torch() -> None:
+    layer = nn.GRU(5, 8)
+    packed = nn.utils.rnn.pack_padded_sequence(torch.randn(4, 3, 5), torch.tensor([4, 3, 1]))
+    expected, _ = layer(packed)
+    with loops(F.dropout):
+        found, _ = layer(packed)
+    assert torch.equal(found.data, expected.data)
+
+
+def test_attention_is_torchs() -> None:
+    torch.manual_seed(0)
+    attention, x = nn.MultiheadAttention(8, 2, batch_first=True), torch.randn(3, 5, 8)
+    padding = torch.arange(5) >= torch.tensor([5, 3, 1])[:, None]
+    expected, _ = attention(x, x, x, key_padding_mask=padding, need_weights=False)
+    with Dropout(attention, 3, None).active():
+        found, _ = attention(x, x, x, key_padding_mask=padding, need_weights=False)
+    assert torch.allclose(found, expected, atol=1e-6)
+    query, key = torch.randn(2, 4, 5, 8), torch.randn(2, 2, 5, 8)
+    expected = F.scaled_dot_product_attention(query, key, key, is_causal=True, scale=0.3, enable_gqa=True)
+    with Dropout(attention, 2, None).active():
+        found = F.scaled_dot_product_attention(query, key, key, is_causal=True, scale=0.3, enable_gqa=True)
+    assert torch.allclose(found, expected, atol=1e-6)
+
+
+class Steps(nn.Module):
+    """Dropout by name, by function, within a loop, on (batch x time) and between recurrent layers."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.named, self.step = nn.Dropout(0.5), nn.Dropout(0.25)
+        self.memory = nn.GRU(4, 4, 2, dropout=0.1, batch_first=True)
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = self.named(x)
+        x = torch.stack([self.step(x[:, time]) for time in range(x.size(1))], 1)
+        x = F.dropout(x.flatten(0, 1), 0.75, self.training).view_as(x)
+        return self.memory(x)[0]
+
+
+def test_every_site_is_found_and_known_by_its_module_and_call() -> None:
+    dropout = Dropout(module := Steps(), 2, None)
+    with dropout.active():
+        module(torch.randn(2, 3, 4))
+    assert dropout.found == {
+        Site("named", 0): Found((2, 3, 4), 0.5),
+        **{Site("step", time): Found((2, 4), 0.25) for time in range(3)},
+        Site("", 0): Found((2, 3, 4), 0.75),
+        Site("memory", 0): Found((2, 3, 4), 0.1),
+    }
+    assert dropout.misplaced == []
+    module.eval()
+    with dropout.active():
+        module(torch.randn(2, 3, 4))
+    assert len(dropout.found) == 6  # none of them in evaluation
+
+
+def test_masks_hang_on_the_training_the_example_and_the_place_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    a, b = Site("a", 0), Site("b", 1)
+    found = {a: Found((2, 3, 4), 0.5), b: Found((2, 5), 0.25)}
+    masks = SiteMasks(found, ["one", "other"], [[0, 1], [0, 1]], CPU).draw(7)
+    assert {site: tuple(mask.shape) for site, mask in masks.items()} == {a: (2, 2, 3, 4), b: (2, 2, 5)}
+    longer = {b: Found((3, 5), 0.25), a: Found((3, 9, 4), 0.5)}  # padded, in another order
+    again = SiteMasks(longer, ["other"], [[5, 1, 0]], CPU).draw(7)[a]
+    assert torch.equal(again[0, 1, :3], masks[a][1, 1]) and torch.equal(again[0, 2, :3], masks[a][1, 0])
+    assert not torch.equal(SiteMasks(found, ["one", "other"], [[0, 1], [0, 1]], CPU).draw(8)[a], masks[a])
+    assert {round(value, 4) for value in masks[b].unique().tolist()} <= {0.0, 1.3333}
+    monkeypatch.setattr(kernels, "there_are", lambda weights: False)
+    by_torch = SiteMasks(found, ["one", "other"], [[0, 1], [0, 1]], CPU).draw(7)
+    assert all(torch.equal(by_torch[site], masks[site]) for site in found)
+
+
+def test_masks_drop_as_often_as_they_should() -> None:
+    found = {Site("a", call): Found((100, 10, 10), p) for call, p in enumerate((0.1, 0.5, 0.9))}
+    masks = SiteMasks(found, ["key"], [range(100)], CPU).draw(0)
+    for site, each in found.items():
+        assert (masks[site] == 0).float().mean() == pytest.approx(each.p, abs=0.02)
+        assert masks[site].mean() == pytest.approx(1, abs=0.12)
