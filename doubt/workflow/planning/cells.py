@@ -7,7 +7,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from doubt.data.check import check_task
 from doubt.data.random_candidate import rules
 from doubt.data.seeds import parse_seeds
 from doubt.data.task import FPA, Task
@@ -56,7 +55,6 @@ def cells_of(
     for experiment in config.experiments:
         task = tasks[experiment.task]
         for size, learner in itertools.product(experiment.sizes or task.sizes, experiment.learners):
-            check_task(task, size)
             check_grid(grids.get(learner, {}), learner, task, size)
             cell = cells.setdefault((task.name, size, learner), CellPlan(task.name, size, learner))
             _set_steps(cell, experiment)

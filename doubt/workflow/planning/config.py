@@ -9,6 +9,7 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
+from doubt.data.check import check_task
 from doubt.data.random_candidate import RANDOM, with_random
 from doubt.data.seeds import MOST, parse_seeds
 from doubt.data.task import Task, check_size, find_task, load_tasks
@@ -147,7 +148,8 @@ def read_config(content: Mapping[str, Any]) -> tuple[Config, dict[str, Task]]:
     """Check a configuration as YAML gives it; returns it with all tasks that it can speak of.
 
     Raises:
-        UserError: every fault, each with the key, the value, what is allowed and the nearest match.
+        UserError: every fault, each with the key, the value, what is allowed and the nearest match; or the first fault
+            of a task that is measured.
     """
     try:
         config = Config.model_validate(dict(content))
@@ -169,6 +171,9 @@ def read_config(content: Mapping[str, Any]) -> tuple[Config, dict[str, Task]]:
             faults.append(f"  experiments[{place}]: {fault}")
     if faults:
         raise UserError("the configuration is wrong:\n" + "\n".join(faults))
+    for experiment in config.experiments:
+        for size in experiment.sizes or tasks[experiment.task].sizes:
+            check_task(tasks[experiment.task], size)
     return config, tasks
 
 

@@ -14,6 +14,8 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+from doubt.data.check import FAIRSEQS
+from doubt.data.given_dictionary import given_dictionaries
 from doubt.data.task import Task
 from doubt.data.text import dictionary_order, training_pairs
 from doubt.errors import UserError
@@ -133,6 +135,10 @@ def _measured_on(learner: str, config: Config, tasks: Mapping[str, Task]) -> lis
 @cache
 def _dictionaries(task: Task, size: int) -> list[tuple[tuple[str, ...], tuple[str, ...]]]:
     """The source and target symbols of each dataset."""
+    given = given_dictionaries(task, size)
+    if given is not None:
+        source, target = (tuple(symbol for symbol in side if not FAIRSEQS.fullmatch(symbol)) for side in given)
+        return [(source, target)]
     found = []
     for dataset in task.datasets:
         sources, targets = zip(*training_pairs(task, size, dataset), strict=True)
