@@ -152,8 +152,8 @@ def test_values_are_written_so_that_a_file_can_be_called_after_them(value: objec
 def test_a_grid_over_a_cnns_layers_has_readable_names(tmp_path: Path) -> None:
     grid = {"arch": ["fconv"], "encoder-layers": ["[(32,3)]", "[(32,3),(32,3)]", "[(32, 3)]"]}
     (tmp_path / "grid.json").write_text(json.dumps(grid))
-    content = expand_learners(GOOD | {"learners": {"cnn": {"grid": str(tmp_path / "grid.json")}}})
-    config, _ = read_config(content)
+    expanded = expand_learners(GOOD | {"learners": {"cnn": {"grid": str(tmp_path / "grid.json")}}})
+    config, _ = read_config(expanded.content)
     values = {name: definition["encoder-layers"] for name, definition in config.learners.items()}
     assert values == {
         "cnn,encoder-layers=32x3": "[(32,3)]",

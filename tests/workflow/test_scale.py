@@ -113,7 +113,8 @@ def test_jobs_of_a_wanted_duration(tmp_path: Path) -> None:
     few = [experiment | {"seeds": "1-40"} for experiment in PAPER["experiments"]]
     fewer = plan_of(experiments=few)
     for cell in fewer.cells.values():
-        full = [chunk.path for chunk in fewer.chunks(cell) if chunk.seeds[1] <= 40]
+        at_a_time, _ = fewer.seeds_and_blocks_per_job(cell)
+        full = [chunk.path for chunk in fewer.chunks(cell) if len(chunk.seeds) == at_a_time]
         assert set(full) <= {chunk.path for chunk in plan.chunks(plan.cells[cell.task, cell.size, cell.learner])}
     one = plan_of(seeds_per_job=1, blocks_per_job=1)
     assert sum(len(one.chunks(cell)) for cell in one.cells.values()) == 56_000
