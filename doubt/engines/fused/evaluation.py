@@ -33,7 +33,7 @@ def evaluate(trainings: Sequence[Training], weights: Parameters, results: Sequen
     learner = trainings[0].learner
     rows = [row for row, result in enumerate(results) if result.status == "ok"]
     scores = [(row, score) for row in rows for score in trainings[row].scores]
-    for chosen, group in _groups(scores, [shape_of(score.examples) for _, score in scores], together):
+    for chosen, group in groups(scores, [shape_of(score.examples) for _, score in scores], together):
         nats = score_blocks(learner, weights.select(chosen), group)
         for row, score, each in zip(chosen, group, nats, strict=True):
             results[row].nats[score.key] = each
@@ -45,7 +45,7 @@ def evaluate(trainings: Sequence[Training], weights: Parameters, results: Sequen
         results[row].outputs[decode.key] = [[] for _ in decode.sources]
     pieces = [(row, piece) for row, decode in decodes for piece in _pieces(decode)]
     shapes = [(len(p.sources), max(map(len, p.sources)), p.decode.min_len, p.decode.max_len) for _, p in pieces]
-    for chosen, alike in _groups(pieces, shapes, together):
+    for chosen, alike in groups(pieces, shapes, together):
         parts = [replace(piece.decode, sources=piece.sources) for piece in alike]
         outputs = decode_sources(learner, weights.select(chosen), parts)
         for row, piece, output in zip(chosen, alike, outputs, strict=True):
@@ -121,7 +121,7 @@ def _positions(learner: Learner) -> int:
     return limit if learner.arguments["arch"] == "transformer" else int(1e5)
 
 
-def _groups(
+def groups(
     requests: Sequence[tuple[int, Request]], shapes: Sequence[Hashable], together: int
 ) -> Iterator[tuple[list[int], list[Request]]]:
     """Rows and requests of one shape each, at most `together` at a time."""

@@ -3,21 +3,18 @@
 from __future__ import annotations
 
 import math
-from collections import defaultdict
-from collections.abc import Hashable, Iterator, Sequence
-from typing import TypeVar
+from collections.abc import Sequence
 
 import torch
 
 from doubt.engines.fused.arrays.batch import make_batch, shape_of
+from doubt.engines.fused.evaluation import groups
 from doubt.engines.fused.optimisation import nll
 from doubt.engines.fused.plan import canonical
 from doubt.engines.modules.decoding import decode
 from doubt.engines.modules.inputs import Takes, make_inputs, vocabulary_of
 from doubt.engines.modules.models import Models, filled_up
 from doubt.training import Result, Score, Training
-
-Request = TypeVar("Request")
 
 
 @torch.no_grad()
@@ -36,7 +33,7 @@ def evaluate(
     rows = [row for row, result in enumerate(results) if result.status == "ok"]
     scores = [(row, score) for row in rows for score in trainings[row].scores]
     shapes = [canonical(shape_of(score.examples), device) for _, score in scores]
-    for chosen, group in _groups(scores, shapes, together):
+    for chosen, group in groups(scores, shapes, together):
         asked = [trainings[row] for row in chosen]
         for row, score, nats in zip(chosen, group, score_blocks(asked, models, chosen, takes, group), strict=False):
             results[row].nats[score.key] = nats
@@ -61,16 +58,3 @@ def score_blocks(
     inputs = make_inputs(takes, vocabularies, batch.source, batch.source_lengths, batch.previous)
     nats, _ = nll(models.select([rows[each] for each in order]).logits(inputs, None), batch)
     return nats[: len(rows)].tolist()
-
-
-def _groups(
-    requests: Sequence[tuple[int, Request]], shapes: Sequence[Hashable], together: int
-) -> Iterator[tuple[list[int], list[Request]]]:
-    """Rows and requests of one shape each, at most `together` at a time."""
-    alike: dict[Hashable, list[tuple[int, Request]]] = defaultdict(list)
-    for request, shape in zip(requests, shapes, strict=True):
-        alike[shape].append(request)
-    for group in alike.values():
-        for start in range(0, len(group), together):
-            part = group[start : start + together]
-            yield [row for row, _ in part], [request for _, request in part]
