@@ -222,10 +222,10 @@ def test_in_chromium_tables_sort_filter_and_save(browser: Any, made_up: Path, tm
     from selenium.webdriver.support.ui import WebDriverWait
 
     show(browser, made_up / "report" / "index.html", 1300)
-    column = "return [...document.querySelectorAll('#fpa-add-or-mul tbody tr')].map(r => r.cells[3].dataset.sort)"
+    column = "return [...document.querySelectorAll('#fpa-add-or-mul tbody tr')].map(r => r.cells[4].dataset.sort)"
     fpa = read_table(made_up / "tables", "fpa")
     numbers = sorted(fpa.loc[(fpa["task"] == "add-or-mul") & (fpa["n"] > 0), "n"].astype(float))
-    head = browser.find_element("css selector", "#fpa-add-or-mul thead th:nth-child(4)")
+    head = browser.find_element("css selector", "#fpa-add-or-mul thead th:nth-child(5)")
     for wanted in (numbers[::-1], numbers):  # the first click sorts downwards, the second upwards
         browser.execute_script("arguments[0].click()", head)
         WebDriverWait(browser, 10).until(lambda b, w=wanted: [float(n) for n in b.execute_script(column)] == w)
