@@ -1,4 +1,4 @@
-"""The report: what is on the page, and how it behaves in a real Chromium."""
+"""The report: what is on the page."""
 
 from __future__ import annotations
 
@@ -9,9 +9,7 @@ import shutil
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -25,40 +23,12 @@ from doubt.report.page import build_page
 from doubt.report.question import in_numbers, question
 from doubt.tables.tables import build_tables, read_table, write_tables
 from tests.shared.made_up import Row, code, decode, follow, write_cells
+from tests.shared.reported import write_results
 from tests.shared.tasks import released_tasks
 from tests.shared.workspace import ROOT
 
 TASKS = released_tasks()
 COUNT = TASKS["count-or-mem"]
-
-
-def results(folder: Path, scores: list[Row], decodes: list[Row]) -> Path:
-    """Tables and figures of some rows."""
-    lines = []
-    for task, size, learner in dict.fromkeys((r["task"], r["size"], r["learner"]) for r in decodes):
-        cell = [r for r in decodes if (r["task"], r["size"], r["learner"]) == (task, size, learner)]
-        lines += predictions(TASKS[task], size, cell)
-    write_tables(build_tables(scores, decodes, lines, TASKS), folder / "tables")
-    draw_figures(folder / "tables", folder / "figures")
-    return folder
-
-
-@pytest.fixture(scope="module")
-def made_up(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Made-up results of two learners and 12 seeds, with their report."""
-    folder = tmp_path_factory.mktemp("results")
-    sizes = {name: task.sizes[:2] for name, task in TASKS.items()}
-    results(folder, *read_runs(write_cells(folder, range(1, 13), sizes=sizes, learners=("cnn", "lstm"))))
-    expected = [{"task": "add-or-mul", "size": 5, "learner": "cnn", "seeds": [11, 12, 13], "datasets": ["fpa", "add"]}]
-    (folder / "expected.json").write_text(json.dumps(expected))
-    (folder / "config.yaml").write_text("engine: made-up\n")
-    (folder / "made_by.json").write_text(json.dumps({"git": {"revision": "abc"}, "cores": [1, 2]}))
-    command = [sys.executable, str(ROOT / "scripts" / "report.py"), "--tables", str(folder / "tables")]
-    command += ["--figures", str(folder / "figures"), "--output", str(folder / "report" / "index.html")]
-    command += ["--expected", str(folder / "expected.json"), "--config", str(folder / "config.yaml")]
-    done = subprocess.run([*command, "--provenance", str(folder / "made_by.json")], capture_output=True, text=True)
-    assert done.returncode == 0, done.stderr
-    return folder
 
 
 @pytest.fixture(scope="module")
@@ -95,7 +65,7 @@ def test_the_numbers_are_those_of_the_tables(made_up: Path, page: str) -> None:
 
 def test_words_from_tables_are_escaped(tmp_path: Path) -> None:
     rows = [decode(seed=1, learner="<b>bold</b>", outputs=["</script>"] * 21)]
-    folder = results(tmp_path, [], rows)
+    folder = write_results(tmp_path, [], rows)
     text = build_page(folder / "tables", folder / "figures", TASKS)
     assert "<b>bold" not in text and "&lt;b&gt;bold" in text and text.count("</script>") == 3
 
@@ -111,19 +81,19 @@ def test_words_from_tables_are_escaped(tmp_path: Path) -> None:
     ],
 )  # fmt: skip
 def test_degenerate_results_have_a_page(tmp_path: Path, scores: list[Row], decodes: list[Row], said: str) -> None:
-    folder = results(tmp_path, scores, decodes)
+    folder = write_results(tmp_path, scores, decodes)
     assert said in build_page(folder / "tables", folder / "figures", TASKS)
 
 
 def test_a_missing_figure_is_said(tmp_path: Path) -> None:
-    folder = results(tmp_path, [], [decode()])
+    folder = write_results(tmp_path, [], [decode()])
     shutil.rmtree(folder / "figures")
     with pytest.raises(UserError, match=r"rule_shares\.svg cannot be read"):
         build_page(folder / "tables", folder / "figures", TASKS)
 
 
 def test_figures_of_what_was_not_measured_are_left_out_and_said_to_be(tmp_path: Path) -> None:
-    folder = results(tmp_path, [], [decode(seed=s, outputs=follow(COUNT, 10, "mem")) for s in range(1, 13)])
+    folder = write_results(tmp_path, [], [decode(seed=s, outputs=follow(COUNT, 10, "mem")) for s in range(1, 13)])
     text = build_page(folder / "tables", folder / "figures", TASKS)
     assert text.count('<svg role="img"') == 1 and "not measured" not in (folder / "figures").name
     assert "Code length was not measured on this task." in text and "How many bits" not in text
@@ -131,7 +101,7 @@ def test_figures_of_what_was_not_measured_are_left_out_and_said_to_be(tmp_path: 
 
 def test_a_finding_says_its_share_with_interval_and_n_and_can_be_quoted(tmp_path: Path) -> None:
     rows = [decode(seed=s, outputs=follow(COUNT, 10, "mem" if s > 1 else "count")) for s in range(1, 13)]
-    folder = results(tmp_path, [], rows)
+    folder = write_results(tmp_path, [], rows)
     text = build_page(folder / "tables", folder / "figures", TASKS)
     sentence = "lstm on count-or-mem, size 10: mem (sure); FPA 0.92 [0.65, 0.99], n = 12."
     assert f'data-copy="{sentence.replace(";", "&#59;")}"' in text or f'data-copy="{sentence}"' in text
@@ -142,7 +112,7 @@ def test_a_finding_says_its_share_with_interval_and_n_and_can_be_quoted(tmp_path
 def test_the_table_of_shares_says_what_happened_first(tmp_path: Path) -> None:
     rules = ["count", "mem", "mem", "other"]
     rows = [decode(seed=s, outputs=follow(COUNT, 10, rule)) for s, rule in enumerate(rules)]
-    folder = results(tmp_path, [], rows)
+    folder = write_results(tmp_path, [], rows)
     text = build_page(folder / "tables", folder / "figures", TASKS)
     body = text[text.index('id="fpa-count-or-mem"') :].split("<tbody>")[1].split("</tbody>")[0]
     assert re.findall(r'data-sort="(count|mem|other|unfit|diverged)"', body) == []
@@ -174,112 +144,6 @@ def test_sums_and_products_of_size_are_numbers_and_all_else_stays(text: str, sai
 )
 def test_outputs_in_short(symbols: str, said: str) -> None:
     assert shorten(symbols.split()) == said
-
-
-@pytest.fixture(scope="module")
-def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
-    """A headless Chromium that keeps a log of requests and of the console."""
-    chromium = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
-    driver_path = shutil.which("chromedriver")
-    if chromium is None or driver_path is None:
-        pytest.skip("Chromium and its driver are not installed (Debian: apt-get install chromium chromium-driver)")
-    from selenium import webdriver
-    from selenium.webdriver.chrome.service import Service
-
-    options = webdriver.ChromeOptions()
-    options.binary_location = chromium
-    for argument in ("headless=new", "no-sandbox", "disable-gpu", "no-first-run", "disable-background-networking",
-                     "disable-component-update", "disable-sync"):  # fmt: skip
-        options.add_argument(f"--{argument}")
-    options.add_argument(f"--user-data-dir={tmp_path_factory.mktemp('profile')}")
-    options.set_capability("goog:loggingPrefs", {"browser": "ALL", "performance": "ALL"})
-    driver = webdriver.Chrome(options=options, service=Service(driver_path))
-    yield driver
-    driver.quit()
-
-
-def show(browser: Any, page: Path, width: int) -> None:
-    size = {"width": width, "height": 900, "deviceScaleFactor": 1, "mobile": width < 600}
-    browser.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", size)
-    browser.get(page.as_uri())
-
-
-@pytest.mark.chromium
-@pytest.mark.parametrize("width", [360, 1300])
-def test_in_chromium_nothing_is_fetched_and_nothing_complains(browser: Any, made_up: Path, width: int) -> None:
-    browser.get("about:blank")
-    browser.get_log("performance")
-    show(browser, made_up / "report" / "index.html", width)
-    messages = [json.loads(entry["message"])["message"] for entry in browser.get_log("performance")]
-    requests = [m["params"]["request"]["url"] for m in messages if m["method"] == "Network.requestWillBeSent"]
-    assert requests and all(url.startswith(("file://", "data:")) for url in requests)
-    assert [e for e in browser.get_log("browser") if e["level"] == "SEVERE"] == []
-    assert browser.execute_script("return document.documentElement.scrollWidth <= innerWidth")
-
-
-@pytest.mark.chromium
-def test_in_chromium_tables_sort_filter_and_save(browser: Any, made_up: Path, tmp_path: Path) -> None:
-    from selenium.webdriver.support.ui import WebDriverWait
-
-    show(browser, made_up / "report" / "index.html", 1300)
-    column = "return [...document.querySelectorAll('#fpa-add-or-mul tbody tr')].map(r => r.cells[4].dataset.sort)"
-    fpa = read_table(made_up / "tables", "fpa")
-    numbers = sorted(fpa.loc[(fpa["task"] == "add-or-mul") & (fpa["n"] > 0), "n"].astype(float))
-    head = browser.find_element("css selector", "#fpa-add-or-mul thead th:nth-child(5)")
-    for wanted in (numbers[::-1], numbers):  # the first click sorts downwards, the second upwards
-        browser.execute_script("arguments[0].click()", head)
-        WebDriverWait(browser, 10).until(lambda b, w=wanted: [float(n) for n in b.execute_script(column)] == w)
-    browser.find_element("css selector", "[data-filter=fpa-add-or-mul]").send_keys("cnn mem")
-    shown = browser.execute_script(
-        "return [...document.querySelectorAll('#fpa-add-or-mul tbody tr')].filter(r => !r.hidden).length"
-    )
-    assert shown == 2 and "2 of" in browser.find_element("css selector", "#fpa-add-or-mul .count").text
-    browser.execute_cdp_cmd("Browser.setDownloadBehavior", {"behavior": "allow", "downloadPath": str(tmp_path)})
-    for button in ("fpa-add-or-mul.csv", "rule_shares-add-or-mul.svg"):
-        browser.execute_script("arguments[0].click()", browser.find_element("css selector", f"[data-save='{button}']"))
-    WebDriverWait(browser, 10).until(lambda _: {p.suffix for p in tmp_path.iterdir()} == {".csv", ".svg"})
-    assert (tmp_path / "fpa-add-or-mul.csv").read_text().startswith("task,size,learner,class")
-    assert "currentColor" not in (tmp_path / "rule_shares-add-or-mul.svg").read_text()
-
-
-@pytest.mark.chromium
-@pytest.mark.parametrize("width", [390, 1300])
-@pytest.mark.parametrize("theme", ["light", "dark"])
-def test_in_chromium_the_page_is_for_everybody(browser: Any, made_up: Path, width: int, theme: str) -> None:
-    """No violation of WCAG 2, levels A and AA, that axe-core can see, with all that folds unfolded."""
-    from axe_core_python.selenium import Axe
-
-    wanted = [{"name": "prefers-color-scheme", "value": theme}, {"name": "prefers-reduced-motion", "value": "reduce"}]
-    browser.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": wanted})
-    show(browser, made_up / "report" / "index.html", width)
-    browser.execute_script("for (const each of document.querySelectorAll('details')) each.open = true")
-    found = Axe().run(browser, options={"runOnly": {"type": "tag", "values": ["wcag2a", "wcag2aa"]}})
-    browser.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": []})
-    assert len(found["passes"]) > 10
-    assert [(v["id"], v["nodes"][0]["html"]) for v in found["violations"]] == []
-
-
-@pytest.mark.chromium
-@pytest.mark.parametrize("width", [390, 1300])
-def test_in_chromium_figures_fit_and_have_one_text_size(browser: Any, made_up: Path, width: int) -> None:
-    show(browser, made_up / "report" / "index.html", width)
-    boxes = browser.execute_script(
-        "return [...document.querySelectorAll('.panels svg[role=img]')].map(svg => {"
-        "const box = svg.getBoundingClientRect(); return [box.left, box.right, box.width / svg.viewBox.baseVal.width]})"
-    )
-    assert all(left >= 0 and right <= width for left, right, _ in boxes)
-    assert max(scale for *_, scale in boxes) - min(scale for *_, scale in boxes) < 0.01
-    lefts = {round(left) for left, *_ in boxes}
-    assert len(lefts) == 1 if width == 390 else len(lefts) >= 4
-
-
-@pytest.mark.chromium
-def test_in_chromium_light_and_dark(browser: Any, made_up: Path) -> None:
-    show(browser, made_up / "report" / "index.html", 1300)
-    colour = "return getComputedStyle(document.documentElement).getPropertyValue('--paper').trim()"
-    before = browser.execute_script(colour)
-    browser.find_element("id", "theme").click()
-    assert browser.execute_script(colour) != before
 
 
 @pytest.mark.long
@@ -315,7 +179,7 @@ def test_a_preference_of_a_learner_that_does_not_fit_is_said_to_be_so(tmp_path: 
     rows = [
         r for s in range(1, 9) for c, b in (("count", 2.0), ("mem", 30.0)) for r in code(COUNT, 10, c, "lstm", s, b + s)
     ]
-    folder = results(tmp_path, rows, [decode(seed=s, outputs=follow(COUNT, 10, "unfit")) for s in range(1, 9)])
+    folder = write_results(tmp_path, rows, [decode(seed=s, outputs=follow(COUNT, 10, "unfit")) for s in range(1, 9)])
     text = build_page(folder / "tables", folder / "figures", TASKS)
     assert "n = 8, but only 0 of 8 fit T" in text
 
