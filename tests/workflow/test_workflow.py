@@ -141,7 +141,8 @@ def test_random_labels_are_a_candidate_that_any_task_can_be_given(tmp_path: Path
     done = snakemake(tmp_path, "tables", experiments=[experiment | {"candidates": ["mem", "random"]}], updates=2)
     assert done.returncode == 0, done.stderr
     assert {row["dataset"] for row in table(tmp_path, "blocks")} == {"mem", "random"}
-    assert {row["class"] for row in table(tmp_path, "fpa")} == {"add", "mul", "mem", "other", "unfit", "diverged"}
+    classes = {"add", "mul", "mem", "total", "interpolate", "other", "unfit", "diverged"}
+    assert {row["class"] for row in table(tmp_path, "fpa")} == classes
     assert (tmp_path / "results/data/add-or-mul/5/random/train.src").exists()
 
 
