@@ -68,7 +68,6 @@ def test_hashes_know_code_by_what_it_computes(tmp_path: Path, monkeypatch: pytes
         for name, text in files.items():
             (tmp_path / name).write_text(text)
         code_hash._file_hash.cache_clear()
-        code_hash._module_hash.cache_clear()
         return code_hash.code_hash("main.py")
 
     first = hash_of({"main.py": "from doubt.a import f\nf()", "doubt/a.py": "def f(): return 1"})
@@ -86,4 +85,3 @@ def test_hashes_know_code_by_what_it_computes(tmp_path: Path, monkeypatch: pytes
         swapped | {"main.py": calls.replace("one\n", "two\n", 1).replace("two\none()", "one\none()")}
     )
     code_hash._file_hash.cache_clear()
-    code_hash._module_hash.cache_clear()

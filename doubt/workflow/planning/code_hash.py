@@ -101,7 +101,6 @@ def _is_ours(module: str) -> bool:
     return module == "doubt" or module.startswith("doubt.")
 
 
-@cache
 def _module_hash(module: str) -> str:
     """Hash of a module of ours; of those without effect, nothing."""
     return "" if module in WITHOUT_EFFECT else _digest(_file_hash(path) for path in _files(module))

@@ -157,7 +157,6 @@ def test_changed_c_code_makes_fused_trainings_stale_and_no_others(
 
     def hashes() -> dict[str, str]:
         code_hash._file_hash.cache_clear()
-        code_hash._module_hash.cache_clear()
         return {engine: code_hash.engine_hash(engine) for engine in code_hash.ENGINES}
 
     before = hashes()
