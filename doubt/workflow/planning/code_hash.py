@@ -33,7 +33,7 @@ ENGINES = {
 EARLIER: dict[str, tuple[str, ...]] = {
     # Of both, in turn: modules lay elsewhere; over 128 sources were decoded at once, fused drew none; no milestones.
     "58759b02a096a5cb": ("255c0e789411fa8b", "0dbfcb0c9f110150", "2304051fef761315"),  # fairseq
-    "bf019fbcadcd85a1": ("7c5687db28aa31c4", "a06bfd6d7ae3cee0", "e3d497f05d221837"),  # fused
+    "4468422cb63c7848": ("7c5687db28aa31c4", "a06bfd6d7ae3cee0", "e3d497f05d221837"),  # fused
 }
 
 
