@@ -1,6 +1,7 @@
 """Pack what was measured into one file, or take such a file up elsewhere.
 
     python scripts/archive.py pack [--configfile presets/small.yaml] [--output results/doubt-archive.tar.gz]
+    python scripts/archive.py pack --configfile presets/paper.yaml --measured
     python scripts/archive.py unpack doubt-archive.tar.gz
 
 After unpacking, the workflow rebuilds every table and figure without training. `make archive` packs.
@@ -18,6 +19,7 @@ from doubt.errors import exit_on_user_error
 from doubt.workflow.planning.options import add_config_options, content_of
 from doubt.workflow.planning.plan import Plan
 from doubt.workflow.standing.archive import pack, unpack
+from doubt.workflow.standing.measured import narrowed
 
 
 def main() -> None:
@@ -26,6 +28,9 @@ def main() -> None:
     packing = commands.add_parser("pack", help="write an archive of a configuration's results")
     add_config_options(packing)
     packing.add_argument("--output", type=Path, metavar="FILE", help="default: doubt-archive.tar.gz in the results")
+    packing.add_argument(
+        "--measured", action="store_true", help="of a run that is not done: the seeds that are whole, as they stand"
+    )
     unpacking = commands.add_parser("unpack", help="add an archive's trainings to the ledger here")
     unpacking.add_argument("archive", type=Path)
     unpacking.add_argument("--results", type=Path, default=Path("results"), metavar="DIR", help="default: results")
@@ -33,10 +38,17 @@ def main() -> None:
     if arguments.command == "pack":
         content = content_of(arguments.configfile, arguments.config)
         archive = arguments.output or arguments.results / "doubt-archive.tar.gz"
-        n_files = pack(content, Plan(content, arguments.results / ".cache"), arguments.results, archive)
+        plan = Plan(content, arguments.results / ".cache")
+        if arguments.measured:
+            found = narrowed(content, plan, arguments.results / "ledger")
+            print("".join(f"left out: {each}\n" for each in found.missing), end="", file=sys.stderr)
+            content, plan = found.content, Plan(found.content, arguments.results / ".cache")
+        n_files = pack(content, plan, arguments.results, archive)
         print(f"{archive}: {archive.stat().st_size / 1e6:.1f} MB, with {n_files} files of the ledger")
     else:
-        config = unpack(arguments.archive, arguments.results)
+        config, by_others = unpack(arguments.archive, arguments.results)
+        if by_others:
+            print(f"Measured by other code than this, and taken as they are: {', '.join(by_others)}.")
         print(f"Its trainings are in the ledger. Rebuild everything with\n  snakemake --cores 2 --configfile {config}")
 
 

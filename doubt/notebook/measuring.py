@@ -32,7 +32,7 @@ from doubt.notebook.measurement import Measurement
 from doubt.tables.tables import build_tables
 from doubt.training import Learner, Protocol, Result, Training
 from doubt.workflow.planning.code_hash import engine_hash
-from doubt.workflow.planning.learner_code import module_hash
+from doubt.workflow.planning.learner_code import module_hash, trained_by
 from doubt.workflow.running.jobs import Job, Places, measured
 
 #: Where learners that have a name are defined.
@@ -171,7 +171,7 @@ def _job(task: Task, size: int, label: str, resolved: Mapping[str, Any], seeds: 
     if about["user_dir"] in GIVEN:
         code = f"{module_hash(None)}-{code_of(GIVEN[about['user_dir']])}"
     else:
-        code = module_hash(about["user_dir"]) if engine == "modules" else engine_hash(engine, about["user_dir"])
+        code = trained_by(engine, about["user_dir"])
     return Job(
         task=task.name,
         size=size,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import io
 import json
 import os
 import subprocess
@@ -188,10 +189,57 @@ def test_damaged_and_foreign_archives_are_refused(ours: Workspace, tmp_path: Pat
     with tarfile.open(archive, "w:gz") as tar:
         tar.add(unpacked / "manifest.json", "manifest.json")
     assert "is of another format" in refusal()
-    archive.write_bytes(whole)
+    older = {key: value for key, value in manifest.items() if key != "measured_by"}
+    (unpacked / "manifest.json").write_text(json.dumps(older | {"codes": ["0123456789abcdef"]}))
+    (unpacked / record.relative_to(unpacked)).write_bytes(tarred(whole, str(record.relative_to(unpacked))))
+    with tarfile.open(archive, "w:gz") as tar:
+        for name in names:
+            tar.add(unpacked / name, name)
+    assert "is foreign: its trainings were done by other code" in refusal()
+
+
+def tarred(archive: bytes, member: str) -> bytes:
+    """One member of a packed archive."""
+    with tarfile.open(fileobj=io.BytesIO(archive)) as tar:
+        file = tar.extractfile(member)
+        assert file is not None
+        return file.read()
+
+
+def test_what_other_code_measured_is_rebuilt_and_not_trained_on(ours: Workspace, tmp_path: Path) -> None:
+    ask(ours, "archive.py", "pack", "--configfile", "our.yaml")
+    archive = ours.here / "results/doubt-archive.tar.gz"
+    other = Workspace(tmp_path / "other", ONE_SEED)
     reference = other.code / "doubt/engines/reference/engine.py"
     reference.write_text(reference.read_text().replace("CHECK_EVERY = 100", "CHECK_EVERY = 101"))
-    assert "is foreign: its trainings were done by other code" in refusal()
+    assert "Measured by other code than this, and taken as they are: transformer." in ask(
+        other, "archive.py", "unpack", str(archive)
+    )
+    config = yaml.safe_load((other.here / "results/archived/config.yaml").read_text())
+    other.configure(config)
+    other.run("results/tables/blocks.csv")
+    assert len(other.records()) == 7
+    expected = (ours.here / "results/tables/blocks.csv").read_bytes()
+    assert (other.here / "results/tables/blocks.csv").read_bytes() == expected
+    other.configure(config | {"experiments": [EXPERIMENT | {"seeds": 2}]})
+    other.run("results/tables/blocks.csv", succeeds=False)
+    refused = "".join(path.read_text() for path in other.here.glob("results/logs/train/**/*.log"))
+    assert (
+        "take the learner out of it to train all of its trainings by today's" in refused and len(other.records()) == 7
+    )
+    other.configure({key: value for key, value in config.items() if key != "measured_by"})
+    assert "7 of 7: the code that trains has changed" in why(other)
+
+
+def test_a_run_that_was_stopped_is_packed_as_far_as_seeds_are_whole(ours: Workspace, tmp_path: Path) -> None:
+    more = [EXPERIMENT | {"seeds": "1-3"}, EXPERIMENT | {"seeds": 4, "measures": ["fpa"]}]
+    (ours.here / "more.yaml").write_text(yaml.safe_dump(SMALL | {"experiments": more}))
+    ask(ours, "archive.py", "pack", "--configfile", "more.yaml", "--measured", "--output", "some.tar.gz")
+    config = yaml.safe_load(tarred((ours.here / "some.tar.gz").read_bytes(), "config.yaml"))
+    assert config["experiments"] == [EXPERIMENT | {"sizes": [4], "learners": ["transformer"], "seeds": "1"}]
+    (ours.here / "more.yaml").write_text(yaml.safe_dump(SMALL | {"experiments": [EXPERIMENT | {"seeds": 9}]}))
+    refused = ask(ours, "archive.py", "pack", "--configfile", "more.yaml", "--measured", succeeds=False)
+    assert "no seed of this configuration has all of its trainings" in refused
 
 
 def test_options_are_merged_as_snakemake_does(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -58,11 +58,12 @@ def cells_of(
             check_grid(grids.get(learner, {}), learner, task, size)
             cell = cells.setdefault((task.name, size, learner), CellPlan(task.name, size, learner))
             _set_steps(cell, experiment)
+            wanted = datasets_of(experiment, task)
             for seed in _seeds(experiment, grids.get(learner, {})):
                 if experiment.milestones:
                     _add_milestones(cell.milestones.setdefault(seed, {}), experiment, task, learners[learner], learner)
                 known = cell.seeds.get(seed, [])
-                cell.seeds[seed] = [d for d in task.datasets if d in known or d in _datasets(experiment, task)]
+                cell.seeds[seed] = [d for d in task.datasets if d in known or d in wanted]
     for cell in cells.values():
         cell.seeds = dict(sorted(cell.seeds.items()))
     return dict(sorted(cells.items()))
@@ -77,7 +78,7 @@ def _add_milestones(
             f"the configuration is wrong:\n  experiments ({experiment.task}): milestones: {experiment.milestones[-1]} "
             f"is beyond the {learner.updates} updates of learner {name!r}"
         )
-    for dataset in _datasets(experiment, task):
+    for dataset in datasets_of(experiment, task):
         if ("fpa" if dataset == FPA else "code_length") in experiment.milestone_measures:
             known[dataset] = sorted({*known.get(dataset, []), *experiment.milestones})
 
@@ -103,9 +104,9 @@ def _seeds(experiment: Experiment, grid: Mapping[str, Any]) -> list[int]:
     return experiment.seeds or parse_seeds(grid["seed"])
 
 
-def _datasets(experiment: Experiment, task: Task) -> set[str]:
-    """The datasets that an experiment's measures need."""
+def datasets_of(experiment: Experiment, task: Task) -> list[str]:
+    """The datasets that an experiment's measures need, in the task's order."""
     wanted = {FPA} if "fpa" in experiment.measures else set()
     if "code_length" in experiment.measures:
         wanted |= set(experiment.candidates or rules(task))
-    return wanted
+    return [dataset for dataset in task.datasets if dataset in wanted]

@@ -19,6 +19,7 @@ from doubt.training import Protocol
 
 Measure = Literal["fpa", "code_length"]
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._=,+-]*")
+CODE = re.compile(r"[0-9a-f]{16}")
 
 
 class _Strict(BaseModel):
@@ -103,6 +104,7 @@ class Config(_Strict):
     learners_at_most: int = Field(default=AT_MOST, ge=1)
     task_folder: str | None = None
     learner_folder: str | None = None
+    measured_by: dict[str, str] = {}
     learners: dict[str, dict[str, Any]]
     experiments: list[Experiment] = Field(min_length=1)
 
@@ -166,6 +168,11 @@ def read_config(content: Mapping[str, Any]) -> tuple[Config, dict[str, Task]]:
         for n in config.learners
         if not NAME.fullmatch(n)
     ]
+    for name, code in config.measured_by.items():
+        if name not in config.learners:
+            faults.append(f"  measured_by: no learner {name!r}{nearest(name, config.learners)}")
+        if not CODE.fullmatch(code):
+            faults.append(f"  measured_by: {name}: {code!r} is no hash of training code: 16 digits, as in the ledger")
     for place, experiment in enumerate(config.experiments):
         for fault in _faults(experiment, config, tasks):
             faults.append(f"  experiments[{place}]: {fault}")

@@ -10,10 +10,15 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from doubt.files import ROOT
-from doubt.workflow.planning.code_hash import ENGINES, canonical, code_hash
+from doubt.workflow.planning.code_hash import ENGINES, canonical, code_hash, engine_hash
 
 #: Packages whose versions are no part of a learner's code: ours, by its syntax trees; torch's is noted with each row.
 NOT_COUNTED = {"doubt", "torch", "__future__"}
+
+
+def trained_by(engine: str, user_dir: str | None) -> str:
+    """Hash of all code that decides a learner's numbers: its engine's, and its own or that of fairseq plug-ins."""
+    return module_hash(user_dir) if engine == "modules" else engine_hash(engine, user_dir)
 
 
 def module_hash(file: str | None) -> str:

@@ -18,10 +18,9 @@ from doubt.errors import UserError
 from doubt.learners.sweeps import expand_learners
 from doubt.training import is_chained
 from doubt.workflow.planning.cells import CellPlan, cells_of
-from doubt.workflow.planning.code_hash import engine_hash
 from doubt.workflow.planning.config import read_config
 from doubt.workflow.planning.cost import batch_symbols, memory_mb, module_seconds, training_seconds
-from doubt.workflow.planning.learner_code import module_hash
+from doubt.workflow.planning.learner_code import trained_by
 from doubt.workflow.planning.resolved import resolved_learners
 
 
@@ -256,11 +255,12 @@ class Plan:
         return training_seconds(task, size, learner.arguments, learner.updates, engine, learner.batch_size)
 
     def engine_hash_of(self, cell: CellPlan) -> str:
-        """Hash of the code that trains a cell, under which the ledger files its results."""
+        """Hash of the code that trains a cell, or is said to have done so; the ledger files results under it."""
+        if cell.learner in self.config.measured_by:
+            return self.config.measured_by[cell.learner]
         engine, user_dir = self.engine(cell.learner), self.learners[cell.learner].user_dir
         if (engine, user_dir) not in self._engine_hashes:
-            own = module_hash(user_dir) if engine == "modules" else engine_hash(engine, user_dir)
-            self._engine_hashes[engine, user_dir] = own
+            self._engine_hashes[engine, user_dir] = trained_by(engine, user_dir)
         return self._engine_hashes[engine, user_dir]
 
 

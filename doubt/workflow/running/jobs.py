@@ -20,7 +20,7 @@ from doubt.engines.choice import evaluate_kept, train_chains_of
 from doubt.errors import UserError
 from doubt.files import write_atomically
 from doubt.training import Learner, Protocol, Result, Training
-from doubt.workflow.planning.learner_code import module_hash
+from doubt.workflow.planning.learner_code import trained_by
 from doubt.workflow.running.heartbeat import heartbeat
 from doubt.workflow.running.ledger import Ledger
 from doubt.workflow.running.measurement import Cell, Chain, chains
@@ -136,10 +136,10 @@ def _results(
     """Results of chains of trainings; a kept checkpoint of T is used where more is asked of it."""
     keep: Callable[[Training, torch.nn.Module], None] | None = None
     checkpoints = places.checkpoints
-    if job.engine == "modules":
+    if missing:
         _check_code(job)
-        if checkpoints is not None:  # a kept module is of use to the code that trained it alone
-            checkpoints = checkpoints / job.engine_hash
+    if job.engine == "modules" and checkpoints is not None:  # a kept module is of use to the code that trained it alone
+        checkpoints = checkpoints / job.engine_hash
     to_train = list(missing)
     if checkpoints is not None:
 
@@ -165,15 +165,19 @@ def _results(
 
 
 def _check_code(job: Job) -> None:
-    """Read a learner's code, which is not read again, and refuse it if it is not the code that was planned with."""
+    """Refuse to train by other code than results are filed under. A module's is read first, and not read again."""
     if "module" in job.learner.arguments:
         from doubt.engines.modules.loading import GIVEN, load_class, located
 
         load_class(*located(job.learner))
         if job.learner.user_dir in GIVEN:  # from Python: there is no file that could have changed
             return
-    if module_hash(job.learner.user_dir) != job.engine_hash:
-        raise UserError(f"the code of learner {job.name!r} has changed since this run was planned; run again")
+    if trained_by(job.engine, job.learner.user_dir) != job.engine_hash:
+        raise UserError(
+            f"the code of learner {job.name!r} is not {job.engine_hash}, by which trainings of it are missing: it has "
+            "changed since this run was planned (run again), or `measured_by` names other code (take the learner out "
+            "of it to train all of its trainings by today's)"
+        )
 
 
 def _rows(job: Job, cell: Cell, results: Mapping[str, Result | None]) -> Iterator[dict[str, Any]]:

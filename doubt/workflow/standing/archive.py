@@ -34,6 +34,7 @@ def pack(content: dict[str, Any], plan: Plan, results: Path, archive: Path) -> i
         UserError: there is nothing to pack, or the archive cannot be written.
     """
     codes = sorted(_codes(plan))
+    measured_by = {cell.learner: plan.engine_hash_of(cell) for cell in plan.cells.values()}
     ledger = [path for code in codes for path in sorted((results / "ledger" / code).glob("*/*.json*"))]
     if not ledger:
         raise UserError(f"{results / 'ledger'} has no trainings of this configuration's code; run the workflow first")
@@ -42,15 +43,16 @@ def pack(content: dict[str, Any], plan: Plan, results: Path, archive: Path) -> i
     members["config.yaml"] = yaml.safe_dump(content).encode()
     sums = {name: hashlib.sha256(data).hexdigest() for name, data in members.items()}
     made = int(time.time())
-    manifest = {"format": FORMAT, "codes": codes, "made": made, "host": platform.node(), "sha256": sums}
+    about = {"format": FORMAT, "codes": codes, "measured_by": measured_by, "made": made, "host": platform.node()}
+    manifest = about | {"sha256": sums}
     temporary = archive.with_name(f".{archive.name}.unfinished")
     try:
         archive.parent.mkdir(parents=True, exist_ok=True)
         with tarfile.open(temporary, "w:gz") as tar:
             for name, data in {"manifest.json": json.dumps(manifest, indent=1).encode(), **members}.items():
-                about = tarfile.TarInfo(name)
-                about.size, about.mtime = len(data), made
-                tar.addfile(about, io.BytesIO(data))
+                entry = tarfile.TarInfo(name)
+                entry.size, entry.mtime = len(data), made
+                tar.addfile(entry, io.BytesIO(data))
         temporary.replace(archive)
     except OSError as error:
         temporary.unlink(missing_ok=True)
@@ -58,21 +60,30 @@ def pack(content: dict[str, Any], plan: Plan, results: Path, archive: Path) -> i
     return len(ledger)
 
 
-def unpack(archive: Path, results: Path) -> Path:
-    """Add an archive's trainings to a ledger; returns the configuration that they belong to.
+def unpack(archive: Path, results: Path) -> tuple[Path, list[str]]:
+    """Add an archive's trainings to a ledger.
+
+    Returns:
+        The configuration that they belong to, and the learners that other code than today's has measured: the
+        configuration says so (`measured_by`), and is for rebuilding, not for training more of them.
 
     Raises:
-        UserError: it is damaged, no archive of ours, or its trainings were done by other code; nothing is written then.
+        UserError: it is damaged, no archive of ours, or does not say what was measured by which code; nothing is
+            written then.
     """
     members = _read(archive)
     manifest = json.loads(members.pop("manifest.json"))
-    plan = Plan(yaml.safe_load(members["config.yaml"]), results / ".cache")
-    unknown = set(manifest["codes"]) - _codes(plan)
-    if unknown:
+    content = yaml.safe_load(members["config.yaml"])
+    plan = Plan(content, results / ".cache")
+    foreign = set(manifest["codes"]) - _codes(plan)
+    if foreign and "measured_by" not in manifest:
         raise UserError(
-            f"{archive} is foreign: its trainings were done by other code ({', '.join(sorted(unknown))}) than this, "
+            f"{archive} is foreign: its trainings were done by other code ({', '.join(sorted(foreign))}) than this, "
             "which would train everything anew; use the version of the repository that it was made with"
         )
+    by_others = {name: code for name, code in manifest.get("measured_by", {}).items() if code in foreign}
+    if by_others:
+        members["config.yaml"] = yaml.safe_dump(content | {"measured_by": by_others}).encode()
     targets = {
         results / name if name.startswith("ledger/") else results / UNPACKED / name: data
         for name, data in members.items()
@@ -82,7 +93,7 @@ def unpack(archive: Path, results: Path) -> Path:
             raise UserError(f"{path} is already there and differs from the one in {archive}; move one away")
     for path, data in targets.items():
         write_atomically(path, data.decode())
-    return results / UNPACKED / "config.yaml"
+    return results / UNPACKED / "config.yaml", sorted(by_others)
 
 
 def _codes(plan: Plan) -> set[str]:

@@ -61,15 +61,20 @@ def standings(plan: Plan, ledger: Path) -> Iterator[Standing]:
 
 def wanted(plan: Plan, cell: CellPlan, looks: Sequence[Mapping[str, Look]] = ()) -> list[Training]:
     """All trainings that a cell needs, each once, as its jobs would make them; of steps, after some looks."""
-    task = plan.tasks[cell.task]
-    datasets = {name: _dataset(plan, cell.task, cell.size, name) for name in cell.datasets}
-    n_training = len(task.training_inputs(cell.size))
-    learner, block_size = plan.learners[cell.learner], task.block_size_at(cell.size)
-    measured = Cell(datasets, n_training, block_size, learner, plan.protocol, cell.milestones)
     seen = [look for look in looks if cell.name in look]
     last = max(cell.seeds) if cell.until is None else reached(cell.until, cell.name, seen)
     requests = [(dataset, seed) for seed, names in cell.seeds.items() if seed <= last for dataset in names]
-    return [training for chain in chains(measured, requests, range(task.n_blocks(cell.size))) for training in chain]
+    blocks = range(plan.tasks[cell.task].n_blocks(cell.size))
+    return [training for chain in chains(as_measured(plan, cell), requests, blocks) for training in chain]
+
+
+def as_measured(plan: Plan, cell: CellPlan) -> Cell:
+    """A cell with its datasets, as its jobs have it."""
+    task = plan.tasks[cell.task]
+    datasets = {name: _dataset(plan, cell.task, cell.size, name) for name in cell.datasets}
+    learner, block_size = plan.learners[cell.learner], task.block_size_at(cell.size)
+    n_training = len(task.training_inputs(cell.size))
+    return Cell(datasets, n_training, block_size, learner, plan.protocol, cell.milestones)
 
 
 class Reasons:
