@@ -31,7 +31,6 @@ from doubt.notebook.classes import code_of, named
 from doubt.notebook.measurement import Measurement
 from doubt.tables.tables import build_tables
 from doubt.training import Learner, Protocol, Result, Training
-from doubt.workflow.planning.code_hash import engine_hash
 from doubt.workflow.planning.learner_code import module_hash, trained_by
 from doubt.workflow.running.jobs import Job, Places, measured
 
