@@ -1,0 +1,84 @@
+"""Texts whose numbers come from tables."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from doubt.data.task import load_tasks
+from doubt.errors import UserError
+from doubt.measures.classify import predictions
+from doubt.report.quoting import quoted
+from doubt.tables.tables import Tables, build_tables, write_tables
+from tests.shared.made_up import code, decode, follow
+from tests.shared.workspace import ROOT
+
+TASKS = load_tasks()
+COUNT = TASKS["count-or-mem"]
+CELL = "count-or-mem/10/lstm"
+
+
+@pytest.fixture(scope="module")
+def tables() -> Tables:
+    """Three seeds that count and one that memorizes; counting costs 2 and 4 bits."""
+    decodes = [decode(seed=s, outputs=follow(COUNT, 10, "count" if s < 4 else "mem")) for s in range(1, 5)]
+    scores = [
+        r for s in (1, 2) for c, b in (("count", 2.0 * s), ("mem", 31.0)) for r in code(COUNT, 10, c, "lstm", s, b)
+    ]
+    return build_tables(scores, decodes, predictions(COUNT, 10, decodes), TASKS)
+
+
+@pytest.mark.parametrize(
+    ("asked", "said"),
+    [
+        (f'seeds("{CELL}", "count")', "3 of 4 seeds (0.75 [0.30, 0.95])"),  # Wilson's interval of 3 of 4
+        (f'fit("{CELL}")', "4 of 4 seeds"),
+        (f'bits("{CELL}", "count")', "3.00 bits"),
+        (f'bits("{CELL}", "mem")', "31.0 bits"),
+        (f'responses("{CELL}", "count")', "0.75 [0.25, 1.00] of the responses of 4 seeds"),
+        (f'preferred("{CELL}")', "none"),
+        ('claim("cnn-linear")', "**undecided** ("),
+    ],
+)
+def test_numbers_are_looked_up_and_say_their_n(tables: Tables, asked: str, said: str) -> None:
+    assert quoted(f"So: {{{{ {asked} }}}}.\n", tables).startswith(f"So: {said}")
+
+
+def test_tables_have_a_row_for_each_learner(tables: Tables) -> None:
+    lines = quoted('{{ shares("count-or-mem/10") }}', tables).splitlines()
+    assert lines[0].startswith("| learner | n | fit T | count | mem |") and len(lines) == 3
+    assert lines[2].startswith("| lstm | 4 | 4 | 3 [0.30, 0.95] | 1 [0.05, 0.70] |")
+    assert (
+        quoted('{{ codes("count-or-mem/10") }}', tables).splitlines()[0] == "| learner | n | count | mem | preferred |"
+    )
+    assert quoted('{{ answers("count-or-mem/10", "mem") }}', tables).splitlines()[2].startswith("| lstm | 4 | 0.")
+    assert "| all |  | 80 |" in quoted("{{ costs() }}", tables)
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ('{{ seeds("count-or-mem/10/cnn", "count") }}', "asks for count-or-mem/10/cnn, of which the table fpa has"),
+        (f'{{{{ seeds("{CELL}", "cuont") }}}}', "asks for class 'cuont'"),
+        ('{{ claim("none") }}', "asks for claim 'none'; there are"),
+        ("{{ sedes() }}", "'sedes' is undefined"),
+        ("\n{{ seeds( }}", "line 2: "),
+    ],
+)
+def test_what_was_not_measured_is_not_said(tables: Tables, text: str, said: str) -> None:
+    with pytest.raises(UserError, match=said.replace("(", r"\(")):
+        quoted(text, tables)
+
+
+def test_the_script_writes_the_text(tables: Tables, tmp_path: Path) -> None:
+    write_tables(tables, tmp_path / "tables")
+    (tmp_path / "text.md.j2").write_text(f'{{{{ fit("{CELL}") }}}} fit.\n')
+    script = [sys.executable, str(ROOT / "scripts/quote.py"), "text.md.j2", "--tables", "tables", "--output", "text.md"]
+    subprocess.run(script, cwd=tmp_path, check=True)
+    assert (tmp_path / "text.md").read_text() == "4 of 4 seeds fit.\n"
+    script[2] = "none"
+    done = subprocess.run(script, cwd=tmp_path, capture_output=True, text=True)
+    assert done.returncode == 1 and done.stderr.startswith("error: the text none cannot be read")
