@@ -18,9 +18,8 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 from doubt.data.random_candidate import with_random
 from doubt.data.task import load_tasks
 from doubt.errors import exit_on_user_error
-from doubt.files import write_atomically
 from doubt.measures.rows import read_predictions, read_rows
-from doubt.tables.paper_table import latex, markdown, paper_tables, significance_marks
+from doubt.tables.paper_table import write_paper_tables
 from doubt.tables.tables import build_tables, write_tables
 
 
@@ -43,9 +42,7 @@ def main() -> None:
     more = {"milestones": rows, "looks_at": arguments.looks, "sweeps": arguments.sweeps}
     tables = build_tables(rows["score"], rows["decode"], predictions, tasks, arguments.claims, **more)
     write_tables(tables, arguments.tables)
-    papers = paper_tables(tables["fpa"], tables["code_length"], significance_marks(tables["preferences"]))
-    write_atomically(arguments.tables / "paper_table.md", markdown(papers))
-    write_atomically(arguments.tables / "paper_table.tex", latex(papers))
+    write_paper_tables(tables, arguments.tables)
 
 
 if __name__ == "__main__":

@@ -2,9 +2,11 @@
 
     python scripts/archive.py pack [--configfile presets/small.yaml] [--output results/doubt-archive.tar.gz]
     python scripts/archive.py pack --configfile presets/paper.yaml --measured
+    python scripts/archive.py rebuild doubt-archive.tar.gz --results rebuilt
     python scripts/archive.py unpack doubt-archive.tar.gz
 
-After unpacking, the workflow rebuilds every table and figure without training. `make archive` packs.
+Rebuilding makes tables, figures and the page in one go. After unpacking the workflow does the same, without training,
+and can go on from there. `make archive` packs.
 """
 
 from __future__ import annotations
@@ -13,9 +15,13 @@ import argparse
 import sys
 from pathlib import Path
 
+import yaml
+
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from doubt.errors import exit_on_user_error
+from doubt.report.provenance import read_provenance
+from doubt.report.rebuild import rebuild
 from doubt.workflow.planning.options import add_config_options, content_of
 from doubt.workflow.planning.plan import Plan
 from doubt.workflow.standing.archive import pack, unpack
@@ -34,6 +40,9 @@ def main() -> None:
     unpacking = commands.add_parser("unpack", help="add an archive's trainings to the ledger here")
     unpacking.add_argument("archive", type=Path)
     unpacking.add_argument("--results", type=Path, default=Path("results"), metavar="DIR", help="default: results")
+    rebuilding = commands.add_parser("rebuild", help="tables, figures and the page of an archive, without the workflow")
+    rebuilding.add_argument("archive", type=Path)
+    rebuilding.add_argument("--results", type=Path, required=True, metavar="DIR", help="a folder to write to")
     arguments = parser.parse_args()
     if arguments.command == "pack":
         content = content_of(arguments.configfile, arguments.config)
@@ -49,6 +58,13 @@ def main() -> None:
         config, by_others = unpack(arguments.archive, arguments.results)
         if by_others:
             print(f"Measured by other code than this, and taken as they are: {', '.join(by_others)}.")
+        if arguments.command == "rebuild":
+            content = yaml.safe_load(config.read_text(encoding="utf-8"))
+            made = config.parent / "tables/provenance.json"
+            plan = Plan(content, arguments.results / ".cache")
+            rebuild(content, plan, arguments.results, read_provenance(made) if made.exists() else None)
+            print(f"Rebuilt from the archive: {arguments.results / 'report/index.html'}")
+            return
         print(f"Its trainings are in the ledger. Rebuild everything with\n  snakemake --cores 2 --configfile {config}")
 
 

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
 from doubt.data.criteria import CANDIDATE
 from doubt.data.random_candidate import RANDOM
+from doubt.files import write_atomically
 from doubt.measures.fpa import CELL
 from doubt.measures.rows import PROTOCOL, either
 from doubt.tables.wording import number, share, span
@@ -47,6 +49,13 @@ class PaperTable:
     codes: list[str]
     lines: list[Line]
     caption: str
+
+
+def write_paper_tables(tables: Mapping[str, pd.DataFrame], folder: Path) -> None:
+    """Write them in both forms, from all tables of a run."""
+    papers = paper_tables(tables["fpa"], tables["code_length"], significance_marks(tables["preferences"]))
+    write_atomically(folder / "paper_table.md", markdown(papers))
+    write_atomically(folder / "paper_table.tex", latex(papers))
 
 
 def paper_tables(fpa: pd.DataFrame, code: pd.DataFrame, marks: pd.DataFrame | None = None) -> list[PaperTable]:

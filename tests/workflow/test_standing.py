@@ -215,11 +215,16 @@ def test_what_other_code_measured_is_rebuilt_and_not_trained_on(ours: Workspace,
     assert "Measured by other code than this, and taken as they are: transformer." in ask(
         other, "archive.py", "unpack", str(archive)
     )
+    expected = (ours.here / "results/tables/blocks.csv").read_bytes()
+    assert "report/index.html" in ask(other, "archive.py", "rebuild", str(archive), "--results", "rebuilt")
+    for table in ("blocks.csv", "fpa.csv", "code_length.csv", "paper_table.md"):
+        there = (other.here / "rebuilt/tables" / table).read_bytes()
+        assert there == (ours.here / "results/tables" / table).read_bytes()
+    assert "transformer" in (other.here / "rebuilt/report/index.html").read_text()
     config = yaml.safe_load((other.here / "results/archived/config.yaml").read_text())
     other.configure(config)
     other.run("results/tables/blocks.csv")
     assert len(other.records()) == 7
-    expected = (ours.here / "results/tables/blocks.csv").read_bytes()
     assert (other.here / "results/tables/blocks.csv").read_bytes() == expected
     other.configure(config | {"experiments": [EXPERIMENT | {"seeds": 2}]})
     other.run("results/tables/blocks.csv", succeeds=False)
