@@ -7,7 +7,7 @@ export MKL_NUM_THREADS := 1
 
 TEST := $(PYTHON) -m pytest -n 2 --dist loadgroup --durations 15
 
-.PHONY: help env run status plan estimate archive test test-long parity lint format clean FORCE
+.PHONY: help env run status plan estimate archive findings test test-long parity lint format clean FORCE
 
 help: ## show this help
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' Makefile | expand -t 20
@@ -20,11 +20,11 @@ env: .venv/.installed ## set up the environment in .venv, or bring it up to date
 	@sh envs/create.sh
 	@touch $@
 
-run: env ## run the default experiment of config.yaml, end to end
-	@$(PYTHON) scripts/run.py
-
 # PRESET=presets/paper.yaml says of which configuration; without it, config.yaml's.
 CONFIGURED := $(if $(PRESET),--configfile $(PRESET))
+
+run: env ## run an experiment end to end: the default one of config.yaml; PRESET=FILE
+	@$(PYTHON) scripts/run.py $(CONFIGURED)
 
 status: env ## say where a run stands: trainings done, running, failed, missing; PRESET=FILE
 	@$(PYTHON) scripts/status.py $(CONFIGURED)
@@ -37,6 +37,12 @@ estimate: env ## say what a run costs before it is run; PRESET=FILE
 
 archive: env ## pack what was measured into one file, to rebuild from it elsewhere; PRESET=FILE
 	@$(PYTHON) scripts/archive.py pack $(CONFIGURED)
+
+FINDINGS := docs/findings
+findings: env ## rebuild the text and tables of docs/findings.md from their archive
+	@$(PYTHON) scripts/archive.py rebuild $(FINDINGS)/atlas.tar.gz --results results/findings
+	@$(PYTHON) scripts/quote.py $(FINDINGS)/findings.md.j2 --tables results/findings/tables --output docs/findings.md
+	@for table in $(FINDINGS)/tables/*.csv; do cp results/findings/tables/$$(basename $$table) $$table; done
 
 test: env ## run the tests
 	@$(TEST) -m "not long"
