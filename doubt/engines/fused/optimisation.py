@@ -17,6 +17,8 @@ from doubt.training import Learner
 
 #: What clip_grad_norm_ adds to a norm before it divides by it. (torch/nn/utils/clip_grad.py)
 CLIP_EPSILON = 1e-6
+#: A norm that is at most this share of the largest one allowed is not too large, however it is rounded.
+SURELY = 0.999
 
 
 def nll(logits: Tensor, batch: Batch) -> tuple[Tensor, Tensor]:
@@ -116,6 +118,8 @@ class Adam:
         """What to multiply each model's gradient by, (models,); None: by nothing."""
         if self._schedule.clip_norm <= 0:
             return None
+        if gradients.gathered and bool((gradients.norms_at_most() < SURELY * self._schedule.clip_norm).all()):
+            return None  # as nearly always; what a norm takes to compute is then saved
         factors = (self._schedule.clip_norm / (gradients.norms() + CLIP_EPSILON)).clamp(max=1.0)
         if factors.device.type == "cpu" and bool((factors == 1).all()):
             return None  # a pass over all gradients less; a product with 1 changes nothing

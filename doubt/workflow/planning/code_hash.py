@@ -31,9 +31,8 @@ ENGINES = {
 #: Hashes of an engine's earlier code that gives the same numbers, by the hash of today's: results filed under them are
 #: taken as today's. A release adds one only where tests compare the numbers (tests/workflow/test_earlier_results.py).
 EARLIER: dict[str, tuple[str, ...]] = {
-    # Of both, in turn: modules lay elsewhere; over 128 sources were decoded at once, fused drew none; no milestones.
+    # In turn: modules lay elsewhere; over 128 sources were decoded at once; there were no milestones.
     "58759b02a096a5cb": ("255c0e789411fa8b", "0dbfcb0c9f110150", "2304051fef761315"),  # fairseq
-    "4468422cb63c7848": ("7c5687db28aa31c4", "a06bfd6d7ae3cee0", "e3d497f05d221837"),  # fused
 }
 
 

@@ -119,7 +119,9 @@ def test_gated_convolution(causal: bool) -> None:
     theirs.backward(dy)
     with torch.no_grad():
         layer = GatedConvolution(weights, gradients, "layer", 2 if causal else 1, 0 if causal else 1)
-        check({"y": layer.forward(x), "dx": layer.backward(dy)}, {"y": theirs, "dx": x.grad})
+        rows = layer.packing_of(torch.ones(MODELS, BATCH, TIME))
+        y, dx = layer.forward(rows.pack(x), rows), layer.backward(rows.pack(dy))
+        check({"y": rows.unpack(y), "dx": rows.unpack(dx)}, {"y": theirs, "dx": x.grad})
         if causal:
             check({"step": layer.step(x[:, :, 1:4])}, {"step": theirs[:, :, 3]})
     check_gradients(gradients, modules)

@@ -31,9 +31,18 @@ class Gathered:
 
     def form(self, out: Tensor) -> None:
         """Multiply out."""
-        torch.bmm(self.left.mT, self.right, out=out)
+        if kernels.serve(self.weight):
+            for left, right, product in zip(self.left, self.right, out, strict=True):
+                kernels.bound_product(left.mT.contiguous(), right.contiguous(), product)()
+        else:
+            torch.bmm(self.left.mT, self.right, out=out)
         if self.along is not None:
             out.addcmul_(self.weight, self.along[:, None], value=-1)
+
+    def most(self) -> Tensor:
+        """What each model's squared norm is at most, (models,), whichever way the rows' outer products point."""
+        left, right = (torch.linalg.vector_norm(rows, dim=2) for rows in (self.left, self.right))
+        return (left * right).sum(1).square()
 
     def squared_norm(self) -> Tensor:
         """Each model's squared norm, (models,): a sum over pairs of rows of the products of their scalar products.
@@ -87,9 +96,15 @@ class Gradients(Parameters):
 
     def norms(self) -> Tensor:
         """Each model's norm over all its gradients: shape (models,)."""
+        return self._norms([gradient.squared_norm() for gradient in self.gathered.values()])
+
+    def norms_at_most(self) -> Tensor:
+        """What `norms` does not exceed, but for rounding: nearly nothing to compute, and seldom far above."""
+        return self._norms([gradient.most() for gradient in self.gathered.values()])
+
+    def _norms(self, of_gathered: list[Tensor]) -> Tensor:
         squared = [torch.linalg.vector_norm(part, dim=1).square() for part in self.parts()]
-        squared += [gradient.squared_norm() for gradient in self.gathered.values()]
-        return torch.stack(squared, 1).sum(1).sqrt()
+        return torch.stack([*squared, *of_gathered], 1).sum(1).sqrt()
 
     def export(self, row: int) -> dict[str, Tensor]:
         """Copies of one model's gradients under fairseq's names, in fairseq's shapes."""

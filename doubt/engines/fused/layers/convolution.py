@@ -8,6 +8,7 @@ from torch import Tensor
 
 from doubt.engines.fused.arrays import kernels
 from doubt.engines.fused.arrays.gradients import Gathered, Gradients
+from doubt.engines.fused.arrays.packing import Packing
 from doubt.engines.fused.arrays.parameters import Parameters
 from doubt.engines.fused.layers.basic import product
 
@@ -30,17 +31,21 @@ class GatedConvolution:
         self.width = before + after + 1
         self.native = kernels.there_are(self.v)
 
-    def forward(self, x: Tensor) -> Tensor:
-        """(models, batch, time, channels in) -> (models, batch, time, channels out)."""
-        models, batch, time, channels = self.shape = x.shape
+    def forward(self, x: Tensor, packing: Packing) -> Tensor:
+        """(models, rows, channels in) -> (models, rows, channels out); the rows are those of `packing`."""
+        self.packing, (models, rows, channels) = packing, x.shape
         if self.native:
-            windows = x.new_empty(models, batch * time, self.width * channels)
-            sizes = models * batch, time, channels, self.width, self.before
-            kernels.bound(x.dtype, "windows", x.contiguous(), windows, *sizes)()
+            windows = x.new_empty(models, rows, self.width * channels)
+            sizes = len(packing.lengths), channels, self.width, self.before
+            kernels.bound(x.dtype, "windows", x.contiguous(), packing.lengths, windows, *sizes)()
         else:
-            padded = F.pad(x, (0, 0, self.before, self.after))
+            padded = F.pad(packing.unpack(x), (0, 0, self.before, self.after))
             windows = padded.unfold(2, self.width, 1).mT.flatten(3).flatten(1, 2)
-        return self._unit(windows).view(models, batch, time, -1)
+        return self._unit(windows)
+
+    def packing_of(self, mask: Tensor) -> Packing:
+        """The rows that are computed of sequences (models, batch, time) with symbols where `mask` is not zero."""
+        return Packing(mask, self.v.dtype, alone=self.v.size(0) == 1 and kernels.serve(self.v))
 
     def step(self, window: Tensor) -> Tensor:
         """(models, batch, width, channels in), the last inputs in order -> (models, batch, channels out)."""
@@ -71,26 +76,26 @@ class GatedConvolution:
         return self.v.square().sum(1).sqrt()
 
     def backward(self, dy: Tensor) -> Tensor:
-        """(models, batch, time, channels out) -> (models, batch, time, channels in).
+        """(models, rows, channels out) -> (models, rows, channels in).
 
         With `s = g / |v|`, the gradient of `v` is `x^T (s d)`, less its part along `v`, which changes nothing.
         """
-        d_product, d_scale = self._unit_backward(dy.flatten(1, 2).contiguous())
+        d_product, d_scale = self._unit_backward(dy.contiguous())
         torch.div(d_scale, self.norm, out=self.d_g)
         along = self.d_g * self.scale / self.norm
         self.gradients.gather(self.name, Gathered(self.windows, d_product, self.v, along, self.norm))
-        d_windows = product(d_product, self.v.mT)
-        models, batch, time, channels = self.shape
+        d_windows, packing = product(d_product, self.v.mT), self.packing
+        by_place = d_windows.unflatten(2, (self.width, -1))
         if self.native:
-            dx = dy.new_empty(self.shape)
-            sizes = models * batch, time, channels, self.width, self.before
-            kernels.bound(dx.dtype, "windows_backward", d_windows, dx, *sizes)()
+            dx = torch.empty_like(by_place[:, :, 0])
+            sizes = len(packing.lengths), dx.size(2), self.width, self.before
+            kernels.bound(dx.dtype, "windows_backward", d_windows, packing.lengths, dx, *sizes)()
             return dx
-        by_place = d_windows.view(models, batch, time, self.width, channels)
-        d_padded = dy.new_zeros(models, batch, time + self.width - 1, channels)
+        by_place = by_place.unflatten(1, (packing.batch, packing.time))
+        d_padded = F.pad(torch.zeros_like(by_place[..., 0, :]), (0, 0, self.before, self.after))
         for place in range(self.width):
-            d_padded[:, :, place : place + time] += by_place[..., place, :]
-        return d_padded[:, :, self.before : self.before + time]
+            d_padded[:, :, place : place + packing.time] += by_place[..., place, :]
+        return d_padded[:, :, self.before : self.before + packing.time].flatten(1, 2)
 
     def _unit_backward(self, dy: Tensor) -> tuple[Tensor, Tensor]:
         """Gradients with respect to the product, (models, rows, out), and scale, (models, out); writes the bias's."""

@@ -9,6 +9,7 @@ from doubt.engines.fused.arrays import kernels
 from doubt.engines.fused.arrays.gradients import Gathered, Gradients
 from doubt.engines.fused.arrays.parameters import Parameters
 from doubt.engines.fused.layers.basic import product
+from doubt.engines.fused.layers.lstm_cell import computed
 
 
 class Attention:
@@ -36,7 +37,8 @@ class Attention:
         self.out, self.d_sum = (zeros(*size, self.hidden) for _ in range(2))  # d_sum: with respect to tanh's argument
         self.attended, self.d_scores = (zeros(*size, times) for _ in range(2))
         self.d_hidden = zeros(models, batch, self.hidden)
-        kind = NativeStep if models == 1 and kernels.serve(self.w_in) else Step
+        self.native = models == 1 and kernels.serve(self.w_in)
+        kind = NativeStep if self.native else Step
         self._steps = [kind(self, t, n) for t, n in enumerate(active)]
 
     def start(self, source: Tensor) -> None:
@@ -59,9 +61,10 @@ class Attention:
 
     def gather(self) -> Tensor:
         """The gradients of the weights, after the last backward step; returns the encoder outputs'."""
-        joined = self.joined.flatten(1, 2)
-        of_out = Gathered(self.d_sum.flatten(1, 2), joined, self.w_out)
-        of_in = Gathered(self.d_query.flatten(1, 2), joined[..., self.hidden :], self.w_in)
+        all_rows = self.joined, self.d_sum, self.d_query
+        joined, d_sum, d_query = (computed(x, self.active, self.native) for x in all_rows)
+        of_out = Gathered(d_sum, joined, self.w_out)
+        of_in = Gathered(d_query, joined[..., self.hidden :], self.w_in)
         self.gradients.gather(f"{self.name}.output_proj", of_out)
         self.gradients.gather(f"{self.name}.input_proj", of_in)
         d_context = self.d_joined[..., : self.hidden]

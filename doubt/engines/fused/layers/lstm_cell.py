@@ -95,10 +95,20 @@ class Cell:
 
     def gather(self) -> None:
         """The gradients of the weights, after the last backward step."""
-        d_gates = self.d_gates.flatten(1, 2)
-        gathered = Gathered(d_gates, self.inputs[:, :-1].flatten(1, 2), self.weight)
+        d_gates, inputs = (computed(x, self.active, self.native) for x in (self.d_gates, self.inputs[:, :-1]))
+        gathered = Gathered(d_gates, inputs, self.weight)
         self.gradients.gather(f"{self.name}.weight", gathered)
         self.d_bias.unflatten(1, (2, -1)).copy_(d_gates.sum(1)[:, None])
+
+
+def computed(x: Tensor, active: Sequence[int], alone: bool) -> Tensor:
+    """Of (models, time, batch, ...) the rows that are computed, (models, rows, ...).
+
+    Of models that share a lockstep it is all rows: how many of them are computed depends on the others.
+    """
+    if not alone or all(n == x.size(2) for n in active):
+        return x.flatten(1, 2)
+    return torch.cat([at_time[:, :n] for at_time, n in zip(x.unbind(1), active, strict=True)], 1)
 
 
 class Step:

@@ -10,6 +10,7 @@ from torch import Tensor
 from doubt.engines.fused.arrays.batch import PAD, Batch, Shape
 from doubt.engines.fused.arrays.gradients import Gradients
 from doubt.engines.fused.arrays.masks import Masks, Site
+from doubt.engines.fused.arrays.packing import Packing, packed
 from doubt.engines.fused.arrays.parameters import Block, Parameters
 from doubt.engines.fused.layers.basic import Embedding, dropped
 from doubt.engines.fused.layers.convolution import GatedConvolution
@@ -115,25 +116,26 @@ class Encoder:
         self.fc1 = NormedLinear(weights, gradients, "encoder.fc1")
         self.convolution = GatedConvolution(weights, gradients, "encoder.convolutions.0", width // 2, width // 2)
         self.fc2 = NormedLinear(weights, gradients, "encoder.fc2")
-        self.present = batch.source_mask[..., None].to(self.fc1.g.dtype)
-        self.shape = batch.source.shape[1:]
+        self.rows = self.convolution.packing_of(batch.source_mask)
 
     def forward(self, masks: Masks) -> tuple[Tensor, Tensor]:
         """Both (models, batch, time, features)."""
-        self.masks = masks
-        embedded = dropped(self.embed.forward(), masks.get("encoder in"))
-        wide = self.fc1.forward(embedded.flatten(1, 2)).unflatten(1, self.shape)
-        out = self.convolution.forward(dropped(wide * self.present, masks.get("encoder convolution")))
-        x = self.fc2.forward(((out + wide) * HALF).flatten(1, 2)).unflatten(1, self.shape) * self.present
+        rows, self.mask = self.rows, packed(masks.get("encoder convolution"), self.rows)
+        self.mask_in = masks.get("encoder in")
+        embedded = dropped(self.embed.forward(), self.mask_in)
+        wide = self.fc1.forward(rows.pack(embedded))
+        out = self.convolution.forward(dropped(rows.only_present(wide), self.mask), rows)
+        x = rows.unpack(rows.only_present(self.fc2.forward((out + wide) * HALF)))
         return x, (x + embedded) * HALF
 
     def backward(self, d_x: Tensor, d_fetched: Tensor) -> None:
         """From the gradients with respect to what `forward` returned; fairseq halves that of `x`."""
-        d_x = (d_x + d_fetched * HALF) * 0.5 * self.present
-        d_sum = self.fc2.backward(d_x.flatten(1, 2)).unflatten(1, self.shape) * HALF
-        d_in = dropped(self.convolution.backward(d_sum), self.masks.get("encoder convolution")) * self.present
-        d_embedded = self.fc1.backward((d_in + d_sum).flatten(1, 2)).unflatten(1, self.shape)
-        self.embed.backward(dropped(d_embedded + d_fetched * HALF, self.masks.get("encoder in")))
+        rows = self.rows
+        d_x = rows.only_present(rows.pack((d_x + d_fetched * HALF) * 0.5))
+        d_sum = self.fc2.backward(d_x) * HALF
+        d_in = rows.only_present(dropped(self.convolution.backward(d_sum), self.mask))
+        d_embedded = rows.unpack(self.fc1.backward(d_in + d_sum))
+        self.embed.backward(dropped(d_embedded + d_fetched * HALF, self.mask_in))
 
 
 class Attention:
@@ -145,29 +147,27 @@ class Attention:
         self.padding = (~batch.source_mask)[:, :, None] if not bool(batch.source_mask.all()) else None
         self.root = batch.source_lengths.to(self.w_in.g.dtype).sqrt()[..., None, None]
 
-    def forward(self, x: Tensor, embedded: Tensor, source: Tensor, fetched: Tensor) -> Tensor:
-        """(models, batch, time, channels), with the embedded targets and what the encoder returned -> as `x`."""
-        rows = x.shape[1:3]
-        self.source, self.fetched = source, fetched
-        self.query = (self.w_in.forward(x.flatten(1, 2)).unflatten(1, rows) + embedded) * HALF
+    def forward(self, x: Tensor, rows: Packing, embedded: Tensor, source: Tensor, fetched: Tensor) -> Tensor:
+        """(models, rows, channels), with the embedded targets and what the encoder returned, padded -> as `x`."""
+        self.rows, self.source, self.fetched = rows, source, fetched
+        self.query = (rows.unpack(self.w_in.forward(x)) + embedded) * HALF
         scores = torch.matmul(self.query, source.mT)
         if self.padding is not None:
             scores = scores.masked_fill(self.padding, -torch.inf)
         self.attended = torch.softmax(scores, -1)
         context = torch.matmul(self.attended, fetched) * self.root
-        return (self.w_out.forward(context.flatten(1, 2)).view(x.shape) + x) * HALF
+        return (self.w_out.forward(rows.pack(context)) + x) * HALF
 
     def backward(self, dy: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-        """Gradients with respect to `forward`'s four arguments."""
-        rows = dy.shape[1:3]
+        """Gradients with respect to x, to the embedded targets and to what the encoder returned."""
         dy = dy * HALF
-        d_context = self.w_out.backward(dy.flatten(1, 2)).unflatten(1, rows) * self.root
+        d_context = self.rows.unpack(self.w_out.backward(dy)) * self.root
         d_attended = torch.matmul(d_context, self.fetched.mT)
         d_fetched = torch.matmul(self.attended.mT, d_context)
         d_scores = self.attended * (d_attended - (self.attended * d_attended).sum(-1, keepdim=True))
         d_query = torch.matmul(d_scores, self.source) * HALF
         d_source = torch.matmul(d_scores.mT, self.query)
-        d_x = self.w_in.backward(d_query.flatten(1, 2)).unflatten(1, rows) + dy
+        d_x = self.w_in.backward(self.rows.pack(d_query)) + dy
         return d_x, d_query, d_source, d_fetched
 
 
@@ -181,28 +181,27 @@ class Decoder:
         self.attention = Attention(weights, gradients, "decoder.attention.0", batch)
         self.fc2 = NormedLinear(weights, gradients, "decoder.fc2")
         self.fc3 = NormedLinear(weights, gradients, "decoder.fc3")
-        self.shape = batch.previous.shape[1:]
+        self.rows = self.convolution.packing_of(batch.target_mask)
 
     def forward(self, source: Tensor, fetched: Tensor, masks: Masks) -> Tensor:
         """Logits (models, batch, time, symbols)."""
-        self.masks = masks
-        embedded = dropped(self.embed.forward(), masks.get("decoder in"))
-        wide = self.fc1.forward(embedded.flatten(1, 2)).unflatten(1, self.shape)
-        out = self.convolution.forward(dropped(wide, masks.get("decoder convolution")))
-        out = (self.attention.forward(out, embedded, source, fetched) + wide) * HALF
-        features = self.fc2.forward(out.flatten(1, 2)).unflatten(1, self.shape)
-        logits = self.fc3.forward(dropped(features, masks.get("decoder out")).flatten(1, 2))
-        return logits.view(logits.size(0), *self.shape, -1)
+        rows, self.mask_in = self.rows, masks.get("decoder in")
+        self.mask, self.mask_out = (packed(masks.get(f"decoder {site}"), rows) for site in ("convolution", "out"))
+        embedded = dropped(self.embed.forward(), self.mask_in)
+        wide = self.fc1.forward(rows.pack(embedded))
+        out = self.convolution.forward(dropped(wide, self.mask), rows)
+        out = (self.attention.forward(out, rows, embedded, source, fetched) + wide) * HALF
+        return rows.unpack(self.fc3.forward(dropped(self.fc2.forward(out), self.mask_out)))
 
     def backward(self, d_logits: Tensor) -> tuple[Tensor, Tensor]:
         """Gradients with respect to what the encoder returned."""
-        d_features = self.fc3.backward(d_logits.flatten(1, 2)).unflatten(1, self.shape)
-        d_features = dropped(d_features, self.masks.get("decoder out"))
-        d_out = self.fc2.backward(d_features.flatten(1, 2)).unflatten(1, self.shape) * HALF
+        rows = self.rows
+        d_features = dropped(self.fc3.backward(rows.pack(d_logits)), self.mask_out)
+        d_out = self.fc2.backward(d_features) * HALF
         d_attended, d_embedded, d_source, d_fetched = self.attention.backward(d_out)
-        d_wide = dropped(self.convolution.backward(d_attended), self.masks.get("decoder convolution")) + d_out
-        d_embedded = d_embedded + self.fc1.backward(d_wide.flatten(1, 2)).unflatten(1, self.shape)
-        self.embed.backward(dropped(d_embedded, self.masks.get("decoder in")))
+        d_wide = dropped(self.convolution.backward(d_attended), self.mask) + d_out
+        d_embedded = d_embedded + rows.unpack(self.fc1.backward(d_wide))
+        self.embed.backward(dropped(d_embedded, self.mask_in))
         return d_source, d_fetched
 
     def start_decoding(self, source: Tensor, fetched: Tensor) -> None:
@@ -210,12 +209,13 @@ class Decoder:
         self.source, self.fetched = source, fetched
         models, rows = source.shape[:2]
         self.window = source.new_zeros(models, rows, self.convolution.width, self.fc1.g.size(1))
+        self.one_each = self.convolution.packing_of(torch.ones(models, rows, 1, device=source.device))
 
     def decode(self, ids: Tensor, t: int) -> Tensor:
         """Logits of the next symbols, (models, batch, symbols), after the t-th ones, `ids` (models, batch)."""
         embedded = self.embed.look_up(ids, t)
         wide = self.fc1.forward(embedded)
         self.window = torch.cat((self.window[:, :, 1:], wide[:, :, None]), 2)
-        out = self.convolution.step(self.window)[:, :, None]
-        out = self.attention.forward(out, embedded[:, :, None], self.source, self.fetched).squeeze(2)
+        out = self.convolution.step(self.window)
+        out = self.attention.forward(out, self.one_each, embedded[:, :, None], self.source, self.fetched)
         return self.fc3.forward(self.fc2.forward((out + wide) * HALF))

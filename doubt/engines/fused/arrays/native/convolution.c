@@ -2,25 +2,30 @@
  */
 #include "functions.h"
 
-/* Each time's window of `width` symbols, the first of them `before` times earlier and zeros outside: x (sequences,
- * time, channels), windows (sequences, time, width, channels). */
-void windows(const real *x, real *windows, long sequences, long time, long channels, long width, long before) {
-    for (long s = 0; s < sequences; s++, x += time * channels)
-        for (long t = 0; t < time; t++)
+/* Each symbol's window of `width` symbols, the first of them `before` symbols earlier and zeros outside of its sequence:
+ * x (symbols, channels), one sequence of `lengths` symbols after another; windows (symbols, width, channels). */
+void windows(const real *x, const long long *lengths, real *windows, long sequences, long channels, long width,
+             long before) {
+    for (long s = 0; s < sequences; x += lengths[s++] * channels)
+        for (long t = 0; t < lengths[s]; t++)
             for (long from = t - before; from < t - before + width; from++, windows += channels) {
-                if (from >= 0 && from < time) memcpy(windows, x + from * channels, channels * sizeof(real));
+                if (from >= 0 && from < lengths[s]) memcpy(windows, x + from * channels, channels * sizeof(real));
                 else memset(windows, 0, channels * sizeof(real));
             }
 }
 
 /* Backward through them: each symbol's gradient is the sum of its gradients in all windows. */
-void windows_backward(const real *d_windows, real *dx, long sequences, long time, long channels, long width,
-                      long before) {
-    memset(dx, 0, sequences * time * channels * sizeof(real));
-    for (long s = 0; s < sequences; s++, dx += time * channels)
-        for (long t = 0; t < time; t++)
-            for (long from = t - before; from < t - before + width; from++, d_windows += channels)
-                for (long c = 0; c < channels && from >= 0 && from < time; c++) dx[from * channels + c] += d_windows[c];
+void windows_backward(const real *d_windows, const long long *lengths, real *dx, long sequences, long channels,
+                      long width, long before) {
+    for (long s = 0; s < sequences; d_windows += lengths[s++] * width * channels)
+        for (long t = 0; t < lengths[s]; t++, dx += channels) {
+            memset(dx, 0, channels * sizeof(real));
+            for (long place = 0; place < width; place++) {
+                long by = t + before - place;
+                const real *part = d_windows + (by * width + place) * channels;
+                for (long c = 0; c < channels && by >= 0 && by < lengths[s]; c++) dx[c] += part[c];
+            }
+        }
 }
 
 /* y = value * gate, where value and sigmoid^-1(gate) are the halves of product * scale + bias: product (models, rows, 2

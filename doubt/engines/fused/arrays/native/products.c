@@ -10,7 +10,7 @@ enum { AHEAD = 12 };
 /* Rows of w whose parts in a few columns fit into the cache also where they compete for the same places in it. */
 enum { DEPTH = 256 };
 
-/* `call`, in which N is the constant n, of less than ROWS. */
+/* `call`, in which N is the constant n, from 1 to ROWS. */
 #define WITH_CONSTANT(n, call)                                                                                         \
     switch (n) {                                                                                                       \
         CASE(1, call)                                                                                                  \
@@ -18,13 +18,17 @@ enum { DEPTH = 256 };
         CASE(3, call)                                                                                                  \
         CASE(4, call)                                                                                                  \
         CASE(5, call)                                                                                                  \
+        CASE(6, call)                                                                                                  \
     }
 #define CASE(n, call)                                                                                                  \
     case n: {                                                                                                          \
-        enum { N = ROWS > n ? n : 1 };                                                                                 \
+        enum { N = ROWS >= n ? n : 1 };                                                                                 \
         call;                                                                                                          \
         break;                                                                                                         \
     }
+
+/* In how many blocks to take some rows of x: the fewest, and as even as can be, for blocks of a row or two are slow. */
+INLINE long blocks_of(long rows) { return (rows + ROWS - 1) / ROWS; }
 
 /* ---- y = x W^T + b ---- */
 
@@ -33,12 +37,9 @@ INLINE void dot_some(vec total[ROWS][ACROSS], int rows, int across, const real *
                      long j, long n) {
     vec of_w[ACROSS];
     UNROLLED for (int i = 0; i < across; i++)
-        of_w[i] = load(w + i * in + j, n);
-    UNROLLED for (int i = 0; i < across; i++)
-        __builtin_prefetch(w + (i + ACROSS) * in + j);
+        of_w[i] = in_register(load(w + i * in + j, n));
     UNROLLED for (int r = 0; r < rows; r++) {
-        vec of_x = load(x + r * x_step + j, n);
-        IN_REGISTER(of_x);
+        vec of_x = in_register(load(x + r * x_step + j, n));
         UNROLLED for (int i = 0; i < across; i++)
             total[r][i] += of_x * of_w[i];
     }
@@ -60,9 +61,10 @@ INLINE void dot_block(int rows, int across, const real *x, long x_step, const re
 /* All of x by some rows of w, which stay in the cache meanwhile. */
 INLINE void dot_rows(int across, const real *x, long x_step, const real *w, const real *bias, real *y, long y_step,
                      long rows, long in) {
-    for (; rows >= ROWS; rows -= ROWS, x += ROWS * x_step, y += ROWS * y_step)
-        dot_block(ROWS, across, x, x_step, w, bias, y, y_step, in);
-    WITH_CONSTANT(rows, dot_block(N, across, x, x_step, w, bias, y, y_step, in))
+    for (long some, blocks = blocks_of(rows); rows; rows -= some, x += some * x_step, y += some * y_step) {
+        some = rows / blocks--;
+        WITH_CONSTANT(some, dot_block(N, across, x, x_step, w, bias, y, y_step, in))
+    }
 }
 
 void multiply_transposed(const real *x, long x_step, const real *w, const real *bias, real *y, long y_step, long rows,
@@ -94,11 +96,14 @@ INLINE void column_block(int rows, int across, const real *x, long x_step, const
     for (long i = 0; i < out; i++) {
         vec of_w[ACROSS];
         UNROLLED for (int j = 0; j < across; j++)
-            of_w[j] = load(w + i * in + j * LANES, n);
+            of_w[j] = in_register(load(w + i * in + j * LANES, n));
         UNROLLED for (int j = 0; j < across; j++)
             __builtin_prefetch(w + (i + AHEAD) * in + j * LANES);
-        UNROLLED for (int r = 0; r < rows; r++) UNROLLED
-            for (int j = 0; j < across; j++) total[r][j] += x[r * x_step + i] * of_w[j];
+        UNROLLED for (int r = 0; r < rows; r++) {
+            vec of_x = full(x[r * x_step + i]);
+            UNROLLED for (int j = 0; j < across; j++)
+                total[r][j] += of_x * of_w[j];
+        }
     }
     UNROLLED for (int r = 0; r < rows; r++) UNROLLED
         for (int j = 0; j < across; j++) store(y + r * y_step + j * LANES, total[r][j], n);
@@ -107,9 +112,10 @@ INLINE void column_block(int rows, int across, const real *x, long x_step, const
 /* All of x by some columns of w, which stay in the cache meanwhile. */
 INLINE void column_rows(int across, const real *x, long x_step, const real *w, real *y, long y_step, long rows,
                         long out, long in, long n) {
-    for (; rows >= ROWS; rows -= ROWS, x += ROWS * x_step, y += ROWS * y_step)
-        column_block(ROWS, across, x, x_step, w, y, y_step, out, in, n);
-    WITH_CONSTANT(rows, column_block(N, across, x, x_step, w, y, y_step, out, in, n))
+    for (long some, blocks = blocks_of(rows); rows; rows -= some, x += some * x_step, y += some * y_step) {
+        some = rows / blocks--;
+        WITH_CONSTANT(some, column_block(N, across, x, x_step, w, y, y_step, out, in, n))
+    }
 }
 
 void multiply(const real *x, long x_step, const real *w, real *y, long y_step, long rows, long out, long in) {
@@ -164,13 +170,10 @@ INLINE void step_block(int down, int across, const real *left, const real *right
         for (int j = 0; j < across; j++) gradient[i][j] = (vec){0};
     for (long r = 0; r < rows; r++) {
         vec of_right[ACROSS];
-        UNROLLED for (int j = 0; j < across; j++) {
-            of_right[j] = load(right + r * right_step + j * LANES, n);
-            IN_REGISTER(of_right[j]);
-        }
+        UNROLLED for (int j = 0; j < across; j++)
+            of_right[j] = in_register(load(right + r * right_step + j * LANES, n));
         UNROLLED for (int i = 0; i < down; i++) {
-            vec of_left = (vec){0} + left[i * rows + r];
-            IN_REGISTER(of_left);
+            vec of_left = full(left[i * rows + r]);
             UNROLLED for (int j = 0; j < across; j++)
                 gradient[i][j] += of_left * of_right[j];
         }

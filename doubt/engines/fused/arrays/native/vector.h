@@ -37,14 +37,18 @@ INLINE void store(real *to, vec x, long n) {
     else memcpy(to, &x, n * sizeof(real));
 }
 
-/* Says that x is in a register, so that GCC does not load it anew for each use. */
+/* x, and a word to GCC that it is in a register, so that it is not loaded anew for each use. */
+INLINE vec in_register(vec x) {
 #if defined(__AVX512F__)
-#define IN_REGISTER(x) __asm__("" : "+v"(x))
+    __asm__("" : "+v"(x));
 #elif defined(__AVX__)
-#define IN_REGISTER(x) __asm__("" : "+x"(x))
-#else
-#define IN_REGISTER(x)
+    __asm__("" : "+x"(x));
 #endif
+    return x;
+}
+
+/* A register full of x. */
+INLINE vec full(real x) { return in_register(x - (vec){0}); }
 
 /* The sum of a register's numbers. */
 INLINE real sum(vec x) {
