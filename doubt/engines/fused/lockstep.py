@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Sequence
 
 import doubt.data.compat  # noqa: F401  (must come before fairseq)
@@ -12,18 +13,22 @@ from torch import Tensor
 
 from doubt.data.vocabulary import dictionary_of
 from doubt.engines.fused.arrays.batch import Shape, make_batch, shape_of
+from doubt.engines.fused.arrays import kernels
 from doubt.engines.fused.arrays.drawn import Drawn
 from doubt.engines.fused.arrays.gradients import Gradients
 from doubt.engines.fused.arrays.masks import DropoutMasks
 from doubt.engines.fused.arrays.parameters import Parameters
 from doubt.engines.fused.learners.architectures import ARCHITECTURES
+from doubt.engines.fused.learners.transformer_in_c import TransformersInC
 from doubt.engines.fused.optimisation import Adam, Schedule, nll
 from doubt.engines.reference.models import build_model
 from doubt.engines.reference.randomness import drawn_places, seed_everything
-from doubt.training import Training
+from doubt.training import Learner, Training
 
 #: How often a lockstep looks which of its models are still finite (on a GPU, each look waits for the device).
 CHECK_EVERY = 100
+#: Updates in C are handed out in calls of about so many seconds: between two of them, states are saved and signals heard.
+CALL_SECONDS = 0.5
 #: Updates before a GPU's work is recorded once and then replayed; libraries set themselves up in the first ones.
 WARM_UP = 3
 
@@ -56,6 +61,11 @@ def shape_of_training(training: Training) -> Shape:
     return shape if size is None else Shape(size, shape.source, shape.target)
 
 
+def in_c(learner: Learner, weights: Parameters) -> bool:
+    """Whether models with these weights are trained in C from top to bottom."""
+    return learner.arguments["arch"] == "transformer" and kernels.there_are(weights.flat)
+
+
 class Lockstep:
     """Trainings in progress.
 
@@ -78,6 +88,16 @@ class Lockstep:
         self.steps_before = steps_before
         self.weights = initial_weights(trainings, device)
         self.adam = Adam(self.weights, self._schedule)
+        precision = torch.float32 if device.type == "cuda" else torch.float64
+        self._step_sizes = torch.tensor(self._schedule.step_sizes(steps_before), device=device, dtype=precision)
+        self.done, self.seconds = 0, 0.0
+        self.stopped: list[int | None] = [None] * len(self.trainings)
+        self._halts = sorted({update for training in self.trainings for update in training.milestones})
+        self._in_c: TransformersInC | None = None
+        self._seconds_per_update = 1.0
+        if in_c(learner, self.weights):
+            self._in_c = TransformersInC(self.trainings, self.weights, self.adam, self._step_sizes)
+            return
         self._gradients = Gradients(self.weights)
         self._architecture = ARCHITECTURES[learner.arguments["arch"]]
         self._drawn: Drawn | None = None
@@ -90,16 +110,15 @@ class Lockstep:
         self._fused = self._architecture(learner, self.weights, self._gradients, self._batch)
         keys = [training.key for training in trainings]
         self._masks = DropoutMasks(self._architecture.sites(learner, shape), keys, self._batch.places, device)
-        precision = torch.float32 if device.type == "cuda" else torch.float64
-        self._step_sizes = torch.tensor(self._schedule.step_sizes(steps_before), device=device, dtype=precision)
         self._counter = torch.zeros(1, dtype=torch.long, device=device)
         self._graph: torch.cuda.CUDAGraph | None = None
-        self.done, self.seconds = 0, 0.0
-        self.stopped: list[int | None] = [None] * len(self.trainings)
 
     def update(self) -> None:
-        """Update all models once."""
-        if self._drawn is not None:
+        """Update all models once; in C as often as nobody wants to look at them."""
+        n = 1
+        if self._in_c is not None:
+            n = self._update_in_c(self._in_c)
+        elif self._drawn is not None:
             self._draw(self._drawn)
             self._update()
         elif self._graph is not None:
@@ -111,7 +130,7 @@ class Lockstep:
             self._graph.replay()  # recording does not execute
         else:
             self._update()
-        self.done += 1
+        self.done += n
         if (self.done - 1) % CHECK_EVERY == 0:
             self._stop(self._nats.isfinite())
         if self.done == self._updates:
@@ -125,7 +144,18 @@ class Lockstep:
     def jump(self, done: int) -> None:
         """Go on from update number `done`, with weights and moments that have been set to match."""
         self.done = done
-        self._counter.fill_(done)
+        if self._in_c is None:
+            self._counter.fill_(done)
+
+    def _update_in_c(self, models: TransformersInC) -> int:
+        """Update all models up to the next milestone, look or end, if that does not take too long; returns how often."""
+        looks = [*self._halts, self.done + CHECK_EVERY - (self.done - 1) % CHECK_EVERY, self._updates]
+        most = max(int(CALL_SECONDS / self._seconds_per_update), 1)
+        n = min(most, *(look - self.done for look in looks if look > self.done))
+        started = time.monotonic()
+        self._nats = models.update(self.done, n)
+        self._seconds_per_update = (time.monotonic() - started) / n
+        return n
 
     def _draw(self, drawn: Drawn) -> None:
         """Put together the batch of the next update, as the reference engine draws it."""

@@ -48,8 +48,7 @@ class DropoutMasks:
         self._sites = [site for site in sites if site.probability > 0]
         self._rows = rows_of(keys, places, device)
         self._of_place = torch.empty_like(self._rows).scatter_(1, torch.tensor(places, device=device), self._rows)
-        counters = [_counters(number, site) for number, site in enumerate(sites) if site.probability > 0]
-        self._places = NumberedPlaces(counters, [site.probability for site in self._sites], device, dtype)
+        self._places = numbered_places(sites, device, dtype)
 
     def move(self, places: Sequence[Sequence[int]]) -> None:
         """From now on other examples stand in the rows: for each model and row, which."""
@@ -62,6 +61,12 @@ class DropoutMasks:
             site.name: part.unflatten(2, (site.time, site.features))
             for site, part in zip(self._sites, parts, strict=True)
         }
+
+
+def numbered_places(sites: Sequence[Site], device: torch.device, dtype: torch.dtype) -> NumberedPlaces:
+    """The places of all sites that have dropout, one site after another."""
+    counters = [_counters(number, site) for number, site in enumerate(sites) if site.probability > 0]
+    return NumberedPlaces(counters, [site.probability for site in sites if site.probability > 0], device, dtype)
 
 
 def _counters(number: int, site: Site) -> Tensor:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from doubt.engines.fused.arrays import kernels
 from doubt.engines.fused.arrays.gradients import Gradients
 from doubt.engines.fused.arrays.masks import Masks
 from doubt.engines.fused.arrays.parameters import Block, Parameters
@@ -82,7 +81,6 @@ class FeedForward:
         self.w1, self.b1, self.w2, self.b2 = (weights.values[name] for name in names)
         self.d_w1, self.d_b1, self.d_w2, self.d_b2 = (gradients.values[name] for name in names)
         self.residual = Residual(weights, gradients, f"{layer}.final_layer_norm", f"{layer}.fc2")
-        self.native = kernels.there_are(self.w1)
         self.active = self.w1.new_empty(0)
 
     def forward(self, x: Tensor, masks: Masks) -> Tensor:
@@ -92,19 +90,14 @@ class FeedForward:
         shape = (models, rows, self.w1.size(2))
         if self.active.shape != shape:
             self.active = x.new_empty(shape)
-        if self.native:
-            y = torch.empty_like(self.x)
-            given = self.x, self.w1, self.b1, self.w2, self.b2
-            kernels.bound(x.dtype, "feed_forward", *given, self.active, y, models, rows, features, shape[2])()
-        else:
-            torch.baddbmm(self.b1[:, None], self.x, self.w1, out=self.active).relu_()
-            y = torch.baddbmm(self.b2[:, None], self.active, self.w2.mT)
+        torch.baddbmm(self.b1[:, None], self.x, self.w1, out=self.active).relu_()
+        y = torch.baddbmm(self.b2[:, None], self.active, self.w2.mT)
         return self.residual.forward(x, y.view(x.shape), masks)
 
     def backward(self, d_out: Tensor) -> Tensor:
         """(models, batch, time, features) -> the same shape."""
         dx, dy = self.residual.backward(d_out)
-        return dx + (self._backward_native if self.native else self._backward)(dy.flatten(1, 2)).view(dx.shape)
+        return dx + self._backward(dy.flatten(1, 2)).view(dx.shape)
 
     def _backward(self, dy: Tensor) -> Tensor:
         torch.bmm(dy.mT, self.active, out=self.d_w2)
@@ -113,11 +106,3 @@ class FeedForward:
         torch.bmm(self.x.mT, d_active, out=self.d_w1)
         torch.sum(d_active, 1, out=self.d_b1)
         return torch.bmm(d_active, self.w1.mT)
-
-    def _backward_native(self, dy: Tensor) -> Tensor:
-        models, rows, features, hidden = *dy.shape, self.w1.size(2)
-        dx, room = torch.empty_like(dy), dy.new_empty(rows * (hidden + 2 * features))
-        given = dy, self.x, self.active, self.w1, self.w2
-        made = self.d_w1, self.d_b1, self.d_w2, self.d_b2, dx, room
-        kernels.bound(dy.dtype, "feed_forward_backward", *given, *made, models, rows, features, hidden)()
-        return dx

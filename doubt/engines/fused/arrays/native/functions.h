@@ -1,11 +1,15 @@
 #pragma once
+#include <stdint.h>
 #include "vector.h"
 
-/* exp(x) - 1, also where that is small; x is clamped to [-64, 64], beyond which no gate changes any more.
+/* Whole numbers of the size of a real one, and a register of them: what comparisons give. */
+typedef __typeof__(_Generic((real)0, float: (int32_t)0, double: (int64_t)0)) integer;
+typedef integer integers __attribute__((vector_size(WIDTH)));
+
+/* exp(x) as power (1 + more): the nearest power of 2, and what is left, which is returned. x is clamped to [-64, 64].
  *
- * With x = n ln 2 + r and |r| <= ln 2 / 2 it is 2^n (exp(r) - 1) + (2^n - 1), where exp(r) - 1 is its Taylor series. */
-INLINE vec exp_minus_1(vec x) {
-    typedef __typeof__((vec){0} < (vec){0}) integers;
+ * With x = n ln 2 + r and |r| <= ln 2 / 2 the power is 2^n, and `more` is exp(r) - 1 by its Taylor series. */
+INLINE vec power_and_more(vec x, vec *power) {
     enum {
         SINGLE = sizeof(real) == 4,
         TERMS = SINGLE ? 8 : 14,
@@ -23,10 +27,28 @@ INLINE vec exp_minus_1(vec x) {
     UNROLLED for (int k = TERMS; k > 1; k--)
         series = 1 + series * r * (real)(1.0 / k);
     integers bits = (__builtin_convertvector(n, integers) + BIAS) << MANTISSA;
-    vec power;
-    memcpy(&power, &bits, sizeof power);
-    return power * (r * series) + (power - 1);
+    memcpy(power, &bits, sizeof bits);
+    return r * series;
 }
+
+/* exp(x) - 1, also where that is small; beyond 64 no gate changes any more. */
+INLINE vec exp_minus_1(vec x) {
+    vec power, more = power_and_more(x, &power);
+    return power * more + (power - 1);
+}
+
+/* exp(x), not less than exp(-64). */
+INLINE vec exponential(vec x) {
+    vec power, more = power_and_more(x, &power);
+    return power * more + power;
+}
+
+/* The larger of two numbers each, and `x` where a mask's bits are set, else zero. */
+INLINE vec larger(vec x, vec y) {
+    for (int i = 0; i < LANES; i++) x[i] = x[i] > y[i] ? x[i] : y[i];
+    return x;
+}
+INLINE vec where(integers mask, vec x) { return (vec)((integers)x & mask); }
 
 INLINE vec sigmoid(vec x) { return 1 / (2 + exp_minus_1(-x)); }
 
