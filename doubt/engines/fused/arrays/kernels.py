@@ -50,21 +50,18 @@ def bound(dtype: torch.dtype, name: str, *arguments: Tensor | int | float | None
     library = _library(dtype)
     assert library is not None, "ask `there_are` first"
     function = getattr(library, name)
-    function.restype = None
-    converted = [_converted(argument) for argument in arguments]
+    if function.argtypes is None:
+        function.argtypes, function.restype = [_TYPES.get(type(each), ctypes.c_void_p) for each in arguments], None
+    given = [each.data_ptr() if isinstance(each, Tensor) else each for each in arguments]
 
     def call(tensors: object = arguments) -> None:  # holds on to the tensors that the pointers point into
-        function(*converted)
+        function(*given)
 
     return call
 
 
-def _converted(argument: Tensor | int | float | None) -> ctypes.c_void_p | ctypes.c_long | ctypes.c_double:
-    if isinstance(argument, int):
-        return ctypes.c_long(argument)
-    if isinstance(argument, float):
-        return ctypes.c_double(argument)
-    return ctypes.c_void_p(None if argument is None else argument.data_ptr())
+#: What C's functions take for Python's numbers; all else is an array.
+_TYPES = {int: ctypes.c_long, float: ctypes.c_double}
 
 
 def bound_product(x: Tensor, w: Tensor, out: Tensor, bias: Tensor | None = None) -> Callable[[], None]:

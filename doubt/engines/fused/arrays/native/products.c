@@ -6,7 +6,11 @@
 #include "products.h"
 
 /* Rows of w that `multiply` fetches ahead of their use. */
-enum { AHEAD = 12 };
+enum { AHEAD = 48 };
+/* What is used later than the first-level cache would hold it is fetched into the second. */
+enum { INTO_L2 = 2 };
+/* Moments are not used again before the next update: they are not to take the weights' place in the cache. */
+enum { ONCE = 0 };
 /* Rows of w whose parts in a few columns fit into the cache also where they compete for the same places in it. */
 enum { DEPTH = 256 };
 
@@ -38,6 +42,8 @@ INLINE void dot_some(vec total[ROWS][ACROSS], int rows, int across, const real *
     vec of_w[ACROSS];
     UNROLLED for (int i = 0; i < across; i++)
         of_w[i] = in_register(load(w + i * in + j, n));
+    UNROLLED for (int i = 0; i < across; i++)
+        __builtin_prefetch(w + (i + ACROSS) * in + j, 0, INTO_L2);
     UNROLLED for (int r = 0; r < rows; r++) {
         vec of_x = in_register(load(x + r * x_step + j, n));
         UNROLLED for (int i = 0; i < across; i++)
@@ -98,7 +104,7 @@ INLINE void column_block(int rows, int across, const real *x, long x_step, const
         UNROLLED for (int j = 0; j < across; j++)
             of_w[j] = in_register(load(w + i * in + j * LANES, n));
         UNROLLED for (int j = 0; j < across; j++)
-            __builtin_prefetch(w + (i + AHEAD) * in + j * LANES);
+            __builtin_prefetch(w + (i + AHEAD) * in + j * LANES, 0, INTO_L2);
         UNROLLED for (int r = 0; r < rows; r++) {
             vec of_x = full(x[r * x_step + i]);
             UNROLLED for (int j = 0; j < across; j++)
@@ -181,7 +187,7 @@ INLINE void step_block(int down, int across, const real *left, const real *right
     UNROLLED for (int i = 0; i < down; i++) UNROLLED
         for (int j = 0; j < across; j++) {
             long place = i * in + j * LANES, next = place + ahead;
-            __builtin_prefetch(w + next, 1), __builtin_prefetch(m + next, 1), __builtin_prefetch(v + next, 1);
+            __builtin_prefetch(w + next, 1), __builtin_prefetch(m + next, 0, ONCE), __builtin_prefetch(v + next, 0, ONCE);
             if (along) gradient[i][j] -= load(along + j * LANES, n) * load(w + place, n);
             adam(w + place, m + place, v + place, gradient[i][j], a, n);
         }
