@@ -33,7 +33,7 @@ class Gathered:
         """Multiply out."""
         if kernels.serve(self.weight):
             for left, right, product in zip(self.left, self.right, out, strict=True):
-                kernels.bound_product(left.mT.contiguous(), right.contiguous(), product)()
+                kernels.bound_product(kernels.transposed(left), right.contiguous(), product)()
         else:
             torch.bmm(self.left.mT, self.right, out=out)
         if self.along is not None:

@@ -79,6 +79,13 @@ def bound_product(x: Tensor, w: Tensor, out: Tensor, bias: Tensor | None = None)
     return bound(x.dtype, "multiply", *source, *target, w.size(0), w.size(1))
 
 
+def transposed(x: Tensor) -> Tensor:
+    """A copy of the transpose of a matrix whose rows are contiguous: (rows, columns) -> (columns, rows)."""
+    out = x.new_empty(x.size(1), x.size(0))
+    bound(x.dtype, "transpose_matrix", x, x.stride(0), out, out.stride(0), *x.shape)()
+    return out
+
+
 def adam_of_product(
     left: Tensor,
     right: Tensor,
@@ -101,7 +108,7 @@ def adam_of_product(
     """
     rows, inputs = right.shape
     # rows a power of two apart would compete for the same places in the cache
-    right, left = F.pad(right, (0, SPREAD)), left.mT.contiguous()
+    right, left = F.pad(right, (0, SPREAD)), transposed(left)
     along = None if along is None else along.contiguous()
     given = left, right, right.stride(0), along, *state
     numbers = factor, step_size, *betas, eps, int(backwards)

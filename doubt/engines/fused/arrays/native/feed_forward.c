@@ -26,12 +26,12 @@ void feed_forward_backward(const real *dy, const real *x, const real *active, co
                            long features, long hidden) {
     real *d_active = room, *x_t = room + rows * hidden, *dy_t = x_t + rows * features;
     for (long model = 0; model < models; model++) {
-        transpose(dy, dy_t, rows, features);
+        transpose(dy, features, dy_t, rows, rows, features);
         multiply(dy_t, rows, active, d_w2, hidden, features, rows, hidden);
         sum_rows(dy, d_b2, rows, features);
         multiply(dy, features, w2, d_active, hidden, rows, features, hidden);
         for (long i = 0; i < rows * hidden; i++) d_active[i] = active[i] <= 0 ? 0 : d_active[i];
-        transpose(x, x_t, rows, features);
+        transpose(x, features, x_t, rows, rows, features);
         multiply(x_t, rows, d_active, d_w1, hidden, features, rows, hidden);
         sum_rows(d_active, d_b1, rows, hidden);
         multiply_transposed(d_active, hidden, w1, 0, dx, features, rows, features, hidden);
