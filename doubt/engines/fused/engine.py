@@ -14,12 +14,15 @@ import torch
 from doubt.engines.fused.arrays.batch import Shape
 from doubt.engines.fused.chains import Engine, Keep
 from doubt.engines.fused.evaluation import evaluate
-from doubt.engines.fused.lockstep import Lockstep, dictionaries_of, shape_of_training
+from doubt.engines.fused.lockstep import Lockstep, dictionaries_of, in_c, shape_of_training
 from doubt.engines.fused.plan import canonical, models_together
 from doubt.engines.fused.state import Saver
 from doubt.engines.fused.support import supports
 from doubt.engines.reference.models import build_model
 from doubt.training import Result, Training
+
+#: The shape of all trainings that are done in C, where each has its own.
+UNPADDED = Shape(0, 0, 0)
 
 
 def train_many(
@@ -76,7 +79,9 @@ class _Fused(Engine[Lockstep]):
         return len(training.source_symbols), len(training.target_symbols)
 
     def shape(self, training: Training) -> Shape:
-        """What a training's batch is padded to: nothing, where it has a lockstep for itself anyway."""
+        """What a training's batch is padded to: nothing, where it has a lockstep for itself anyway, or is done in C."""
+        if in_c(training.learner, self.device):
+            return UNPADDED
         shape = shape_of_training(training)
         alone = self.device.type == "cpu" and self.together(training, shape) == 1
         return shape if alone else canonical(shape, self.device)

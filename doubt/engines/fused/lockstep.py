@@ -12,8 +12,8 @@ from fairseq.data import Dictionary
 from torch import Tensor
 
 from doubt.data.vocabulary import dictionary_of
-from doubt.engines.fused.arrays.batch import Shape, make_batch, shape_of
 from doubt.engines.fused.arrays import kernels
+from doubt.engines.fused.arrays.batch import Shape, make_batch, shape_of
 from doubt.engines.fused.arrays.drawn import Drawn
 from doubt.engines.fused.arrays.gradients import Gradients
 from doubt.engines.fused.arrays.masks import DropoutMasks
@@ -27,7 +27,7 @@ from doubt.training import Learner, Training
 
 #: How often a lockstep looks which of its models are still finite (on a GPU, each look waits for the device).
 CHECK_EVERY = 100
-#: Updates in C are handed out in calls of about so many seconds: between two of them, states are saved and signals heard.
+#: Seconds that a call of C takes at most, if more than an update: after it, states are saved and signals heard.
 CALL_SECONDS = 0.5
 #: Updates before a GPU's work is recorded once and then replayed; libraries set themselves up in the first ones.
 WARM_UP = 3
@@ -61,9 +61,9 @@ def shape_of_training(training: Training) -> Shape:
     return shape if size is None else Shape(size, shape.source, shape.target)
 
 
-def in_c(learner: Learner, weights: Parameters) -> bool:
-    """Whether models with these weights are trained in C from top to bottom."""
-    return learner.arguments["arch"] == "transformer" and kernels.there_are(weights.flat)
+def in_c(learner: Learner, device: torch.device) -> bool:
+    """Whether a learner's models are updated in C from top to bottom, one after another."""
+    return learner.arguments["arch"] == "transformer" and kernels.there_are(torch.empty(0, device=device))
 
 
 class Lockstep:
@@ -95,7 +95,7 @@ class Lockstep:
         self._halts = sorted({update for training in self.trainings for update in training.milestones})
         self._in_c: TransformersInC | None = None
         self._seconds_per_update = 1.0
-        if in_c(learner, self.weights):
+        if in_c(learner, device):
             self._in_c = TransformersInC(self.trainings, self.weights, self.adam, self._step_sizes)
             return
         self._gradients = Gradients(self.weights)
@@ -148,7 +148,7 @@ class Lockstep:
             self._counter.fill_(done)
 
     def _update_in_c(self, models: TransformersInC) -> int:
-        """Update all models up to the next milestone, look or end, if that does not take too long; returns how often."""
+        """Update all models up to the next milestone, look or end, if it is near enough; returns how often."""
         looks = [*self._halts, self.done + CHECK_EVERY - (self.done - 1) % CHECK_EVERY, self._updates]
         most = max(int(CALL_SECONDS / self._seconds_per_update), 1)
         n = min(most, *(look - self.done for look in looks if look > self.done))

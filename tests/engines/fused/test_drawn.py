@@ -100,6 +100,7 @@ def test_a_killed_training_goes_on_with_its_own_batches(tmp_path: Path, monkeypa
             raise KeyboardInterrupt
 
     monkeypatch.setattr("doubt.engines.fused.state.SAVE_EVERY", -1.0)
+    monkeypatch.setattr("doubt.engines.fused.lockstep.CALL_SECONDS", 0.0)  # an update a call
     monkeypatch.setattr(engine.Lockstep, "update", update_or_die)
     with pytest.raises(KeyboardInterrupt):
         list(train_many(trainings, CPU, state_folder=tmp_path))

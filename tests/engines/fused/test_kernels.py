@@ -34,7 +34,7 @@ def normal(*shape: int, dtype: torch.dtype) -> Tensor:
     return torch.randn(*shape, dtype=torch.float64).to(dtype)
 
 
-@pytest.mark.parametrize("rows", [1, 2, 3, 4, 5, 6, 7, 11, 14])
+@pytest.mark.parametrize("rows", [1, 2, 3, 4, 5, 6, 7, 11, 14, 257])
 @pytest.mark.parametrize(("inputs", "outputs"), [(16, 16), (40, 33), (300, 70), (5, 3), (1, 1)])
 def test_products(rows: int, inputs: int, outputs: int, dtype: torch.dtype) -> None:
     x = normal(rows, inputs + 3, dtype=dtype)[:, :inputs]  # rows further apart than they are long
@@ -48,6 +48,12 @@ def test_products(rows: int, inputs: int, outputs: int, dtype: torch.dtype) -> N
     kernels.bound_product(x, w.mT.contiguous(), out)()
     assert difference(out, x @ w.mT) < TYPES[dtype]
     assert bool((room[:, 0] == 7).all()) and bool((room[:, -1] == 7).all()), "wrote beside its result"
+
+
+@pytest.mark.parametrize(("rows", "columns"), [(1, 1), (5, 70), (33, 16), (40, 41)])
+def test_transpose(rows: int, columns: int, dtype: torch.dtype) -> None:
+    x = normal(rows, columns + 3, dtype=dtype)[:, :columns]
+    assert torch.equal(kernels.transposed(x), x.mT)
 
 
 @pytest.mark.parametrize(("rows", "outputs", "inputs"), [(1, 4, 16), (3, 9, 70), (40, 6, 33), (2, 1, 5)])
@@ -91,6 +97,60 @@ def test_a_step_of_an_lstm(scale: float, dtype: torch.dtype) -> None:
     # where gates are all but saturated, 1 - tanh^2 has no more digits than this
     assert difference(d_gates, leaves[0].grad) < 10 * TYPES[dtype]
     assert difference(d_cell, leaves[1].grad) < 10 * TYPES[dtype]
+
+
+@pytest.mark.parametrize("fed", [-1, 5])
+@pytest.mark.parametrize("masked", [False, True])
+def test_steps_of_an_lstm(fed: int, masked: bool, dtype: torch.dtype) -> None:
+    """Steps of fewer and fewer rows, each fed to the next as in the decoder or not, against torch's gradients."""
+    active, size, width = [4, 4, 3, 1], 6, 17
+    times, batch = len(active), active[0]
+    weight, bias = normal(4 * size, width, dtype=dtype), normal(4 * size, dtype=dtype)
+    inputs, cells = normal(times + 1, batch, width, dtype=dtype), normal(times + 1, batch, size, dtype=dtype)
+    masks = normal(batch, times, size, dtype=dtype) if masked else None
+    d_outputs, d_hidden, d_cell = (normal(*shape, size, dtype=dtype) for shape in ((times, batch), (batch,), (batch,)))
+    leaves = [x.clone().requires_grad_() for x in (inputs, weight, bias, cells[0])]
+    read, cell, loss, outputs = leaves[0][0], leaves[3], torch.zeros((), dtype=dtype), []
+    for t, rows in enumerate(active):
+        i, f, g, o = torch.nn.functional.linear(read[:rows], leaves[1], leaves[2]).chunk(4, 1)
+        cell = torch.sigmoid(f) * cell[:rows] + torch.sigmoid(i) * torch.tanh(g)
+        hidden = torch.sigmoid(o) * torch.tanh(cell)
+        outputs.append(hidden)
+        ending = slice(active[t + 1] if t + 1 < times else 0, rows)
+        loss = loss + (hidden * d_outputs[t, :rows]).sum()
+        loss = loss + (hidden[ending] * d_hidden[ending]).sum() + (cell[ending] * d_cell[ending]).sum()
+        fresh = leaves[0][t + 1, :rows, : width - size]
+        if fed >= 0:
+            of_mask = hidden if masks is None else hidden * masks[:rows, t]
+            fresh = torch.cat((fresh[:, :fed], of_mask, fresh[:, fed + size :]), 1)
+        read = torch.cat((fresh, hidden), 1)
+    loss.backward()
+    gates, d_gates = (torch.zeros(times, batch, 4 * size, dtype=dtype) for _ in range(2))
+    squashed, d_inputs = torch.zeros(times, batch, size, dtype=dtype), torch.zeros(times, batch, width, dtype=dtype)
+    tail = torch.tensor(active), masks, times * size, fed, 0, times
+    kernels.bound(dtype, "cell_forward", weight, bias, inputs, gates, cells, squashed, *tail, batch, width, size)()
+    for t, rows in enumerate(active):
+        assert difference(inputs[t + 1, :rows, -size:], outputs[t].detach()) < TYPES[dtype]
+    changed = d_hidden, d_cell, d_gates, d_inputs
+    sizes = times, batch, width, size
+    kernels.bound(dtype, "cell_backward", weight, gates, cells, squashed, *changed, d_outputs, *tail, *sizes)()
+    assert difference(d_inputs[0], leaves[0].grad[0]) < 10 * TYPES[dtype]
+    assert difference(d_cell, leaves[3].grad) < 10 * TYPES[dtype]
+    assert difference(d_gates.sum((0, 1)), leaves[2].grad) < 10 * TYPES[dtype]
+
+
+def test_windows_of_sequences_of_unequal_lengths(dtype: torch.dtype) -> None:
+    lengths, channels, width, before = [3, 1, 0, 5], 2, 3, 1
+    x, dy = normal(sum(lengths), channels, dtype=dtype), normal(sum(lengths), width, channels, dtype=dtype)
+    x.requires_grad_()
+    padded = [torch.nn.functional.pad(part, (0, 0, before, width - 1 - before)) for part in x.split(lengths)]
+    expected = torch.cat([part.unfold(0, width, 1).mT for part in padded if len(part) >= width])
+    expected.backward(dy)
+    windows, dx = torch.empty_like(dy), torch.empty_like(x)
+    given = torch.tensor(lengths), len(lengths), channels, width, before
+    kernels.bound(dtype, "windows", x, given[0], windows, *given[1:])()
+    kernels.bound(dtype, "windows_backward", dy, given[0], dx, *given[1:])()
+    assert torch.equal(windows, expected) and difference(dx, x.grad) < TYPES[dtype]
 
 
 def test_gates_saturate_and_pass_nan_on(dtype: torch.dtype) -> None:

@@ -33,7 +33,7 @@ class Gathered:
         """Multiply out."""
         if kernels.serve(self.weight):
             for left, right, product in zip(self.left, self.right, out, strict=True):
-                kernels.bound_product(left.mT.contiguous(), right.contiguous(), product)()
+                kernels.bound_product(kernels.transposed(left), right.contiguous(), product)()
         else:
             torch.bmm(self.left.mT, self.right, out=out)
         if self.along is not None:
@@ -42,7 +42,8 @@ class Gathered:
     def most(self) -> Tensor:
         """What each model's squared norm is at most, (models,), whichever way the rows' outer products point."""
         left, right = (torch.linalg.vector_norm(rows, dim=2) for rows in (self.left, self.right))
-        return (left * right).sum(1).square()
+        total: Tensor = (left * right).sum(1)
+        return total.square()
 
     def squared_norm(self) -> Tensor:
         """Each model's squared norm, (models,): a sum over pairs of rows of the products of their scalar products.
@@ -62,6 +63,7 @@ class Gradients(Parameters):
     def __init__(self, weights: Parameters) -> None:
         super().__init__(weights.blocks, weights.shapes, weights.models, weights.flat.device, weights.flat.dtype)
         self.gathered: dict[str, Gathered] = {}
+        self._formed: dict[tuple[str, ...], list[slice]] = {}  # what `formed` gives, by what is gathered
         #: Weights whose gradient is not worth a pass through memory: the kernels' step takes its factors.
         self._large = {name for name, value in self.values.items() if kernels.serve(value)}
 
@@ -80,13 +82,16 @@ class Gradients(Parameters):
 
     def formed(self) -> list[slice]:
         """Where what is not gathered lies in `flat`, in as few pieces as there are."""
-        pieces: list[slice] = []
-        for name, extent in self.extents.items():
-            if name not in self.gathered:
-                if pieces and pieces[-1].stop == extent.start:
-                    extent = slice(pieces.pop().start, extent.stop)
-                pieces.append(extent)
-        return pieces
+        gathered = tuple(self.gathered)
+        if gathered not in self._formed:
+            pieces: list[slice] = []
+            for name, extent in self.extents.items():
+                if name not in gathered:
+                    if pieces and pieces[-1].stop == extent.start:
+                        extent = slice(pieces.pop().start, extent.stop)
+                    pieces.append(extent)
+            self._formed[gathered] = pieces
+        return self._formed[gathered]
 
     def parts(self) -> list[Tensor]:
         """What is not gathered, as views (models, numbers): by blocks, or in few pieces of a model that is alone."""

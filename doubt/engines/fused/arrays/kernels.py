@@ -50,21 +50,18 @@ def bound(dtype: torch.dtype, name: str, *arguments: Tensor | int | float | None
     library = _library(dtype)
     assert library is not None, "ask `there_are` first"
     function = getattr(library, name)
-    function.restype = None
-    converted = [_converted(argument) for argument in arguments]
+    if function.argtypes is None:
+        function.argtypes, function.restype = [_TYPES.get(type(each), ctypes.c_void_p) for each in arguments], None
+    given = [each.data_ptr() if isinstance(each, Tensor) else each for each in arguments]
 
     def call(tensors: object = arguments) -> None:  # holds on to the tensors that the pointers point into
-        function(*converted)
+        function(*given)
 
     return call
 
 
-def _converted(argument: Tensor | int | float | None) -> ctypes.c_void_p | ctypes.c_long | ctypes.c_double:
-    if isinstance(argument, int):
-        return ctypes.c_long(argument)
-    if isinstance(argument, float):
-        return ctypes.c_double(argument)
-    return ctypes.c_void_p(None if argument is None else argument.data_ptr())
+#: What C's functions take for Python's numbers; all else is an array.
+_TYPES = {int: ctypes.c_long, float: ctypes.c_double}
 
 
 def bound_product(x: Tensor, w: Tensor, out: Tensor, bias: Tensor | None = None) -> Callable[[], None]:
@@ -80,6 +77,13 @@ def bound_product(x: Tensor, w: Tensor, out: Tensor, bias: Tensor | None = None)
         return bound(x.dtype, "multiply_transposed", *source, bias, *target, w.size(1), w.size(0))
     assert bias is None
     return bound(x.dtype, "multiply", *source, *target, w.size(0), w.size(1))
+
+
+def transposed(x: Tensor) -> Tensor:
+    """A copy of the transpose of a matrix whose rows are contiguous: (rows, columns) -> (columns, rows)."""
+    out = x.new_empty(x.size(1), x.size(0))
+    bound(x.dtype, "transpose_matrix", x, x.stride(0), out, out.stride(0), *x.shape)()
+    return out
 
 
 def adam_of_product(
@@ -104,7 +108,7 @@ def adam_of_product(
     """
     rows, inputs = right.shape
     # rows a power of two apart would compete for the same places in the cache
-    right, left = F.pad(right, (0, SPREAD)), left.mT.contiguous()
+    right, left = F.pad(right, (0, SPREAD)), transposed(left)
     along = None if along is None else along.contiguous()
     given = left, right, right.stride(0), along, *state
     numbers = factor, step_size, *betas, eps, int(backwards)

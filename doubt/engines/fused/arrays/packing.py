@@ -34,9 +34,9 @@ class Packing:
     def unpack(self, x: Tensor) -> Tensor:
         """(models, rows, features) -> (models, batch, time, features), zero at padding that has no row."""
         if self.places is not None:
-            padded = x.new_zeros(x.size(0), self.batch * self.time, x.size(2))
-            x = padded.index_copy_(1, self.places, x)
-        return x.unflatten(1, (self.batch, self.time))
+            symbols, x = x, x.new_zeros(x.size(0), self.batch * self.time, x.size(2))
+            x.index_copy_(1, self.places, symbols)
+        return x.view(x.size(0), self.batch, self.time, x.size(2))
 
     def only_present(self, x: Tensor) -> Tensor:
         """(models, rows, features), zero at padding."""

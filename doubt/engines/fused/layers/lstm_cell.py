@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import cached_property
 
 import torch
 from torch import Tensor
@@ -11,6 +12,9 @@ from doubt.engines.fused.arrays import kernels
 from doubt.engines.fused.arrays.gradients import Gathered, Gradients
 from doubt.engines.fused.arrays.parameters import Block, Parameters
 from doubt.engines.fused.layers.basic import product
+
+#: A step's hidden state goes to the next step's as such alone.
+NOT_FED = -1
 
 
 def cell_blocks(name: str, fairseq_name: str, suffix: str = "") -> list[Block]:
@@ -62,8 +66,9 @@ class Cell:
         self.d_hidden, self.d_cell = (zeros(models, batch, self.hidden) for _ in range(2))
         self.sum_of_biases = zeros(models, gates)
         self.native = models == 1 and kernels.serve(self.weight)
+        self._active = torch.tensor(active)
         if self.native:
-            self._steps: list[NativeStep] | list[Step] = [NativeStep(self, t, n) for t, n in enumerate(active)]
+            self._steps: list[NativeSteps] | list[Step] = [NativeSteps(self, t, t + 1) for t in range(times)]
         else:
             self.to_cell, self.to_gates = torch.zeros_like(self.squashed), torch.zeros_like(self.gates)
             masks = running or [None] * times
@@ -75,9 +80,17 @@ class Cell:
 
     def forward(self, t: int) -> Tensor:
         """One step; returns the hidden state that it ends in, (models, rows, hidden)."""
-        step = self._steps[t]
-        step.forward()
-        return step.hidden
+        self._steps[t].forward()
+        return self.inputs[:, t + 1, : self.active[t], -self.hidden :]
+
+    def all_steps(self, fed: int = NOT_FED, masks: Tensor | None = None) -> NativeSteps:
+        """All steps at once, if `native`.
+
+        Args:
+            fed: where in the next step's input a step's hidden state comes as well.
+            masks: what it is multiplied by there, (1, batch, time, hidden); None: by nothing.
+        """
+        return NativeSteps(self, 0, len(self.active), fed, masks)
 
     def start_backward(self) -> None:
         """Before the last step's `backward`: what all steps multiply by, at once."""
@@ -158,30 +171,33 @@ class Step:
         self.d_cell.copy_(d_cell)
 
 
-class NativeStep:
-    """The same for a single large model on the CPU, by native/lstm.c. Of one model all rows that are computed run."""
+class NativeSteps:
+    """Some steps of a single large model on the CPU, by native/lstm.c. Of one model all rows that are computed run."""
 
-    def __init__(self, cell: Cell, t: int, n: int) -> None:
-        h, dtype, weight, inputs = cell.hidden, cell.weight.dtype, cell.weight[0], cell.inputs[0]
-        gates, d_gates, squashed = (x[0, t, :n] for x in (cell.gates, cell.d_gates, cell.squashed))
-        before, after = cell.cells[0, t, :n], cell.cells[0, t + 1, :n]
-        hidden, d_inputs = inputs[t + 1, :n, -h:], cell.d_inputs[0, t, :n]
-        self.hidden = hidden[None]
-        self._to_gates = kernels.bound_product(inputs[t, :n], weight.mT, gates, cell.sum_of_biases[0])
-        states = before, after, squashed, hidden
-        self._to_states = kernels.bound(dtype, "lstm_forward", gates, *states, hidden.stride(0), n, h)
-        self._d_hidden, self._d_hidden_before = cell.d_hidden[0, :n], d_inputs[:, -h:]
-        given = gates, before, squashed, self._d_hidden, cell.d_cell[0, :n]
-        self._to_d_gates = kernels.bound(dtype, "lstm_backward", *given, d_gates, n, h)
-        self._to_d_inputs = kernels.bound_product(d_gates, weight, d_inputs)
+    def __init__(self, cell: Cell, start: int, end: int, fed: int = NOT_FED, masks: Tensor | None = None) -> None:
+        self.cell, times, batch, width = cell, *cell.d_inputs.shape[1:]
+        self._fed = cell._active, masks, 0 if masks is None else masks.stride(1), fed, start, end
+        self._sizes = times, batch, width, cell.hidden
 
-    def forward(self) -> None:
-        """The states that the step ends in."""
-        self._to_gates()
-        self._to_states()
+    @cached_property
+    def forward(self) -> Callable[[], None]:
+        """Takes the steps."""
+        cell = self.cell
+        kept = cell.inputs, cell.gates, cell.cells, cell.squashed
+        given = cell.weight, cell.sum_of_biases, *kept, *self._fed, *self._sizes[1:]
+        return kernels.bound(cell.weight.dtype, "cell_forward", *given)
 
-    def backward(self) -> None:
-        """The gradients of the states that the step starts from, in place of those that it ends in."""
-        self._to_d_gates()
-        self._to_d_inputs()
-        self._d_hidden.copy_(self._d_hidden_before)
+    @cached_property
+    def backward(self) -> Callable[[], None]:
+        """Goes back through them."""
+        return self._backward(None)
+
+    def _backward(self, d_outputs: Tensor | None) -> Callable[[], None]:
+        cell = self.cell
+        kept, changed = (cell.gates, cell.cells, cell.squashed), (cell.d_hidden, cell.d_cell)
+        given = cell.weight, *kept, *changed, cell.d_gates, cell.d_inputs, d_outputs
+        return kernels.bound(cell.weight.dtype, "cell_backward", *given, *self._fed, *self._sizes)
+
+    def backward_from(self, d_outputs: Tensor) -> None:
+        """`backward`, with gradients of the hidden states from elsewhere, (1, time, batch, hidden)."""
+        self._backward(d_outputs.contiguous())()

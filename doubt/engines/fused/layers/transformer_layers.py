@@ -86,8 +86,7 @@ class FeedForward:
     def forward(self, x: Tensor, masks: Masks) -> Tensor:
         """(models, batch, time, features) -> the same shape."""
         self.x = x.flatten(1, 2)
-        models, rows, features = self.x.shape
-        shape = (models, rows, self.w1.size(2))
+        shape = (*self.x.shape[:2], self.w1.size(2))
         if self.active.shape != shape:
             self.active = x.new_empty(shape)
         torch.baddbmm(self.b1[:, None], self.x, self.w1, out=self.active).relu_()

@@ -86,6 +86,7 @@ class Encoder:
         present = batch.source_mask.transpose(1, 2)[..., None]
         running = [None if bool(present[:, t, :n].all()) else present[:, t, :n] for t, n in enumerate(active)]
         self.cell = Cell(weights, gradients, "encoder.cell", active, batch.source.size(1), running)
+        self.steps = self.cell.all_steps() if self.cell.native else None
         self.width = self.embed.weight.size(2)
         #: Where rows end: the place of their last state in time, and which rows they are.
         ends = [*active[1:], 0]
@@ -97,8 +98,11 @@ class Encoder:
         embedded = dropped(self.embed.forward(), masks.get("encoder in"))
         cell.inputs[:, :-1, :, : self.width] = embedded.transpose(1, 2)
         cell.start()
-        for t in range(len(cell.active)):
-            cell.forward(t)
+        if self.steps is not None:
+            self.steps.forward()
+        else:
+            for t in range(len(cell.active)):
+                cell.forward(t)
         states = cell.inputs[..., self.width :]
         outputs = dropped(states[:, 1:].transpose(1, 2), masks.get("encoder out"))
         return outputs, self._final(states), self._final(cell.cells)
@@ -114,11 +118,14 @@ class Encoder:
         cell.d_cell.copy_(d_c)
         if d_outputs is not None:
             d_outputs = dropped(d_outputs, self.masks.get("encoder out")).transpose(1, 2)
-        cell.start_backward()
-        for t, n in reversed(list(enumerate(cell.active))):
-            if d_outputs is not None:
-                cell.d_hidden[:, :n] += d_outputs[:, t, :n]
-            cell.backward(t)
+        if self.steps is not None:
+            self.steps.backward() if d_outputs is None else self.steps.backward_from(d_outputs)
+        else:
+            cell.start_backward()
+            for t, n in reversed(list(enumerate(cell.active))):
+                if d_outputs is not None:
+                    cell.d_hidden[:, :n] += d_outputs[:, t, :n]
+                cell.backward(t)
         cell.gather()
         d_embedded = cell.d_inputs[..., : self.width].transpose(1, 2)
         self.embed.backward(dropped(d_embedded, self.masks.get("encoder in")))
@@ -135,6 +142,8 @@ class Decoder:
         self.attention: Attention | None = None
         if attention:
             self.attention = Attention(weights, gradients, "decoder.attention", active, batch.source_mask)
+        #: Whether all steps can be taken in one call.
+        self.at_once = self.cell.native and self.attention is None
         self.fc_out = Linear(weights, gradients, "decoder.fc_out")
         self.width, hidden = self.embed.weight.size(2), self.cell.hidden
         fed = slice(self.width, self.width + hidden)
@@ -167,8 +176,13 @@ class Decoder:
         embedded = dropped(self.embed.forward(), masks.get("decoder in"))
         self.cell.inputs[:, :-1, :, : self.width] = embedded.transpose(1, 2)
         self.start(source, h, c)
-        for t, mask in enumerate(self._by_step(masks.get("decoder out"))):
-            self.step(t, mask)
+        mask = masks.get("decoder out")
+        if self.at_once:
+            self.steps = self.cell.all_steps(self.width, mask)
+            self.steps.forward()
+        else:
+            for t, by_step in enumerate(self._by_step(mask)):
+                self.step(t, by_step)
         logits = self.fc_out.forward(self.feed.flatten(1, 2))
         return logits.view(*self.feed.shape[:3], -1).transpose(1, 2)
 
@@ -184,10 +198,21 @@ class Decoder:
         d_features = self.fc_out.backward(d_logits.transpose(1, 2).flatten(1, 2)).view(self.feed.shape)
         if mask is not None:
             d_features *= mask.transpose(1, 2)
-        d_outs = [d_features[:, t, :n] for t, n in enumerate(cell.active)]
-        masks = self._by_step(mask)
         cell.d_hidden.zero_()
         cell.d_cell.zero_()
+        if self.at_once:
+            self.steps.backward_from(d_features)
+        else:
+            self._backward_by_steps(d_features, mask)
+        cell.gather()
+        d_embedded = cell.d_inputs[..., : self.width].transpose(1, 2)
+        self.embed.backward(dropped(d_embedded, self.masks.get("decoder in")))
+        return (None if self.attention is None else self.attention.gather()), cell.d_hidden, cell.d_cell
+
+    def _backward_by_steps(self, d_features: Tensor, mask: Tensor | None) -> None:
+        """Backward through time, from the gradient of what is read of each step, (models, time, batch, hidden)."""
+        cell, masks = self.cell, self._by_step(mask)
+        d_outs = [d_features[:, t, :n] for t, n in enumerate(cell.active)]
         cell.start_backward()
         for t, n in reversed(list(enumerate(cell.active))):
             d_out, by_step, d_hidden = d_outs[t], masks[t], cell.d_hidden[:, :n]
@@ -197,10 +222,6 @@ class Decoder:
             for part in (d_out,) if self.attention is None else self.attention.backward(t, d_out):
                 d_hidden += part
             cell.backward(t)
-        cell.gather()
-        d_embedded = cell.d_inputs[..., : self.width].transpose(1, 2)
-        self.embed.backward(dropped(d_embedded, self.masks.get("decoder in")))
-        return (None if self.attention is None else self.attention.gather()), cell.d_hidden, cell.d_cell
 
     def decode(self, ids: Tensor) -> Tensor:
         """Logits of the next symbols, (models, batch, symbols), after the symbols `ids`, (models, batch)."""

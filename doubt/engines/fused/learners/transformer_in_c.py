@@ -99,17 +99,17 @@ def _chosen(training: Training, done: int, updates: int) -> Tensor:
 
 def _sizes(arguments: dict[str, Any], weights: Parameters, longest: tuple[int, int]) -> Tensor:
     """`Sizes` of native/transformer.h."""
-    pairs = [[arguments[f"{side}_{what}"] for side in SIDES] for what in ("ffn_embed_dim", "attention_heads", "layers")]
+    pairs = [arguments[f"{side}_{what}"] for what in ("ffn_embed_dim", "attention_heads", "layers") for side in SIDES]
     symbols = [weights.values[f"{side}.embed_tokens.weight"].size(1) for side in SIDES]
     flags = [bool(arguments["cross_self_attention"]), bool(arguments["no_scale_embedding"])]
-    numbers = [arguments["encoder_embed_dim"], *sum(pairs, []), *symbols, *longest, *flags]
+    numbers = [arguments["encoder_embed_dim"], *pairs, *symbols, *longest, *flags]
     return torch.tensor([int(number) for number in numbers])
 
 
 def _names(arguments: dict[str, Any]) -> list[str | None]:
     """The blocks in the order of `Weights` in native/transformer.h; None where a layer has none."""
     names: list[str | None] = ["encoder.embed_tokens.weight", "decoder.embed_tokens.weight", "decoder.embed_out"]
-    linear = [f"{map}.{kind}" for map in ("q_proj", "kv", "out_proj") for kind in ("weight", "bias")]
+    linear = [f"{each}.{kind}" for each in ("q_proj", "kv", "out_proj") for kind in ("weight", "bias")]
     for side in SIDES:
         for layer in range(arguments[f"{side}_layers"]):
             own: list[str | None] = []

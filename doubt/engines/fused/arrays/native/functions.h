@@ -6,6 +6,10 @@
 typedef __typeof__(_Generic((real)0, float: (int32_t)0, double: (int64_t)0)) integer;
 typedef integer integers __attribute__((vector_size(WIDTH)));
 
+/* x where a mask's bits are set, else y; where a comparison with a number that is none gave the mask, y. */
+INLINE vec choose(integers mask, vec x, vec y) { return (vec)(((integers)x & mask) | ((integers)y & ~mask)); }
+INLINE vec larger(vec x, vec y) { return choose(x > y, x, y); }
+
 /* exp(x) as power (1 + more): the nearest power of 2, and what is left, which is returned. x is clamped to [-64, 64].
  *
  * With x = n ln 2 + r and |r| <= ln 2 / 2 the power is 2^n, and `more` is exp(r) - 1 by its Taylor series. */
@@ -20,7 +24,7 @@ INLINE vec power_and_more(vec x, vec *power) {
                ln2_low = (real)-2.12194440054690583e-4;
     /* numbers of this size have no fraction */
     const real whole = SINGLE ? (real)0x1.8p23 : (real)0x1.8p52;
-    for (int i = 0; i < LANES; i++) x[i] = x[i] < -64 ? -64 : x[i] > 64 ? 64 : x[i];
+    x = choose(x < -64, (vec){0} - 64, x), x = choose(x > 64, (vec){0} + 64, x);
     vec n = (x * log2_e + whole) - whole;
     vec r = x - n * ln2_high - n * ln2_low;
     vec series = (vec){0} + 1;
@@ -42,13 +46,6 @@ INLINE vec exponential(vec x) {
     vec power, more = power_and_more(x, &power);
     return power * more + power;
 }
-
-/* The larger of two numbers each, and `x` where a mask's bits are set, else zero. */
-INLINE vec larger(vec x, vec y) {
-    for (int i = 0; i < LANES; i++) x[i] = x[i] > y[i] ? x[i] : y[i];
-    return x;
-}
-INLINE vec where(integers mask, vec x) { return (vec)((integers)x & mask); }
 
 INLINE vec sigmoid(vec x) { return 1 / (2 + exp_minus_1(-x)); }
 

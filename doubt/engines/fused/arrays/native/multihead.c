@@ -60,16 +60,13 @@ INLINE void attend_head(const Extent *e, const real *q, const real *kv, real *ch
         const real *key = kv + j * 2 * e->features;
         vec score = {0};
         for (long f = 0; f < own; f++) score += key[f] * load(q + f * step + at, LANES);
-        if (e->causal) {
-            integers mask = sees(e, at, j);
-            score = where(mask, score) + where(~mask, (vec){0} + unseen);
-        }
+        if (e->causal) score = choose(sees(e, at, j), score, (vec){0} + unseen);
         most = larger(most, score);
         store(chances + j * step + at, score, LANES);
     }
     for (long j = 0; j < seen; j++) {
         vec chance = exponential(load(chances + j * step + at, LANES) - most);
-        if (e->causal) chance = where(sees(e, at, j), chance);
+        if (e->causal) chance = choose(sees(e, at, j), chance, (vec){0});
         all += chance;
         store(chances + j * step + at, chance, LANES);
     }

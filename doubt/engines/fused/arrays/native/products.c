@@ -1,4 +1,4 @@
-/* Products with a large matrix, and Adam's step along one, for a single model on a CPU.
+/* Products with a large matrix, for a single model on a CPU.
  *
  * The LSTMs and the CNN multiply a few rows (examples, or symbols) by matrices that fill the cache, over and over.
  * Libraries are made for many rows; with few they take two to four times as long as it takes to read the matrix.
@@ -6,9 +6,13 @@
 #include "products.h"
 
 /* Rows of w that `multiply` fetches ahead of their use. */
-enum { AHEAD = 12 };
+enum { AHEAD = 48 };
+/* What is used later than the first-level cache would hold it is fetched into the second. */
+enum { INTO_L2 = 2 };
 /* Rows of w whose parts in a few columns fit into the cache also where they compete for the same places in it. */
 enum { DEPTH = 256 };
+/* Rows of x for which copying a part of w, so that it lies in order, takes little of the time that it saves. */
+enum { MANY = 256 };
 
 /* `call`, in which N is the constant n, from 1 to ROWS. */
 #define WITH_CONSTANT(n, call)                                                                                         \
@@ -38,6 +42,8 @@ INLINE void dot_some(vec total[ROWS][ACROSS], int rows, int across, const real *
     vec of_w[ACROSS];
     UNROLLED for (int i = 0; i < across; i++)
         of_w[i] = in_register(load(w + i * in + j, n));
+    UNROLLED for (int i = 0; i < across; i++)
+        __builtin_prefetch(w + (i + ACROSS) * in + j, 0, INTO_L2);
     UNROLLED for (int r = 0; r < rows; r++) {
         vec of_x = in_register(load(x + r * x_step + j, n));
         UNROLLED for (int i = 0; i < across; i++)
@@ -67,14 +73,6 @@ INLINE void dot_rows(int across, const real *x, long x_step, const real *w, cons
     }
 }
 
-void multiply_transposed(const real *x, long x_step, const real *w, const real *bias, real *y, long y_step, long rows,
-                         long out, long in) {
-    long i = 0;
-    for (; i + ACROSS <= out; i += ACROSS)
-        dot_rows(ACROSS, x, x_step, w + i * in, bias ? bias + i : 0, y + i, y_step, rows, in);
-    for (; i < out; i++) dot_rows(1, x, x_step, w + i * in, bias ? bias + i : 0, y + i, y_step, rows, in);
-}
-
 /* ---- y = x W ---- */
 
 /* A single row by `across` rows of w, which are read from their first number to their last: y += x W. */
@@ -98,7 +96,7 @@ INLINE void column_block(int rows, int across, const real *x, long x_step, const
         UNROLLED for (int j = 0; j < across; j++)
             of_w[j] = in_register(load(w + i * in + j * LANES, n));
         UNROLLED for (int j = 0; j < across; j++)
-            __builtin_prefetch(w + (i + AHEAD) * in + j * LANES);
+            __builtin_prefetch(w + (i + AHEAD) * in + j * LANES, 0, INTO_L2);
         UNROLLED for (int r = 0; r < rows; r++) {
             vec of_x = full(x[r * x_step + i]);
             UNROLLED for (int j = 0; j < across; j++)
@@ -118,6 +116,27 @@ INLINE void column_rows(int across, const real *x, long x_step, const real *w, r
     }
 }
 
+/* Columns of a panel: a part of a matrix that is copied to where its rows follow each other, for many rows of x. */
+enum { PANEL = ACROSS * LANES };
+
+void multiply_transposed(const real *x, long x_step, const real *w, const real *bias, real *y, long y_step, long rows,
+                         long out, long in) {
+    real panel[DEPTH * PANEL];
+    long i = 0;
+    for (; i + PANEL <= out && rows >= MANY; i += PANEL) {
+        for (long r = 0; r < rows; r++)
+            for (long k = i; k < i + PANEL; k++) y[r * y_step + k] = bias ? bias[k] : 0;
+        for (long j = 0; j < in; j += DEPTH) {
+            long depth = in - j < DEPTH ? in - j : DEPTH;
+            transpose(w + i * in + j, in, panel, PANEL, PANEL, depth);
+            column_rows(ACROSS, x + j, x_step, panel, y + i, y_step, rows, depth, PANEL, LANES);
+        }
+    }
+    for (; i + ACROSS <= out; i += ACROSS)
+        dot_rows(ACROSS, x, x_step, w + i * in, bias ? bias + i : 0, y + i, y_step, rows, in);
+    for (; i < out; i++) dot_rows(1, x, x_step, w + i * in, bias ? bias + i : 0, y + i, y_step, rows, in);
+}
+
 void multiply(const real *x, long x_step, const real *w, real *y, long y_step, long rows, long out, long in) {
     if (rows == 1) {
         enum { AT_ONCE = 8 };
@@ -127,11 +146,16 @@ void multiply(const real *x, long x_step, const real *w, real *y, long y_step, l
         for (; i < out; i++) add_rows(1, x + i, w + i * in, y, in);
         return;
     }
+    real panel[DEPTH * PANEL];
     for (long r = 0; r < rows; r++) memset(y + r * y_step, 0, in * sizeof(real));
     for (long i = 0; i < out; i += DEPTH) {
         const real *part = w + i * in, *factors = x + i;
         long depth = out - i < DEPTH ? out - i : DEPTH, j = 0;
-        for (; j + ACROSS * LANES <= in; j += ACROSS * LANES)
+        for (; j + PANEL <= in && rows >= MANY; j += PANEL) {
+            for (long k = 0; k < depth; k++) memcpy(panel + k * PANEL, part + k * in + j, sizeof(real) * PANEL);
+            column_rows(ACROSS, factors, x_step, panel, y + j, y_step, rows, depth, PANEL, LANES);
+        }
+        for (; j + PANEL <= in; j += PANEL)
             column_rows(ACROSS, factors, x_step, part + j, y + j, y_step, rows, depth, in, LANES);
         for (; j + LANES <= in; j += LANES)
             column_rows(1, factors, x_step, part + j, y + j, y_step, rows, depth, in, LANES);
@@ -139,79 +163,6 @@ void multiply(const real *x, long x_step, const real *w, real *y, long y_step, l
     }
 }
 
-/* ---- Adam ---- */
-
-/* What a step takes besides the gradient; that is multiplied by `factor`, which clips it. */
-typedef struct {
-    real factor, step, beta1, beta2, eps;
-} numbers;
-
-INLINE vec root(vec x) {
-    vec roots;
-    for (int i = 0; i < LANES; i++) roots[i] = sizeof(real) == 4 ? sqrtf((float)x[i]) : (real)sqrt((double)x[i]);
-    return roots;
-}
-
-/* The step of up to LANES weights, which their moments m and v move with. */
-INLINE void adam(real *w, real *m, real *v, vec gradient, const numbers *a, long n) {
-    vec first = load(m, n), second = load(v, n);
-    gradient *= a->factor;
-    first += (1 - a->beta1) * (gradient - first);
-    second += (1 - a->beta2) * (gradient * gradient - second);
-    store(m, first, n), store(v, second, n);
-    store(w, load(w, n) - a->step * first / (root(second) + a->eps), n);
-}
-
-/* `down` rows by `across` registers of columns of w, the last of which holds n numbers. */
-INLINE void step_block(int down, int across, const real *left, const real *right, long right_step, const real *along,
-                       real *w, real *m, real *v, long rows, long in, long ahead, const numbers *a, long n) {
-    vec gradient[ACROSS][ACROSS];
-    UNROLLED for (int i = 0; i < down; i++) UNROLLED
-        for (int j = 0; j < across; j++) gradient[i][j] = (vec){0};
-    for (long r = 0; r < rows; r++) {
-        vec of_right[ACROSS];
-        UNROLLED for (int j = 0; j < across; j++)
-            of_right[j] = in_register(load(right + r * right_step + j * LANES, n));
-        UNROLLED for (int i = 0; i < down; i++) {
-            vec of_left = full(left[i * rows + r]);
-            UNROLLED for (int j = 0; j < across; j++)
-                gradient[i][j] += of_left * of_right[j];
-        }
-    }
-    UNROLLED for (int i = 0; i < down; i++) UNROLLED
-        for (int j = 0; j < across; j++) {
-            long place = i * in + j * LANES, next = place + ahead;
-            __builtin_prefetch(w + next, 1), __builtin_prefetch(m + next, 1), __builtin_prefetch(v + next, 1);
-            if (along) gradient[i][j] -= load(along + j * LANES, n) * load(w + place, n);
-            adam(w + place, m + place, v + place, gradient[i][j], a, n);
-        }
-}
-
-/* Some rows of w, from their first number to their last. */
-INLINE void step_rows(int down, const real *left, const real *right, long right_step, const real *along, real *w,
-                      real *m, real *v, long rows, long in, long ahead, const numbers *a) {
-    long j = 0;
-#define STEP(across, n)                                                                                                \
-    step_block(down, across, left, right + j, right_step, along ? along + j : 0, w + j, m + j, v + j, rows, in, ahead, \
-               a, n)
-    for (; j + ACROSS * LANES <= in; j += ACROSS * LANES) STEP(ACROSS, LANES);
-    for (; j + LANES <= in; j += LANES) STEP(1, LANES);
-    if (j < in) STEP(1, in - j);
-#undef STEP
-}
-
-/* Adam's step along `factor (left right - along w)`, which is never stored as a whole: left (out, rows), right (rows,
- * in) with rows `right_step` apart, along (in) or none; w and its moments m and v (out, in), which are gone through
- * from the first row or backwards. */
-void adam_of_product(const real *left, const real *right, long right_step, const real *along, real *w, real *m, real *v,
-                     long rows, long out, long in, double factor, double step, double beta1, double beta2, double eps,
-                     long backwards) {
-    numbers a = {(real)factor, (real)step, (real)beta1, (real)beta2, (real)eps};
-    long blocks = out / ACROSS, ahead = (backwards ? -ACROSS : ACROSS) * in;
-    for (long block = 0; block < blocks; block++) {
-        long i = (backwards ? blocks - 1 - block : block) * ACROSS, at = i * in;
-        step_rows(ACROSS, left + i * rows, right, right_step, along, w + at, m + at, v + at, rows, in, ahead, &a);
-    }
-    for (long i = blocks * ACROSS, at = i * in; i < out; i++, at += in)
-        step_rows(1, left + i * rows, right, right_step, along, w + at, m + at, v + at, rows, in, 0, &a);
+void transpose_matrix(const real *from, long step, real *to, long to_step, long rows, long columns) {
+    transpose(from, step, to, to_step, rows, columns);
 }

@@ -70,10 +70,13 @@ INLINE real dot(const real *x, const real *y, long size) {
     return sum(total);
 }
 
-/* to (columns, rows) is the transpose of from (rows, columns). */
-INLINE void transpose(const real *from, real *to, long rows, long columns) {
-    for (long r = 0; r < rows; r++)
-        for (long c = 0; c < columns; c++) to[c * rows + r] = from[r * columns + c];
+/* to (columns, rows), with rows `to_step` apart, is the transpose of from (rows, columns), with rows `step` apart; block by
+ * block, so that lines of both stay in the cache until all of their numbers have been used. */
+INLINE void transpose(const real *from, long step, real *to, long to_step, long rows, long columns) {
+    for (long r = 0; r < rows; r += LANES)
+        for (long c = 0; c < columns; c += LANES)
+            for (long j = c; j < c + LANES && j < columns; j++)
+                for (long i = r; i < r + LANES && i < rows; i++) to[j * to_step + i] = from[i * step + j];
 }
 
 /* sums[j] = sum over r of x[r][j]. */

@@ -29,7 +29,7 @@ void normed_linear_backward(const real *dy, const real *x, const real *v, const 
                             long rows, long out, long in) {
     for (long model = 0; model < models; model++) {
         sum_rows(dy, d_b, rows, out);
-        transpose(dy, room, rows, out);
+        transpose(dy, out, room, rows, rows, out);
         multiply(room, rows, x, d_v, in, out, rows, in);
         for (long i = 0; i < out; i++) {
             const real *of_v = v + i * in;
