@@ -1,5 +1,6 @@
-/* fairseq's Adam, w -= step m / (sqrt(v) + eps), for a single model on a CPU (fairseq/optim/adam.py): along a gradient, or
- * along a product of two matrices, block by block in registers, so that a large gradient never goes through memory. */
+/* fairseq's Adam, w -= step m / (sqrt(v) + eps), for a single model on a CPU (fairseq/optim/adam.py): along a gradient,
+ * or along a product of two matrices, block by block in registers, so that a large gradient never goes through memory.
+ */
 #include "transformer.h"
 
 /* Moments are not used again before the next update: they are not to take the weights' place in the cache. */
@@ -45,7 +46,8 @@ INLINE void step_block(int down, int across, const real *left, const real *right
     UNROLLED for (int i = 0; i < down; i++) UNROLLED
         for (int j = 0; j < across; j++) {
             long place = i * in + j * LANES, next = place + ahead;
-            __builtin_prefetch(w + next, 1), __builtin_prefetch(m + next, 0, ONCE), __builtin_prefetch(v + next, 0, ONCE);
+            __builtin_prefetch(w + next, 1), __builtin_prefetch(m + next, 0, ONCE),
+                __builtin_prefetch(v + next, 0, ONCE);
             if (along) gradient[i][j] -= load(along + j * LANES, n) * load(w + place, n);
             adam(w + place, m + place, v + place, gradient[i][j], a, n);
         }

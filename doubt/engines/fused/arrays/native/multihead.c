@@ -80,10 +80,11 @@ INLINE void attend_head(const Extent *e, const real *q, const real *kv, real *ch
     }
 }
 
-void attend_heads(Attended *kept, const Attention *w, const real *x, const real *source, real *y, long examples, long heads,
-            long features, int causal, Room room) {
+void attend_heads(Attended *kept, const Attention *w, const real *x, const real *source, real *y, long examples,
+                  long heads, long features, int causal, Room room) {
     const Symbols *asking = kept->asking, *seen = kept->seen;
-    real *rows = take_reals(&room, asking->rows * features), *context = take_reals(&room, features * filled(asking->rows));
+    real *rows = take_reals(&room, asking->rows * features),
+         *context = take_reals(&room, features * filled(asking->rows));
     real scale = 1 / (real)sqrt((double)features / heads);
     kept->x = x, kept->source = source;
     linear(x, w->q, w->q_bias, rows, asking->rows, features, features, room);
@@ -134,7 +135,7 @@ INLINE void attend_head_backward(const Extent *e, const real *q, const real *kv,
 }
 
 void attend_heads_backward(const Attended *kept, const Attention *w, const Attention *d, const real *dy, real *dx,
-                     real *d_source, long examples, long heads, long features, int causal, Room room) {
+                           real *d_source, long examples, long heads, long features, int causal, Room room) {
     const Symbols *asking = kept->asking, *seen = kept->seen;
     long n_asking = asking->rows * features, n_seen = seen->rows * features;
     real *d_rows = take_reals(&room, n_asking), *d_kv = take_reals(&room, 2 * n_seen),

@@ -81,8 +81,8 @@ static const real *draw(Pass *pass, int side, const long **site, const Data *dat
     real *mask = take_reals(room, symbols->rows * features);
     if (room->base)
         for (long i = 0; i < pass->examples; i++)
-            draw_row(data->rows[i], offset, data->counters + first, data->thresholds + first,
-                     data->scales + first, mask + symbols->starts[i] * features, length(symbols, i) * features);
+            draw_row(data->rows[i], offset, data->counters + first, data->thresholds + first, data->scales + first,
+                     mask + symbols->starts[i] * features, length(symbols, i) * features);
     return mask;
 }
 
@@ -154,7 +154,7 @@ static const real *forward(Pass *pass, int side, const real *positions, const re
         Kept *k = pass->layers[side] + layer;
         if (k->seen) interleave(pass, source, x, k->seen);
         attend_heads(&k->self, &w->self, x, k->seen ? k->seen : x, f, pass->examples, heads, features, side == DECODER,
-               scratch);
+                     scratch);
         add_and_norm(&k->self_normed, &w->self_norm, x, f, k->self_mask, k->after_self, rows, features);
         if (side == DECODER) {
             attend_heads(&k->cross, &w->cross, k->after_self, source, f, pass->examples, heads, features, 0, scratch);
@@ -204,14 +204,14 @@ static void backward(Pass *pass, int side, real *dx, real *d_source) {
         if (side == DECODER) {
             add_and_norm_backward(&k->cross_normed, &w->cross_norm, &d->cross_norm, dx, k->cross_mask, dx, df, rows,
                                   features);
-            attend_heads_backward(&k->cross, &w->cross, &d->cross, df, d_through, d_source, pass->examples, heads, features,
-                            0, scratch);
+            attend_heads_backward(&k->cross, &w->cross, &d->cross, df, d_through, d_source, pass->examples, heads,
+                                  features, 0, scratch);
             add(dx, d_through, n);
         }
         add_and_norm_backward(&k->self_normed, &w->self_norm, &d->self_norm, dx, k->self_mask, dx, df, rows, features);
         if (k->seen) memset(d_both, 0, pass->both.rows * features * sizeof(real));
         attend_heads_backward(&k->self, &w->self, &d->self, df, d_through, k->seen ? d_both : dx, pass->examples, heads,
-                        features, side == DECODER, scratch);
+                              features, side == DECODER, scratch);
         if (k->seen) part(pass, d_both, d_source, dx);
         add(dx, d_through, n);
     }
@@ -275,7 +275,8 @@ void transformer_updates(const Sizes *sizes, const Data *data, const Weights *we
         uint64_t offset = (uint64_t)(done + i) * GOLDEN;
         Pass pass = {.sizes = sizes, .w = weights, .d = d_weights, .examples = batch};
         if (!i) {
-            room_for_symbols = (batch * (sizes->longest[ENCODER] + 2 * sizes->longest[DECODER] + 4) + 64) * sizeof(long);
+            room_for_symbols =
+                (batch * (sizes->longest[ENCODER] + 2 * sizes->longest[DECODER] + 4) + 64) * sizeof(long);
             laid_out = malloc(room_for_symbols);
         }
         Room of_symbols = {laid_out, 0}, room = {0, 0};

@@ -10,9 +10,9 @@
 typedef struct {
     long features;
     long hidden[2], heads[2], layers[2], symbols[2]; /* of encoder and decoder, as all pairs are */
-    long longest[2]; /* symbols of the longest source and target */
-    long joint;      /* whether the decoder's self-attention sees the source too */
-    long plain;      /* whether embeddings are added to positions as they are, not scaled */
+    long longest[2];                                 /* symbols of the longest source and target */
+    long joint;                                      /* whether the decoder's self-attention sees the source too */
+    long plain; /* whether embeddings are added to positions as they are, not scaled */
 } Sizes;
 
 /* A model's weights, or their gradients or moments; linear maps are (out, in) but for w1, which is (in, out). */
@@ -82,11 +82,11 @@ typedef struct {
 void keep_attended(Attended *kept, const Symbols *asking, const Symbols *seen, long examples, long heads, long features,
                    Room *room);
 /* Where `causal`, a row sees those of the seen that stand before it, counted from their ends. */
-void attend_heads(Attended *kept, const Attention *w, const real *x, const real *source, real *y, long examples, long heads,
-            long features, int causal, Room room);
+void attend_heads(Attended *kept, const Attention *w, const real *x, const real *source, real *y, long examples,
+                  long heads, long features, int causal, Room room);
 /* `d_source` is added to; it may be `dx`'s own place. */
 void attend_heads_backward(const Attended *kept, const Attention *w, const Attention *d, const real *dy, real *dx,
-                     real *d_source, long examples, long heads, long features, int causal, Room room);
+                           real *d_source, long examples, long heads, long features, int causal, Room room);
 
 /* ---- y = norm(x + dropout(f)) ---- */
 
