@@ -20,6 +20,7 @@ from doubt.data.binary import load_dataset
 from doubt.engines.reference.engine import train_chain, train_chains
 from doubt.engines.reference.saved_state import SavedState
 from doubt.training import Learner, Protocol, Result, Training
+from doubt.workflow.planning.code_hash import engine_hash
 from doubt.workflow.running.ledger import read_records
 from doubt.workflow.running.measurement import Cell
 from tests.shared.workspace import ROOT
@@ -151,7 +152,7 @@ def test_sigterm_saves_the_state_and_the_next_run_goes_on(
     """A job as Snakemake starts it, told to end as by SLURM at a time limit, and started again."""
     learner, n_updates = learner_of("transformer", updates=500), 500
     job = {"task": "add-or-mul", "size": 5, "name": "it", "learner": asdict(learner), "protocol": asdict(FRESH)}
-    job |= {"engine": "fairseq", "engine_hash": "code", "n_training": 1, "block_size": 1}
+    job |= {"engine": "fairseq", "engine_hash": engine_hash("fairseq"), "n_training": 1, "block_size": 1}
     job |= {"seeds": {"1": ["mul"]}, "blocks": [0, 0], "milestones": {}}
     command = [sys.executable, str(ROOT / "scripts/trainings.py"), "--job", json.dumps(job), "--device", "cpu"]
     command += [f"--data-bin={results / 'data-bin/add-or-mul/5'}", f"--output={tmp_path / 'rows.jsonl'}"]
