@@ -150,9 +150,9 @@ def test_sigterm_saves_the_state_and_the_next_run_goes_on(
     results: Path, learner_of: Callable[..., Learner], tmp_path: Path
 ) -> None:
     """A job as Snakemake starts it, told to end as by SLURM at a time limit, and started again."""
-    learner, n_updates = learner_of("transformer", updates=500), 500
+    learner, n_updates, code = learner_of("transformer", updates=500), 500, engine_hash("fairseq")
     job = {"task": "add-or-mul", "size": 5, "name": "it", "learner": asdict(learner), "protocol": asdict(FRESH)}
-    job |= {"engine": "fairseq", "engine_hash": engine_hash("fairseq"), "n_training": 1, "block_size": 1}
+    job |= {"engine": "fairseq", "engine_hash": code, "n_training": 1, "block_size": 1}
     job |= {"seeds": {"1": ["mul"]}, "blocks": [0, 0], "milestones": {}}
     command = [sys.executable, str(ROOT / "scripts/trainings.py"), "--job", json.dumps(job), "--device", "cpu"]
     command += [f"--data-bin={results / 'data-bin/add-or-mul/5'}", f"--output={tmp_path / 'rows.jsonl'}"]
@@ -167,7 +167,7 @@ def test_sigterm_saves_the_state_and_the_next_run_goes_on(
     process.stderr.close()
     (sign,) = (tmp_path / "running").glob("*.json")
     assert json.loads(sign.read_text())["state"] == "stopped"
-    (state,) = (tmp_path / "states/code").glob("*/*.pt")
+    (state,) = (tmp_path / "states" / code).glob("*/*.pt")
     done = json.loads(torch.load(state, weights_only=True)["numbers"])["update"]
     assert 0 < done < n_updates
     subprocess.run(command, check=True, env=os.environ | {"OMP_NUM_THREADS": "1"})
@@ -175,6 +175,6 @@ def test_sigterm_saves_the_state_and_the_next_run_goes_on(
     chain = cell(results, learner, FRESH).trainings("mul", 1, [0])
     (whole,) = train_chain(chain, CPU)
     assert row["nats"] == next(iter(whole.nats.values()))
-    (shelf,) = (tmp_path / "ledger/code").iterdir()
+    (shelf,) = (tmp_path / "ledger" / code).iterdir()
     assert len(list(read_records(shelf))) == 1
-    assert not list((tmp_path / "states/code").iterdir()) and not list((tmp_path / "running").iterdir())
+    assert not list((tmp_path / "states" / code).iterdir()) and not list((tmp_path / "running").iterdir())
