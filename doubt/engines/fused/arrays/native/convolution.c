@@ -2,8 +2,9 @@
  */
 #include "functions.h"
 
-/* Each symbol's window of `width` symbols, the first of them `before` symbols earlier and zeros outside of its sequence:
- * x (symbols, channels), one sequence of `lengths` symbols after another; windows (symbols, width, channels). */
+/* Each symbol's window of `width` symbols, the first of them `before` symbols earlier and zeros outside of its
+ * sequence: x (symbols, channels), one sequence of `lengths` symbols after another; windows (symbols, width, channels).
+ */
 void windows(const real *x, const long long *lengths, real *windows, long sequences, long channels, long width,
              long before) {
     for (long s = 0; s < sequences; x += lengths[s++] * channels)

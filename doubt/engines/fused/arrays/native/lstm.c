@@ -48,9 +48,9 @@ void lstm_backward(const real *gates, const real *before, const real *squashed, 
         }
 }
 
-/* Steps `from` to `to` of a cell. At time t its first active[t] rows are computed: inputs (times + 1, batch, width), which
- * end in the hidden state that a step starts from; gates (times, batch, 4 size), cells (times + 1, batch, size), squashed
- * (times, batch, size); weight (4 size, width), bias (4 size).
+/* Steps `from` to `to` of a cell. At time t its first active[t] rows are computed: inputs (times + 1, batch, width),
+ * which end in the hidden state that a step starts from; gates (times, batch, 4 size), cells (times + 1, batch, size),
+ * squashed (times, batch, size); weight (4 size, width), bias (4 size).
  *
  * If `fed` is not negative, the next step's inputs hold this step's hidden state from there on as well, times its mask:
  * masks, or none, of each row and time, rows `mask_step` apart. */
@@ -79,8 +79,7 @@ void cell_backward(const real *weight, const real *gates, const real *cells, con
     for (long t = to - 1; t >= from; t--) {
         long rows = active[t], states = t * batch * size;
         real *of_t = d_gates + 4 * states, *d_in = d_inputs + t * batch * width;
-        for (long r = 0; r < rows && d_outputs; r++)
-            add(d_hidden + r * size, 1, d_outputs + states + r * size, size);
+        for (long r = 0; r < rows && d_outputs; r++) add(d_hidden + r * size, 1, d_outputs + states + r * size, size);
         for (long r = 0; r < rows && fed >= 0 && t + 1 < times; r++)
             for (long j = 0; j < size; j++)
                 d_hidden[r * size + j] +=

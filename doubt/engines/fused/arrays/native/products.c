@@ -26,7 +26,7 @@ enum { MANY = 256 };
     }
 #define CASE(n, call)                                                                                                  \
     case n: {                                                                                                          \
-        enum { N = ROWS >= n ? n : 1 };                                                                                 \
+        enum { N = ROWS >= n ? n : 1 };                                                                                \
         call;                                                                                                          \
         break;                                                                                                         \
     }

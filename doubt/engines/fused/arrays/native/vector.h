@@ -70,8 +70,8 @@ INLINE real dot(const real *x, const real *y, long size) {
     return sum(total);
 }
 
-/* to (columns, rows), with rows `to_step` apart, is the transpose of from (rows, columns), with rows `step` apart; block by
- * block, so that lines of both stay in the cache until all of their numbers have been used. */
+/* to (columns, rows), with rows `to_step` apart, is the transpose of from (rows, columns), with rows `step` apart;
+ * block by block, so that lines of both stay in the cache until all of their numbers have been used. */
 INLINE void transpose(const real *from, long step, real *to, long to_step, long rows, long columns) {
     for (long r = 0; r < rows; r += LANES)
         for (long c = 0; c < columns; c += LANES)
