@@ -56,7 +56,7 @@ def test_transpose(rows: int, columns: int, dtype: torch.dtype) -> None:
     assert torch.equal(kernels.transposed(x), x.mT)
 
 
-@pytest.mark.parametrize(("rows", "outputs", "inputs"), [(1, 4, 16), (3, 9, 70), (40, 6, 33), (2, 1, 5)])
+@pytest.mark.parametrize(("rows", "outputs", "inputs"), [(1, 4, 16), (3, 9, 70), (5, 7, 150), (40, 6, 33), (2, 1, 5)])
 @pytest.mark.parametrize("along", [False, True])
 def test_adam_along_a_product(rows: int, outputs: int, inputs: int, along: bool, dtype: torch.dtype) -> None:
     left, right = normal(rows, outputs, dtype=dtype), normal(rows, inputs, dtype=dtype)

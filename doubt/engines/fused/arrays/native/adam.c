@@ -6,6 +6,10 @@
 /* Moments are not used again before the next update: they are not to take the weights' place in the cache. */
 enum { ONCE = 0 };
 
+/* A block of weights whose gradient is in registers: rows and registers of columns. Few rows, for memory is fastest
+ * where it is read on and on, and lines of many rows may compete for the same places in the cache. */
+enum { DOWN = 2, WIDE = WIDTH == 32 ? 4 : 8 };
+
 /* What a step takes besides the gradient; that is multiplied by `factor`, which clips it. */
 typedef struct {
     real factor, step, beta1, beta2, eps;
@@ -30,11 +34,11 @@ INLINE void adam(real *w, real *m, real *v, vec gradient, const numbers *a, long
 /* `down` rows by `across` registers of columns of w, the last of which holds n numbers. */
 INLINE void step_block(int down, int across, const real *left, const real *right, long right_step, const real *along,
                        real *w, real *m, real *v, long rows, long in, long ahead, const numbers *a, long n) {
-    vec gradient[ACROSS][ACROSS];
+    vec gradient[DOWN][WIDE];
     UNROLLED for (int i = 0; i < down; i++) UNROLLED
         for (int j = 0; j < across; j++) gradient[i][j] = (vec){0};
     for (long r = 0; r < rows; r++) {
-        vec of_right[ACROSS];
+        vec of_right[WIDE];
         UNROLLED for (int j = 0; j < across; j++)
             of_right[j] = in_register(load(right + r * right_step + j * LANES, n));
         UNROLLED for (int i = 0; i < down; i++) {
@@ -60,7 +64,7 @@ INLINE void step_rows(int down, const real *left, const real *right, long right_
 #define STEP(across, n)                                                                                                \
     step_block(down, across, left, right + j, right_step, along ? along + j : 0, w + j, m + j, v + j, rows, in, ahead, \
                a, n)
-    for (; j + ACROSS * LANES <= in; j += ACROSS * LANES) STEP(ACROSS, LANES);
+    for (; j + WIDE * LANES <= in; j += WIDE * LANES) STEP(WIDE, LANES);
     for (; j + LANES <= in; j += LANES) STEP(1, LANES);
     if (j < in) STEP(1, in - j);
 #undef STEP
@@ -73,12 +77,12 @@ void adam_of_product(const real *left, const real *right, long right_step, const
                      long rows, long out, long in, double factor, double step, double beta1, double beta2, double eps,
                      long backwards) {
     numbers a = {(real)factor, (real)step, (real)beta1, (real)beta2, (real)eps};
-    long blocks = out / ACROSS, ahead = (backwards ? -ACROSS : ACROSS) * in;
+    long blocks = out / DOWN, ahead = (backwards ? -DOWN : DOWN) * in;
     for (long block = 0; block < blocks; block++) {
-        long i = (backwards ? blocks - 1 - block : block) * ACROSS, at = i * in;
-        step_rows(ACROSS, left + i * rows, right, right_step, along, w + at, m + at, v + at, rows, in, ahead, &a);
+        long i = (backwards ? blocks - 1 - block : block) * DOWN, at = i * in;
+        step_rows(DOWN, left + i * rows, right, right_step, along, w + at, m + at, v + at, rows, in, ahead, &a);
     }
-    for (long i = blocks * ACROSS, at = i * in; i < out; i++, at += in)
+    for (long i = blocks * DOWN, at = i * in; i < out; i++, at += in)
         step_rows(1, left + i * rows, right, right_step, along, w + at, m + at, v + at, rows, in, 0, &a);
 }
 
