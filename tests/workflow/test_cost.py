@@ -1,48 +1,77 @@
-"""What a training is expected to cost: more with more examples, and what was measured within a factor of two."""
+"""What a training is expected to cost: by what it has to compute, and as measured in the same run."""
 
 from __future__ import annotations
 
-import pytest
+import math
+from dataclasses import replace
 
+import pytest
+import torch
+
+from benchmarks.rates import learner_of, seconds_per_update
 from doubt.data.task import load_tasks
-from doubt.workflow.planning.cost import batch_symbols, memory_mb, training_seconds
+from doubt.workflow.planning.cost import RATES, decoding_seconds, memory_mb, module_update_seconds, update_seconds
+from doubt.workflow.planning.work import batch_of, work_of
 
 TASKS = load_tasks()
+#: Shapes whose updates take from twenty microseconds to tens of milliseconds.
+SAMPLE = [("add-or-mul", 5, 0), ("hierar-or-linear", 4, 0), ("add-or-mul", 5, 5), ("count-or-mem", 40, 9)]
 
 
-def seconds(task: str, size: int, arch: str, engine: str = "fused", batch_size: int | None = None) -> float:
-    """Of 1,000 updates."""
-    return training_seconds(TASKS[task], size, {"arch": arch}, 1000, engine, batch_size)
+def of_update(
+    task: str, size: int, name: str, engine: str = "fused", block: int = 0, batch: int | None = None
+) -> float:
+    return update_seconds(learner_of(name).arguments, batch_of(TASKS[task], size, block, batch), engine)
 
 
-def test_symbols_of_a_batch() -> None:
-    assert batch_symbols(TASKS["add-or-mul"], 5, None) == 1 * (5 + 10 + 2)
-    assert batch_symbols(TASKS["compo2"], 36, None) == 136 * (2 + 3 + 2)
-    assert batch_symbols(TASKS["scan-jump"], 1, 64) == 64 * (9 + 48 + 2)
+def test_what_a_batch_holds() -> None:
+    one = batch_of(TASKS["add-or-mul"], 5)
+    assert (one.examples, one.source, one.target, one.symbols) == (1, 6, 11, 17)
+    assert batch_of(TASKS["compo2"], 36).symbols == 136 * (2 + 3 + 2)
+    assert batch_of(TASKS["scan-jump"], 1, 0, 64).symbols == 64 * (9 + 48 + 2)
+    # H of add-or-mul/5 is 3, 4, 6, 7, 8 and 2 symbols long, one in a block; `mem` gives 10 symbols to each
+    two = batch_of(TASKS["add-or-mul"], 5, 6)
+    assert two.examples == 7 and two.source == pytest.approx((6 + 3 + 4 + 5 + 7 + 8 + 9) / 7)
 
 
-@pytest.mark.parametrize(
-    ("task", "size", "arch", "engine", "measured"),
-    [
-        ("oddone-or-linear-pcfg", 4, "transformer", "fused", 2.7),
-        ("oddone-or-linear-pcfg", 4, "lstm", "fused", 80.0),
-        ("scan-add-jump", 1, "lstm", "fairseq", 320.0),
-        ("scan-add-jump", 1, "fconv", "fused", 245.0),
-        ("compo2-2funcs-constant-prop", 6, "transformer", "fairseq", 20.0),
-    ],
-)
-def test_large_T_costs_what_was_measured(task: str, size: int, arch: str, engine: str, measured: float) -> None:
-    """Seconds of 1,000 updates, from the rates per symbol that were measured on batches of these shapes."""
-    assert measured / 2 < seconds(task, size, arch, engine) < measured * 2
+def test_operations_of_a_transformer_by_hand() -> None:
+    """One example, one layer, width 16, hidden size 512, 8 heads; 3 passes, 2 operations per multiplication."""
+    source, target = 6, 11
+    of_source = source * (4 * 16 * 16 + 2 * 16 * 512) + source * 2 * 16 * 16
+    of_target = target * (6 * 16 * 16 + 2 * 16 * 512)
+    scores = source * source + target * target + target * source
+    by_hand = 3 * (2 * (of_source + of_target) + scores * (4 * 16 + 30 * 8))
+    arguments = learner_of("transformer").arguments
+    assert work_of(arguments, batch_of(TASKS["add-or-mul"], 5), False).operations == pytest.approx(by_hand)
+    deeper = {**arguments, "encoder_layers": 2, "decoder_layers": 2}
+    assert work_of(deeper, batch_of(TASKS["add-or-mul"], 5), False).operations == pytest.approx(2 * by_hand)
 
 
-def test_cost_grows_with_T_and_with_the_batch() -> None:
-    assert seconds("question", 384, "transformer") > 2 * seconds("question", 96, "transformer")
-    assert seconds("scan-jump", 1, "lstm", batch_size=64) < seconds("scan-jump", 1, "lstm", batch_size=256)
-    assert seconds("scan-jump", 1, "lstm", batch_size=256) < seconds("scan-jump", 1, "lstm") / 10
+def test_late_blocks_larger_batches_and_depth_cost_more() -> None:
+    assert of_update("count-or-mem", 40, "transformer", block=19) > 15 * of_update("count-or-mem", 40, "transformer")
+    assert of_update("question", 384, "transformer") > 2 * of_update("question", 96, "transformer")
+    drawn = of_update("scan-jump", 1, "lstm", batch=64)
+    assert drawn < of_update("scan-jump", 1, "lstm", batch=256) < of_update("scan-jump", 1, "lstm") / 10
+    assert {engine for engine, _ in RATES} == {"fused", "fairseq"} and len(RATES) == 6
+    assert module_update_seconds(1.0, batch_of(TASKS["add-or-mul"], 5)) == 1.0
+    assert module_update_seconds(1.0, batch_of(TASKS["add-or-mul"], 5, 6)) > 1.0
+    assert decoding_seconds(TASKS["scan-jump"], 1, "fused") > 60 * decoding_seconds(TASKS["add-or-mul"], 5, "fused")
+
+
+@pytest.mark.parametrize(("engine", "name"), [("fused", "transformer"), ("fairseq", "transformer"), ("fused", "lstm")])
+def test_costs_are_those_measured_in_the_same_run(engine: str, name: str) -> None:
+    """Up to one factor, which another machine or a busy one makes, and a ledger corrects."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    learner = replace(learner_of(name), updates=1)
+    sample = SAMPLE if name == "transformer" else SAMPLE[:3]
+    ratios = [of_update(*s[:2], name, engine, s[2]) / seconds_per_update(engine, learner, *s) for s in sample]
+    torch.set_num_threads(threads)
+    factor = math.prod(ratios) ** (1 / len(ratios))
+    assert all(1 / 1.5 < ratio / factor < 1.5 for ratio in ratios), ratios
 
 
 def test_memory_grows_with_the_batch() -> None:
-    few, many = (batch_symbols(TASKS["scan-jump"], 1, size) for size in (64, None))
+    few, many = (batch_of(TASKS["scan-jump"], 1, 0, size).symbols for size in (64, None))
     assert memory_mb("fairseq", False, 1, few) < 3000
     assert memory_mb("fairseq", False, 1, many) > 20_000

@@ -1,68 +1,81 @@
 """What a training costs, before it is run: expected seconds on one CPU core.
 
-The rates come from trainings of the reference engine at hidden size 512 on one thread of a common CPU; they are there
-to size jobs and time limits and to say how long is left, and are good within a factor of two. Rates that a ledger has
-measured are for estimates (`standing.estimate`), never for job sizes: these must not change from one run to the next.
+Counted is what an update has to compute (`work.py`): what a recurrence reads, operations, weights. What each
+takes was measured on one core of a common CPU by `benchmarks/rates.py`, which prints the table below for another
+machine. The expectation sizes jobs and time limits and says how long is left. Rates that a ledger has measured correct
+it by a factor in estimates (`standing.estimate`), never in job sizes: these must not change from one run to the next.
 """
 
 from __future__ import annotations
 
-from functools import cache
+from dataclasses import dataclass
 from typing import Any
 
 from doubt.data.task import Task
+from doubt.workflow.planning.work import Batch, Work, batch_of, work_of
 
-#: fairseq architecture: seconds per update, and seconds per update and symbol of the longest source plus target.
-RATES = {"transformer": (0.0085, 0.00004), "fconv": (0.028, 0.0008), "lstm": (0.028, 0.0025)}
-#: What an architecture without a measured rate is taken for.
-UNKNOWN = (0.05, 0.003)
-#: Symbols, `</s>` included, of the example with which modules are timed: T of add-or-mul/5.
-TIMED = 17
-#: How many times as fast as the reference engine `fused` is with a dozen seeds on one CPU thread, by architecture.
-FUSED = {"transformer": 12.0, "fconv": 3.0, "lstm": 3.5}
-#: Seconds per update and symbol of a batch, padding included, beyond what the rates above hold: by architecture, of
-#: `fairseq` and of `fused`. Measured at 1 to 236 examples (32 to 1,472 symbols), hidden size 512.
-PER_SYMBOL = {"transformer": (9e-6, 4.2e-6), "fconv": (1.2e-4, 1.2e-4), "lstm": (1.35e-4, 1.15e-4)}
-#: Symbols of a batch that the rates above hold.
-HELD = 120
+
+@dataclass(frozen=True)
+class Rates:
+    """Seconds of an update, and of each number read, operation and weight of its work."""
+
+    update: float
+    read: float
+    operation: float
+    weight: float
+
+    def seconds(self, work: Work) -> float:
+        return self.update + self.read * work.reads + self.operation * work.operations + self.weight * work.weights
+
+
+#: By engine and kind of learner, at hidden size 512; beside each, how near it came.
+RATES = {
+    ("fused", "transformer"): Rates(3.0e-05, 0, 1.92e-11, 0),  # 0.95 to 1.04 of what 8 shapes took
+    ("fused", "lstm"): Rates(0, 1.32e-10, 1.16e-11, 1.11e-09),  # 0.87 to 1.10 of 9
+    ("fused", "fconv"): Rates(5.6e-03, 0, 1.31e-11, 0),  # 0.94 to 1.06 of 8
+    ("fairseq", "transformer"): Rates(6.9e-03, 0, 9.87e-11, 0),  # 0.76 to 1.23 of 8
+    ("fairseq", "lstm"): Rates(0, 1.62e-09, 1.48e-11, 1.11e-09),  # 0.65 to 1.64 of 16
+    ("fairseq", "fconv"): Rates(2.6e-02, 0, 1.17e-11, 0),  # 0.89 to 1.15 of 8
+}
+#: What an architecture of another kind is taken for.
+UNKNOWN = Rates(0.05, 0, 2e-11, 0)
+#: Seconds that a symbol of an output takes to decode, of all sources that are decoded together.
+DECODED = {"fairseq": 0.005, "fused": 0.001, "modules": 0.001}
+#: Sources that are decoded together.
+TOGETHER = 128
+#: Symbols, `</s>` included, of the example with which modules are timed: T of add-or-mul/5; symbols of a batch at which
+#: the operations of a lockstep begin to count more than their calls.
+TIMED, HELD = 17, 120
 #: MB per symbol of a batch, by engine: measured up to 4,600 symbols (`fused`: 33 Transformers at a time).
 MB_PER_SYMBOL = {"fairseq": 0.03, "fused": 0.12}
 
 
-def module_seconds(task: Task, size: int, seconds: float, updates: int, batch_size: int | None = None) -> float:
-    """Expected seconds of one training of a module on a (task, size).
+def kind_of(arguments: dict[str, Any]) -> str | None:
+    """The kind of one of fairseq's architectures, if it has rates."""
+    return next((kind for kind in ("transformer", "fconv", "lstm") if str(arguments["arch"]).startswith(kind)), None)
+
+
+def update_seconds(arguments: dict[str, Any], batch: Batch, engine: str) -> float:
+    """Expected seconds of an update of one of fairseq's learners."""
+    kind = kind_of(arguments)
+    rates = RATES[engine, kind] if kind else UNKNOWN
+    return rates.seconds(work_of(arguments, batch, padded=engine == "fairseq"))
+
+
+def module_update_seconds(seconds: float, batch: Batch) -> float:
+    """The same of a module: in proportion to the longest example, and where a batch is large, to its symbols.
 
     Args:
-        seconds: what an update of `TIMED` symbols was found to take: in proportion to the longest example, and where a
-            batch is large, to its symbols.
+        seconds: what an update of `TIMED` symbols was found to take.
     """
-    symbols = batch_symbols(task, size, batch_size)
-    return updates * seconds * max(_longest(task, size) / TIMED, symbols / HELD, 0.5)
+    longest = batch.longest_source + batch.longest_target
+    return seconds * max(longest / TIMED, batch.symbols / HELD, 0.5)
 
 
-def training_seconds(
-    task: Task,
-    size: int,
-    arguments: dict[str, Any],
-    updates: int,
-    engine: str = "fairseq",
-    batch_size: int | None = None,
-) -> float:
-    """Expected seconds of one training of a learner of fairseq's on a (task, size)."""
-    family = next((name for name in RATES if str(arguments["arch"]).startswith(name)), None)
-    base, per_symbol = RATES[family] if family else UNKNOWN
-    faster = FUSED[family] if engine == "fused" and family else 1.0
-    beyond = max(0, batch_symbols(task, size, batch_size) - HELD)
-    per_batch_symbol = PER_SYMBOL[family][engine == "fused"] if family else max(slow for slow, _ in PER_SYMBOL.values())
-    return updates * ((base + per_symbol * _longest(task, size)) / faster + per_batch_symbol * beyond)
-
-
-@cache
-def batch_symbols(task: Task, size: int, batch_size: int | None) -> int:
-    """Symbols in a batch of T, padding and `</s>` included: of all examples, or of so many that are drawn."""
-    sources, targets = zip(*task.training_set(size), strict=True)
-    examples = len(sources) if batch_size is None else batch_size
-    return examples * (max(map(len, sources)) + max(map(len, targets)) + 2)
+def decoding_seconds(task: Task, size: int, engine: str) -> float:
+    """Expected seconds of decoding all test inputs."""
+    together = -(-len(task.test_inputs(size)) // TOGETHER)
+    return together * DECODED[engine] * batch_of(task, size, 1).longest_target
 
 
 def memory_mb(engine: str, on_gpu: bool, n_trainings: int, symbols: int = 0, weights: int = 0) -> int:
@@ -77,9 +90,3 @@ def memory_mb(engine: str, on_gpu: bool, n_trainings: int, symbols: int = 0, wei
     if not on_gpu:
         return 2000 + of_module + round(MB_PER_SYMBOL.get(engine, max(MB_PER_SYMBOL.values())) * symbols)
     return 4000 + (20 * min(n_trainings, 1024) if engine != "fairseq" else 0) + of_module
-
-
-@cache
-def _longest(task: Task, size: int) -> int:
-    """Symbols of the longest example of T, source and target with their `</s>`."""
-    return max(len(source) + len(target) for source, target in task.training_set(size)) + 2

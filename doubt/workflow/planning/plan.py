@@ -19,9 +19,10 @@ from doubt.learners.sweeps import expand_learners
 from doubt.training import is_chained
 from doubt.workflow.planning.cells import CellPlan, cells_of
 from doubt.workflow.planning.config import read_config
-from doubt.workflow.planning.cost import batch_symbols, memory_mb, module_seconds, training_seconds
+from doubt.workflow.planning.cost import decoding_seconds, memory_mb, module_update_seconds, update_seconds
 from doubt.workflow.planning.learner_code import trained_by
 from doubt.workflow.planning.resolved import resolved_learners
+from doubt.workflow.planning.work import Batch, batch_of
 
 
 @dataclass(frozen=True)
@@ -172,15 +173,16 @@ class Plan:
         return ("code_length", coded) if len(coded) > 1 else ("fpa", list(rules(task)))
 
     def _within(self, cell: CellPlan, all_blocks: int, minutes: float) -> tuple[int, int]:
-        """How many seeds and blocks take about so many minutes; blocks in even parts."""
+        """How many seeds and blocks take about so many minutes; blocks in even parts, of which the last costs most."""
         candidates = [dataset for dataset in cell.datasets if dataset != FPA]
-        one_block = self.training_seconds(cell) * max(len(candidates), 1)
-        blocks = max(int(60 * minutes / one_block), 1)
         if not candidates:
-            return blocks, all_blocks
-        if blocks < all_blocks:
-            return 1, -(-all_blocks // -(-all_blocks // blocks))
-        return blocks // all_blocks, all_blocks
+            return max(int(60 * minutes / self.training_seconds(cell, 0, decoded=True)), 1), all_blocks
+        of_blocks = [len(candidates) * self.training_seconds(cell, block) for block in range(all_blocks)]
+        if sum(of_blocks) <= 60 * minutes:
+            return int(60 * minutes / sum(of_blocks)), all_blocks
+        last = itertools.takewhile(lambda total: total <= 60 * minutes, itertools.accumulate(reversed(of_blocks)))
+        blocks = max(sum(1 for _ in last), 1)
+        return 1, -(-all_blocks // -(-all_blocks // blocks))
 
     def job(self, cell: CellPlan, chunk: Chunk) -> dict[str, Any]:
         """What `running.jobs.Job` reads, for a chunk: what decides its result alone, so it can be a param."""
@@ -224,35 +226,50 @@ class Plan:
 
     def n_trainings(self, cell: CellPlan, chunk: Chunk) -> int:
         """How many trainings a job has at most: fewer where candidates give the first blocks the same outputs."""
+        return sum(self._trained_on(cell, chunk).values())
+
+    def _trained_on(self, cell: CellPlan, chunk: Chunk) -> dict[int, int]:
+        """How many trainings a job has at most, by the block that they end with."""
         task, blocks = self.tasks[cell.task], range(chunk.blocks[0], chunk.blocks[1] + 1)
-        total = 0
+        found = dict.fromkeys(blocks, 0)
         for datasets in self.requests(cell, chunk).values():
             candidates = [dataset for dataset in datasets if dataset != FPA]
-            if self.chained(cell):
-                total += len(candidates) * len(blocks) + (FPA in datasets)
-            else:
-                total += len(candidates) * sum(block > 0 for block in blocks)
-                total += len(_dictionaries(task, cell.size, tuple(datasets))) if 0 in blocks else 0
-        return total
+            for block in blocks:
+                found[block] += len(candidates) if block > 0 or self.chained(cell) else 0
+            if 0 in blocks:
+                chained = self.chained(cell)
+                found[0] += FPA in datasets if chained else len(_dictionaries(task, cell.size, tuple(datasets)))
+        return found
 
     def seconds(self, cell: CellPlan, chunk: Chunk) -> float:
         """Expected seconds of a job."""
-        return self.training_seconds(cell) * self.n_trainings(cell, chunk)
+        decoded = (
+            sum(FPA in datasets for datasets in self.requests(cell, chunk).values()) if chunk.blocks[0] == 0 else 0
+        )
+        trained = sum(n * self.training_seconds(cell, block) for block, n in self._trained_on(cell, chunk).items())
+        return trained + decoded * self._decoding_seconds(cell)
 
     def memory_mb(self, cell: CellPlan, chunk: Chunk) -> int:
         """Memory that a job asks for, in MB."""
         on_gpu = self.config.device != "cpu"
-        symbols = batch_symbols(self.tasks[cell.task], cell.size, self.learners[cell.learner].batch_size)
+        symbols = self._batch(cell, chunk.blocks[1]).symbols
         weights = self.tried[cell.learner].weights if cell.learner in self.tried else 0
         return memory_mb(self.engine(cell.learner), on_gpu, self.n_trainings(cell, chunk), symbols, weights)
 
-    def training_seconds(self, cell: CellPlan) -> float:
-        """Expected seconds of one training of a cell."""
-        learner, engine = self.learners[cell.learner], self.engine(cell.learner)
-        task, size = self.tasks[cell.task], cell.size
+    def training_seconds(self, cell: CellPlan, block: int, decoded: bool = False) -> float:
+        """Expected seconds of one training of a cell, on what has been sent up to a block."""
+        learner, batch = self.learners[cell.learner], self._batch(cell, block)
         if cell.learner in self.tried:
-            return module_seconds(task, size, self.tried[cell.learner].seconds, learner.updates, learner.batch_size)
-        return training_seconds(task, size, learner.arguments, learner.updates, engine, learner.batch_size)
+            update = module_update_seconds(self.tried[cell.learner].seconds, batch)
+        else:
+            update = update_seconds(learner.arguments, batch, self.engine(cell.learner))
+        return learner.updates * update + (self._decoding_seconds(cell) if decoded else 0.0)
+
+    def _decoding_seconds(self, cell: CellPlan) -> float:
+        return decoding_seconds(self.tasks[cell.task], cell.size, self.engine(cell.learner))
+
+    def _batch(self, cell: CellPlan, block: int) -> Batch:
+        return batch_of(self.tasks[cell.task], cell.size, block, self.learners[cell.learner].batch_size)
 
     def engine_hash_of(self, cell: CellPlan) -> str:
         """Hash of the code that trains a cell, or is said to have done so; the ledger files results under it."""

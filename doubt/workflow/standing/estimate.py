@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from dataclasses import dataclass
 from pathlib import Path
+from statistics import fmean
 
 from doubt.workflow.planning.cells import CellPlan
 from doubt.workflow.planning.plan import Plan
@@ -16,22 +17,24 @@ SHORTEST = 0.005
 
 @dataclass(frozen=True)
 class Estimate:
-    """A cell's trainings, the seconds that each takes, on what device (`CPU` or `GPU`), and where that is from.
+    """A cell's trainings, the hours that all take, on what device (`CPU` or `GPU`), and where that is from.
 
-    Of a cell whose seeds come in steps, `n_trainings` are those of all seeds that there can be, `fewest` those of the
-    first step.
+    Of a cell whose seeds come in steps they are those of all seeds that there can be; `fewest` and `fewest_hours` are
+    those of the first step.
     """
 
     cell: CellPlan
     n_trainings: int
     fewest: int
-    seconds: float
+    hours: float
+    fewest_hours: float
     device: str
     basis: str
 
     @property
-    def hours(self) -> float:
-        return self.n_trainings * self.seconds / 3600
+    def seconds(self) -> float:
+        """Of one training, in the mean."""
+        return 3600 * self.hours / max(self.n_trainings, 1)
 
 
 def estimates(plan: Plan, ledger: Path) -> list[Estimate]:
@@ -40,16 +43,17 @@ def estimates(plan: Plan, ledger: Path) -> list[Estimate]:
     found = []
     for cell in plan.cells.values():
         first = cell.until.first if cell.until is not None else max(cell.seeds)
-        most, fewest = (
-            sum(plan.n_trainings(cell, chunk) for chunk in chunks)
-            for chunks in (plan.chunks(cell), plan.trained(cell, first))
-        )
-        found.append(Estimate(cell, most, fewest, *_of_cell(plan, cell, measured)))
+        factor, device, basis = _of_cell(plan, cell, measured)
+        parts = [plan.chunks(cell), plan.trained(cell, first)]
+        most, fewest = (sum(plan.n_trainings(cell, chunk) for chunk in chunks) for chunks in parts)
+        hours, fewest_hours = (factor * sum(plan.seconds(cell, c) for c in chunks) / 3600 for chunks in parts)
+        found.append(Estimate(cell, most, fewest, hours, fewest_hours, device, basis))
     return found
 
 
-#: Seconds per update of finished trainings, by (device, engine, learner) and (task, size).
-Measured = dict[tuple[str, str, str], dict[tuple[str, int], list[float]]]
+#: Seconds and updates of finished trainings and the block that they end with, by (device, engine, learner) and (task,
+#: size).
+Measured = dict[tuple[str, str, str], dict[tuple[str, int], list[tuple[float, int, int]]]]
 
 
 def _measured(plan: Plan, ledger: Path) -> Measured:
@@ -60,9 +64,8 @@ def _measured(plan: Plan, ledger: Path) -> Measured:
                 device = "CPU" if record.result.device == "cpu" else "GPU"
                 if plan.config.device in ("auto", {"CPU": "cpu", "GPU": "cuda"}[device]):
                     learner = (device, record.result.engine, record.note["learner"])
-                    found[learner][record.note["task"], record.note["size"]].append(
-                        record.result.seconds / record.result.updates
-                    )
+                    about = record.result.seconds, record.result.updates, record.note["block"]
+                    found[learner][record.note["task"], record.note["size"]].append(about)
     return found
 
 
@@ -72,24 +75,32 @@ def _counts(record: Record) -> bool:
 
 
 def _of_cell(plan: Plan, cell: CellPlan, measured: Measured) -> tuple[float, str, str]:
-    """Seconds per training, the kind of device, and what this rests on; a GPU's measurements before a CPU's."""
-    engine, updates = plan.engine(cell.learner), plan.learners[cell.learner].updates
-    expected = plan.training_seconds(cell)
+    """What to multiply expected seconds by, the kind of device, and what this rests on; a GPU's before a CPU's.
+
+    The factor is that of all seconds measured to all expected: of this cell, else of the learner elsewhere.
+    """
+    engine = plan.engine(cell.learner)
     for device in ("GPU", "CPU"):
         of_learner = measured.get((device, engine, cell.learner), {})
-        rates = of_learner.get((cell.task, cell.size))
-        if rates:
-            return updates * sum(rates) / len(rates), device, f"{len(rates)} trainings of this cell"
-        ratios = [
-            rate * updates / plan.training_seconds(CellPlan(task, size, cell.learner))
-            for (task, size), rates in of_learner.items()
+        here = of_learner.get((cell.task, cell.size), [])
+        if here:
+            return _factor(plan, cell, here), device, f"{len(here)} trainings of this cell"
+        factors = [
+            (len(taken), _factor(plan, CellPlan(task, size, cell.learner), taken))
+            for (task, size), taken in of_learner.items()
             if task in plan.tasks and size in plan.tasks[task].sizes
-            for rate in rates
         ]
-        if ratios:
-            basis = f"{len(ratios)} trainings of this learner elsewhere"
-            return expected * sum(ratios) / len(ratios), device, basis
-    return expected, "CPU", "nothing measured; good within a factor of two"
+        if factors:
+            n = sum(n for n, _ in factors)
+            return fmean(factor for _, factor in factors), device, f"{n} trainings of this learner elsewhere"
+    return 1.0, "CPU", "nothing measured; good within a factor of two"
+
+
+def _factor(plan: Plan, cell: CellPlan, taken: list[tuple[float, int, int]]) -> float:
+    """Seconds that trainings took, over those expected for as many updates on the same blocks."""
+    updates = plan.learners[cell.learner].updates
+    expected = sum(plan.training_seconds(cell, block) * done / updates for _, done, block in taken)
+    return sum(seconds for seconds, *_ in taken) / expected
 
 
 def in_lines(found: list[Estimate]) -> list[str]:
@@ -112,7 +123,7 @@ def in_lines(found: list[Estimate]) -> list[str]:
     steps = [each for each in found if each.cell.until is not None]
     if steps:
         most, fewest = (sum(getattr(each, name) for each in steps) for name in ("n_trainings", "fewest"))
-        saved = sum((each.n_trainings - each.fewest) * each.seconds / 3600 for each in steps)
+        saved = sum(each.hours - each.fewest_hours for each in steps)
         lines.append(
             f"{len(steps)} of these cells take seeds in steps until it is sure; counted are the {most:,} trainings "
             f"that they take at most. With the fewest, {fewest:,}, it is {saved:,.1f} hours less."

@@ -121,7 +121,8 @@ class Progress:
         """Expected seconds of the training that a record is of; 0 where the plan has no such cell."""
         try:
             note = json.loads(line)["note"]
-            return self._plan.training_seconds(self._plan.cell(note["task"], note["size"], note["learner"]))
+            cell = self._plan.cell(note["task"], note["size"], note["learner"])
+            return self._plan.training_seconds(cell, note["block"])
         except (ValueError, KeyError, TypeError):
             return 0.0
 

@@ -96,8 +96,8 @@ def _rate(plan: Plan, found: list[Standing], ledger: Path, seen: list[Sign]) -> 
             of_this_code = cell is not None and shelf.parent.name in same_numbers(plan.engine_hash_of(cell.cell))
             if cell is not None and of_this_code and now - record.time < RECENTLY:
                 times.append(record.time - record.result.seconds)
-                spent += plan.training_seconds(cell.cell)
-    left = sum(plan.training_seconds(standing.cell) * len(standing.missing) for standing in found)
+                spent += plan.training_seconds(cell.cell, record.note["block"])
+    left = sum(plan.training_seconds(each.cell, training.block) for each in found for training in each.missing)
     n_missing = sum(len(standing.missing) for standing in found)
     n_running = sum(sign.state == "running" for sign in seen)
     if not n_missing:
