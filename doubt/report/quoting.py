@@ -112,9 +112,9 @@ class Quotes:
         return _markdown(lines)
 
     def costs(self) -> str:
-        """A table of what was spent: for each learner its trainings, CPU hours, and seconds per training."""
+        """A table of what was spent: for each learner its trainings, hours on the clock, and seconds per training."""
         costs = self._tables["costs"].groupby(["learner", "engine"], as_index=False)[["n_trainings", "seconds"]].sum()
-        lines = [["learner", "engine", "trainings", "CPU hours", "s per training"]]
+        lines = [["learner", "engine", "trainings", "hours", "s per training"]]
         for row in costs.to_dict("records"):
             each, hours = row["seconds"] / row["n_trainings"], row["seconds"] / 3600
             lines.append([row["learner"], row["engine"], f"{row['n_trainings']:,}", f"{hours:.2f}", f"{each:.1f}"])

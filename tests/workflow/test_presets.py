@@ -24,7 +24,7 @@ def plans(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Plan]:
     results = tmp_path_factory.mktemp("results")
     return {
         name: plan_of([str(ROOT / f"presets/{name}.yaml")], [], results)
-        for name in ("critique", "scan", "fits", "robustness")
+        for name in ("critique", "scan", "fits", "robustness", "atlas")
     }
 
 
@@ -50,6 +50,18 @@ def test_scan(plans: dict[str, Plan]) -> None:
     assert plan.training_seconds(small, 0) > 60 and plan.training_seconds(large, 0) > 60
     cell = plan.cells["scan-jump", 1, "scan-lstm"]
     assert set(cell.datasets) == {"fpa", "compo", "mem", "subst", "random"}
+
+
+def test_the_atlas_has_every_built_in_learner_and_enough_seeds(plans: dict[str, Plan]) -> None:
+    plan = plans["atlas"]
+    measured = {cell.learner for cell in plan.cells.values()}
+    files = {str(plan.learners[name].user_dir).removesuffix(".py") for name in measured if name in plan.tried}
+    assert {path.stem for path in (ROOT / "learners").glob("*.py")} <= {Path(file).name for file in files}
+    assert {"lstm", "lstm-attention", "cnn", "transformer", "transformer-joint"} <= measured
+    for cell in plan.cells.values():
+        assert sum("fpa" in datasets for datasets in cell.seeds.values()) >= 48
+        coded = [seed for seed, datasets in cell.seeds.items() if set(datasets) - {"fpa"}]
+        assert not coded or len(coded) >= 12
 
 
 def test_every_new_task_is_asked_whether_it_is_learned_at_all(plans: dict[str, Plan]) -> None:

@@ -1,0 +1,54 @@
+"""What docs/findings.md says is what its archive holds."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import yaml
+
+from doubt.report.quoting import quoted
+from doubt.tables.tables import COLUMNS, read_table
+from doubt.workflow.planning.options import content_of
+from doubt.workflow.planning.plan import Plan
+from doubt.workflow.standing.measured import narrowed
+from tests.shared.workspace import ROOT
+
+FINDINGS = ROOT / "docs/findings"
+pytestmark = pytest.mark.xdist_group("findings")
+
+
+@pytest.fixture(scope="module")
+def rebuilt(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The archive's results, rebuilt without the workflow and without training."""
+    results = tmp_path_factory.mktemp("findings") / "results"
+    script = [sys.executable, str(ROOT / "scripts/archive.py"), "rebuild", str(FINDINGS / "atlas.tar.gz")]
+    done = subprocess.run([*script, "--results", str(results)], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    return results
+
+
+def test_every_number_of_the_text_is_the_archives(rebuilt: Path) -> None:
+    tables = {name: read_table(rebuilt / "tables", name) for name in COLUMNS}
+    text = (FINDINGS / "findings.md.j2").read_text()
+    assert quoted(text, tables) == (ROOT / "docs/findings.md").read_text(), "make findings"
+
+
+def test_the_tables_beside_the_text_are_the_archives(rebuilt: Path) -> None:
+    kept = sorted((FINDINGS / "tables").glob("*.csv"))
+    assert len(kept) >= 5
+    for table in kept:
+        assert table.read_bytes() == (rebuilt / "tables" / table.name).read_bytes(), f"{table.name}: make findings"
+
+
+def test_what_was_not_run_is_listed(rebuilt: Path) -> None:
+    measured_by = yaml.safe_load((rebuilt / "archived/config.yaml").read_text()).get("measured_by", {})
+    content = content_of([str(ROOT / "presets/atlas.yaml")], []) | {"measured_by": measured_by}
+    missing = narrowed(content, Plan(content, rebuilt / ".cache"), rebuilt / "ledger").missing
+    assert (FINDINGS / "not-run.txt").read_text().splitlines() == missing
+
+
+def test_the_archive_is_small_enough_to_be_kept() -> None:
+    assert (FINDINGS / "atlas.tar.gz").stat().st_size < 10e6
