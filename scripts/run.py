@@ -41,7 +41,7 @@ def main() -> None:
     pending = outputs_to_write(command)
     if pending:
         plan = the_plan(options)
-        follow(command, Progress(plan, pending_jobs(plan, pending), Path("results/ledger")))
+        follow(command, Progress(plan, pending_jobs(plan, pending), Path("results")))
     summarise()
     if pending:
         print(f"Done in {in_words(time.monotonic() - started)}.")
@@ -79,13 +79,13 @@ def follow(command: list[str], progress: Progress) -> None:
         snakemake = subprocess.Popen(command, stdout=log, stderr=subprocess.STDOUT, start_new_session=True)
         try:
             if console.is_terminal:
-                with console.status(progress.sentence()) as status:
+                with console.status(str(progress.look())) as status:
                     while snakemake.poll() is None:
                         time.sleep(1)
-                        status.update(progress.sentence())
+                        status.update(str(progress.look()))
             else:
                 while _wait(snakemake, INTERVAL):
-                    print(progress.sentence(), flush=True)
+                    print(progress.look(), flush=True)
         except KeyboardInterrupt:
             os.killpg(snakemake.pid, signal.SIGINT)
             snakemake.wait()

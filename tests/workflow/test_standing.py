@@ -109,7 +109,7 @@ def test_status(ours: Workspace) -> None:
         text = ask(ours, "status.py", "--configfile", "our.yaml")
     numbers = next(line for line in text.splitlines() if line.startswith(CELL)).split()[1:]
     assert numbers == ["28", "7", "0", "7", "7", "7"], "trainings, done, diverged, running, failed, missing"
-    assert "1 job running; 7 trainings in the last " in text and " left." in text
+    assert "1 job running; 7 trainings in the last hour; at their rate " in text and " left." in text
     assert "seeds 3, blocks 0-3 on " in text and "failed: RuntimeError: no luck" in text
 
 

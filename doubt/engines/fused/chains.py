@@ -20,6 +20,7 @@ from doubt.engines.fused.arrays.parameters import Parameters
 from doubt.engines.fused.optimisation import Adam
 from doubt.engines.fused.state import Saver
 from doubt.engines.reference.engine import device_name
+from doubt.engines.under_way import say
 from doubt.training import Result, Seen, Training
 
 #: Called with each training that did not diverge and its model.
@@ -158,6 +159,7 @@ class Engine(ABC, Generic[Lockstep]):
         milestones = {update for link in links for update in link.training.milestones}
         while not lockstep.finished:
             lockstep.update()
+            say(lockstep.trainings, lockstep.done)
             if lockstep.done in milestones:
                 self._look(lockstep, links)
             if self.saver.due():

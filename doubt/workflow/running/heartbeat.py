@@ -15,16 +15,31 @@ from pathlib import Path
 from typing import Any
 
 from doubt.data.seeds import label
+from doubt.engines.under_way import under_way
 from doubt.errors import UserError
 from doubt.files import write_atomically
 
 #: Seconds between two signs of life, and after how many without one a job is taken for dead.
-EVERY, DEAD_AFTER = 20.0, 120.0
+EVERY, DEAD_AFTER = 10.0, 120.0
+
+
+@dataclass(frozen=True)
+class Part:
+    """A training that is under way: its key, seed and block, and the share of its updates that is done, 0 to 1."""
+
+    key: str
+    seed: int
+    block: int
+    share: float
 
 
 @dataclass(frozen=True)
 class Sign:
-    """What an unfinished job says of itself; `state` is `running`, `stopped` (told to end), `dead` or `failed`."""
+    """What an unfinished job says of itself; `state` is `running`, `stopped` (told to end), `dead` or `failed`.
+
+    `parts` are what a running job was training when it last gave a sign; some of it may be in the ledger by now. Engine
+    `fairseq` does not say.
+    """
 
     task: str
     size: int
@@ -34,6 +49,7 @@ class Sign:
     state: str
     host: str
     message: str
+    parts: tuple[Part, ...] = ()
 
 
 @contextmanager
@@ -51,22 +67,16 @@ def heartbeat(folder: Path | None, job: Mapping[str, Any]) -> Iterator[None]:
     name = "-".join(str(part) for part in parts)
     path = folder / f"{name}.json"
     about = {**job, "host": platform.node(), "process": os.getpid(), "started": time.time()}
-    stop = threading.Event()
-    _write(path, {**about, "state": "running"})
-    thread = threading.Thread(target=_beat, args=(path, stop), daemon=True)
-    thread.start()
     try:
-        yield
+        with _beating(path, about):
+            yield
     except SystemExit:
         _write(path, {**about, "state": "stopped"})
         raise
     except BaseException as error:
         _write(path, {**about, "state": "failed", "message": f"{type(error).__name__}: {error}"})
         raise
-    else:
-        path.unlink(missing_ok=True)
-    finally:
-        stop.set()
+    path.unlink(missing_ok=True)
 
 
 def signs(folder: Path) -> list[Sign]:
@@ -80,16 +90,39 @@ def signs(folder: Path) -> list[Sign]:
                 state = "dead"
             seeds, blocks = tuple(content["seeds"]), tuple(content["blocks"])
             where = content["task"], content["size"], content["learner"]
-            found.append(Sign(*where, seeds, blocks, state, content["host"], content.get("message", "")))
-        except (OSError, ValueError, KeyError, IndexError):
+            message = content.get("message", "")
+            listed = content.get("under_way", ()) if state == "running" else ()
+            parts = tuple(Part(key, seed, block, content["share"]) for key, seed, block in listed)
+            found.append(Sign(*where, seeds, blocks, state, content["host"], message, parts))
+        except (OSError, ValueError, TypeError, KeyError, IndexError):
             continue  # just being written, or finished in the meantime
     return found
 
 
-def _beat(path: Path, stop: threading.Event) -> None:
-    while not stop.wait(EVERY):
-        with contextlib.suppress(OSError):
-            os.utime(path)
+@contextmanager
+def _beating(path: Path, about: Mapping[str, Any]) -> Iterator[None]:
+    """Say that the job runs, and what is under way in it; afterwards nothing more is written."""
+    stop = threading.Event()
+
+    def beat() -> None:
+        while not stop.wait(EVERY):
+            with contextlib.suppress(OSError):
+                os.utime(path)  # on a full disk this is a sign still
+            _write(path, {**about, "state": "running", **_under_way()})
+
+    _write(path, {**about, "state": "running"})
+    thread = threading.Thread(target=beat, daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        stop.set()
+        thread.join()
+
+
+def _under_way() -> dict[str, Any]:
+    now = under_way()
+    return {"share": now.share, "under_way": [[each.key, each.seed, each.block] for each in now.trainings]}
 
 
 def _write(path: Path, content: Mapping[str, Any]) -> None:

@@ -60,7 +60,7 @@ def _measured(plan: Plan, ledger: Path) -> Measured:
     found: Measured = defaultdict(lambda: defaultdict(list))
     for shelf in sorted(ledger.glob("*/*/")):
         for record in read_records(shelf):
-            if _counts(record):
+            if was_trained(record):
                 device = "CPU" if record.result.device == "cpu" else "GPU"
                 if plan.config.device in ("auto", {"CPU": "cpu", "GPU": "cuda"}[device]):
                     learner = (device, record.result.engine, record.note["learner"])
@@ -69,7 +69,8 @@ def _measured(plan: Plan, ledger: Path) -> Measured:
     return found
 
 
-def _counts(record: Record) -> bool:
+def was_trained(record: Record) -> bool:
+    """Whether a record tells what a training takes: not one that diverged, or was scored from kept weights."""
     result = record.result
     return result.status == "ok" and result.updates > 0 and result.seconds > SHORTEST
 

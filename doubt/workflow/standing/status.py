@@ -6,6 +6,7 @@ import time
 from collections import Counter
 from collections.abc import Iterable
 from pathlib import Path
+from statistics import fmean
 
 from doubt.data.seeds import ranges
 from doubt.workflow.planning.cells import CellPlan
@@ -13,10 +14,11 @@ from doubt.workflow.planning.code_hash import same_numbers
 from doubt.workflow.planning.plan import Plan
 from doubt.workflow.running.heartbeat import Sign, signs
 from doubt.workflow.running.ledger import read_records
+from doubt.workflow.standing.estimate import was_trained
 from doubt.workflow.standing.progress import in_words
 from doubt.workflow.standing.standing import Reasons, Standing, standings
 
-#: The measured rate is that of the trainings finished in so many seconds.
+#: What trainings take is read off those that finished in so many seconds.
 RECENTLY = 3600.0
 STOPPED = {
     "failed": "failed",
@@ -83,31 +85,44 @@ def _counts(standing: Standing, seen: Iterable[Sign]) -> Counter[str]:
 
 
 def _rate(plan: Plan, found: list[Standing], ledger: Path, seen: list[Sign]) -> str:
-    """The rate of the last hour, and the time left if it goes on like that: in expected cost, not in trainings."""
+    """What runs, the trainings of the last hour, and the time left if all take as long as these, beside expectation."""
+    parts = {part.key: part.share for sign in seen for part in sign.parts}
+    left, shares = 0.0, []
+    for each in found:
+        for training in each.missing:
+            share = parts.get(training.key)
+            shares += [] if share is None else [share]
+            expected = plan.training_seconds(each.cell, training.block, bool(training.decodes))
+            left += (1 - (share or 0.0)) * expected
+    if not any(each.missing for each in found):
+        return "Everything is trained."
+    n_running = sum(sign.state == "running" for sign in seen)
+    jobs = f"{n_running} job{'s' if n_running != 1 else ''} running"
+    if shares:
+        jobs += f", {len(shares):,} of their trainings under way, {fmean(shares):.0%} done"
+    n, factor = _lately(plan, found, ledger)
+    rate = f"{n:,} trainings in the last hour; at their rate" if n else "none finished in the last hour; as expected"
+    where = "" if n_running else " on one core"
+    return f"{jobs}; {rate} {in_words(left * factor / max(n_running, 1))} left{where}."
+
+
+def _lately(plan: Plan, found: list[Standing], ledger: Path) -> tuple[int, float]:
+    """How many trainings finished in the last hour, and how their seconds compare with those expected; 1 of none."""
     now = time.time()
-    times: list[float] = []
-    spent = 0.0
-    cells = {(s.cell.task, s.cell.size, s.cell.learner): s for s in found}
+    n, spent, expected = 0, 0.0, 0.0
+    cells = {(s.cell.task, s.cell.size, s.cell.learner): s.cell for s in found}
     for shelf in ledger.glob("*/*/"):
         if now - max((path.stat().st_mtime for path in shelf.glob("*.jsonl")), default=0) > RECENTLY:
             continue
         for record in read_records(shelf):
             cell = cells.get((record.note["task"], record.note["size"], record.note["learner"]))
-            of_this_code = cell is not None and shelf.parent.name in same_numbers(plan.engine_hash_of(cell.cell))
-            if cell is not None and of_this_code and now - record.time < RECENTLY:
-                times.append(record.time - record.result.seconds)
-                spent += plan.training_seconds(cell.cell, record.note["block"])
-    left = sum(plan.training_seconds(each.cell, training.block) for each in found for training in each.missing)
-    n_missing = sum(len(standing.missing) for standing in found)
-    n_running = sum(sign.state == "running" for sign in seen)
-    if not n_missing:
-        return "Everything is trained."
-    jobs = f"{n_running} job{'s' if n_running != 1 else ''} running"
-    if not times:
-        return f"{jobs}; no training finished in the last hour, so the time left cannot be told."
-    elapsed = max(now - min(times), 1.0)
-    rate = f"{len(times):,} trainings in the last {in_words(elapsed)}"
-    return f"{jobs}; {rate}; at this rate {in_words(left / spent * elapsed)} left."
+            of_this_code = cell is not None and shelf.parent.name in same_numbers(plan.engine_hash_of(cell))
+            if cell is not None and of_this_code and now - record.time < RECENTLY and was_trained(record):
+                n += 1
+                spent += record.result.seconds
+                whole = plan.training_seconds(cell, record.note["block"], bool(record.result.outputs))
+                expected += whole * record.result.updates / plan.learners[cell.learner].updates
+    return n, spent / expected if n else 1.0
 
 
 def _is_of(sign: Sign, cell: CellPlan) -> bool:

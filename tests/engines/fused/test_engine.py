@@ -14,6 +14,7 @@ import side_by_side as sides
 import torch
 from side_by_side import CPU, SMALL, SYMBOLS, examples, ids
 
+from doubt.engines.fused import chains as in_chains
 from doubt.engines.fused import engine
 from doubt.engines.fused.engine import train_chains, train_many
 from doubt.engines.fused.lockstep import Lockstep
@@ -66,6 +67,16 @@ def test_code_lengths_and_outputs_are_the_references(name: str) -> None:
         assert result.outputs == theirs.outputs
     lengths = {len(output) for result in ours.values() for outputs in result.outputs.values() for output in outputs}
     assert len(lengths) > 1, "the learners have learned nothing: outputs are all alike"
+
+
+def test_the_engine_says_what_is_under_way(monkeypatch: pytest.MonkeyPatch) -> None:
+    said: list[tuple[tuple[str, ...], int]] = []
+    monkeypatch.setattr(in_chains, "say", lambda of, done: said.append((tuple(each.key for each in of), done)))
+    trainings = grid(sides.learner("lstm", updates=7), (1, 2))
+    results = list(train_many(trainings, CPU))
+    together = dict.fromkeys(keys for keys, _ in said)
+    assert said == [(keys, done) for keys in together for done in range(1, 8)]
+    assert sorted(key for keys in together for key in keys) == sorted(result.key for result in results)
 
 
 @pytest.mark.parametrize("name", SMALL)
