@@ -47,6 +47,13 @@ def test_operations_of_a_transformer_by_hand() -> None:
     assert work_of(deeper, batch_of(TASKS["add-or-mul"], 5), False).operations == pytest.approx(2 * by_hand)
 
 
+def test_layers_of_a_cnn_may_be_a_product_as_fairseqs_default_is() -> None:
+    batch, arguments = batch_of(TASKS["add-or-mul"], 5), learner_of("cnn").arguments
+    five, long = ({**arguments, "encoder_layers": layers} for layers in ("[(512, 3)] * 5", str([(512, 3)] * 5)))
+    assert work_of(five, batch, False) == work_of(long, batch, False)
+    assert work_of(five, batch, False).operations > 2 * work_of(arguments, batch, False).operations
+
+
 def test_late_blocks_larger_batches_and_depth_cost_more() -> None:
     assert of_update("count-or-mem", 40, "transformer", block=19) > 15 * of_update("count-or-mem", 40, "transformer")
     assert of_update("question", 384, "transformer") > 2 * of_update("question", 96, "transformer")

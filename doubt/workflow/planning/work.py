@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ast
 from dataclasses import dataclass
 from functools import cache
 from statistics import fmean
@@ -108,7 +107,8 @@ def _lstm(a: dict[str, Any], batch: Batch, sources: float, targets: float) -> Wo
 def _cnn(a: dict[str, Any], batch: Batch, sources: float, targets: float) -> Work:
     width, weights, of_side = int(a.get("encoder_embed_dim", 16)), 0.0, []
     for side in ("encoder", "decoder"):
-        layers = ast.literal_eval(str(a.get(f"{side}_layers", "[(512, 3)]")))
+        # fairseq evaluates this argument as Python itself; its own default is `[(512, 3)] * 20`
+        layers = eval(str(a.get(f"{side}_layers", "[(512, 3)]")), {"__builtins__": {}})
         layers = layers if isinstance(layers, list) else [(512, 3)] * int(layers)
         own = sum(2 * channels**2 * kernel for channels, kernel, *_ in layers) + 2 * width * layers[0][0]
         of_side.append(own + (2 * len(layers) * width * layers[0][0] if side == "decoder" else 0))
