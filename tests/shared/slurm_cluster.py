@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import platform
 import shutil
@@ -11,6 +12,8 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+
+import psutil
 
 PROGRAMS = ("munged", "slurmctld", "slurmd", "sbatch", "squeue", "scontrol", "scancel")
 INSTALL = "apt-get install slurm-wlm slurm-wlm-basic-plugins munge"
@@ -95,6 +98,7 @@ class Cluster:
             if not self.ask("squeue", "--noheader").strip():
                 break
             time.sleep(0.1)
+        self._end_what_jobs_left()
         for daemon in reversed(self._daemons):
             daemon.terminate()
         for daemon in self._daemons:
@@ -113,6 +117,14 @@ class Cluster:
         """Numbers of the jobs of a rule that are in a state."""
         lines = self.ask("squeue", "--noheader", "--format=%i %T %k").splitlines()
         return [line.split()[0] for line in lines if line.split()[1] == state and f"rule_{rule}" in line]
+
+    def _end_what_jobs_left(self) -> None:
+        """Kill what outlived its job: without cgroups, SLURM loses sight of processes whose parent has ended."""
+        for process in psutil.process_iter():
+            with contextlib.suppress(psutil.Error):
+                environment = process.environ()
+                if environment.get("SLURM_CONF") == self.environment["SLURM_CONF"] and "SLURM_JOB_ID" in environment:
+                    process.kill()
 
     def _let_jobs_find_it(self) -> None:
         """A job starts its steps without the SLURM_CONF that it was submitted with: an `srun` of our own sets it."""

@@ -35,6 +35,9 @@ ROWS = "results/runs/hierar-or-linear/4/transformer.jsonl"
 class Workspace:
     """A copy of the code in `folder/code` and the folder `folder/here` in which Snakemake runs."""
 
+    #: How Python is told to run Snakemake.
+    program: tuple[str, str] = ("-m", "snakemake")
+
     def __init__(self, folder: Path, config: dict[str, Any] | None = None) -> None:
         self.folder, self.code, self.here = folder, folder / "code", folder / "here"
         self.here.mkdir(parents=True)
@@ -56,7 +59,7 @@ class Workspace:
         (self.here / "our.yaml").write_text(yaml.safe_dump(config))
 
     def command(self, *words: str) -> list[str]:
-        snakemake = [sys.executable, "-m", "snakemake", *words, "--snakefile", str(self.code / "Snakefile")]
+        snakemake = [sys.executable, *self.program, *words, "--snakefile", str(self.code / "Snakefile")]
         if not any(word.startswith(("--cores", "--jobs")) for word in words):
             snakemake += ["--cores", "2"]
         if not any(word.startswith("--workflow-profile") for word in words):

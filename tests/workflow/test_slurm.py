@@ -20,8 +20,15 @@ pytestmark = [
     pytest.mark.xdist_group("slurm"),
     pytest.mark.skipif(REASON is not None, reason=str(REASON)),
 ]
-#: Four jobs of 7 trainings each, long enough to be caught in the act; `auto`, so that they ask for a GPU.
-FOUR_JOBS = SMALL | {"device": "auto", "updates": 100, "experiments": [EXPERIMENT | {"seeds": "1-4"}]}
+#: Two jobs of 7 trainings each, long enough to be caught in the act; `auto`, so that they ask for a GPU.
+TWO_JOBS = SMALL | {"device": "auto", "updates": 200, "experiments": [EXPERIMENT | {"seeds": "1-2"}]}
+
+#: Snakemake asks SLURM about its jobs every second, where it would wait ten seconds more each time.
+IMPATIENT = """
+import runpy, snakemake_executor_plugin_slurm as slurm
+slurm.Executor.next_seconds_between_status_checks = property(lambda self: 1, lambda self, seconds: None)
+runpy.run_module("snakemake", run_name="__main__", alter_sys=True)
+"""
 
 
 @pytest.fixture(scope="module")
@@ -37,7 +44,8 @@ def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
 def start(workspace: Workspace, cluster: Cluster, *words: str) -> subprocess.Popen[bytes]:
     """Snakemake with our profile; only what would make a test wait, or needs a database, is changed."""
     options = ["--workflow-profile", str(workspace.code / "profiles/slurm"), "--slurm-status-command", "squeue"]
-    options += ["--slurm-init-seconds-before-status-checks", "1", "--latency-wait", "10"]
+    options += ["--latency-wait", "10"]
+    workspace.program = ("-c", IMPATIENT)
     return workspace.start(*options, "--jobs", "4", *words, **cluster.environment)
 
 
@@ -48,15 +56,15 @@ def devices(workspace: Workspace) -> set[str]:
 
 
 def test_jobs_cancelled_and_requeued_recover(cluster: Cluster, tmp_path: Path) -> None:
-    """Of four jobs on two GPUs one is cancelled and one requeued, both with trainings done: none is done twice."""
-    workspace = Workspace(tmp_path / "it", FOUR_JOBS)
+    """Of two jobs on two GPUs one is cancelled and one requeued, with trainings done: none is done twice."""
+    workspace = Workspace(tmp_path / "it", TWO_JOBS)
     workspace.run("data")
     snakemake = start(workspace, cluster, ROWS)
     try:
         for command in ("scancel", "scontrol requeue"):
             n_before = len(workspace.records())
             deadline = time.monotonic() + 120
-            while not (running := cluster.jobs("train")) or len(workspace.records()) < n_before + 3:
+            while not (running := cluster.jobs("train")) or len(workspace.records()) < n_before + 2:
                 assert snakemake.poll() is None and time.monotonic() < deadline
                 time.sleep(0.2)
             cluster.ask(*command.split(), running[0])
@@ -64,7 +72,7 @@ def test_jobs_cancelled_and_requeued_recover(cluster: Cluster, tmp_path: Path) -
     finally:
         kill(snakemake)
     assert re.search(r"Trying to restart job \d+", workspace.output())
-    assert len(workspace.records()) == 4 * 7 and not workspace.twice()
+    assert len(workspace.records()) == 2 * 7 and not workspace.twice()
     assert devices(workspace) == {"0", "1"}
     assert not workspace.run(ROWS), "on this machine, with the cluster's results"
 
