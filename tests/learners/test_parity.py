@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from argparse import Namespace
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 import pytest
@@ -75,6 +75,15 @@ def near(one: Tensor, other: Tensor, tolerance: float) -> None:
     assert (one - other).abs().max() < tolerance
 
 
+def same_gradients(ours: Tensor, theirs: Tensor, weights: Iterable[tuple[Tensor, Tensor]]) -> None:
+    """Gradients of the sum of squares of two equal outputs, weight by weight; of each of ours and the one it equals."""
+    mine, other = zip(*weights, strict=True)
+    of_ours = torch.autograd.grad(ours.square().sum(), mine)
+    of_theirs = torch.autograd.grad(theirs.square().sum(), other)
+    for one, expected in zip(of_ours, of_theirs, strict=True):
+        near(one, expected.view_as(one), 1e-5 * max(1.0, float(expected.abs().max())))
+
+
 def batch() -> tuple[Tensor, Tensor, Tensor]:
     """T by falling length of the source: source, its mask, previous; padding on the right."""
     rows = sorted(T, key=lambda example: -len(example.source))
@@ -104,11 +113,8 @@ def test_encoder_decoders_are_fairseqs(case: str, learner_of: Callable[..., Lear
     expected = theirs(source, mask.sum(1), previous)[0]
     logits = ours(source, mask, previous)
     near(logits[real], expected[real], 1e-6)
-    of_ours = torch.autograd.grad(logits[real].square().sum(), list(ours.parameters()))
-    of_theirs = torch.autograd.grad(expected[real].square().sum(), list(theirs.parameters()))
-    expected_gradients = renamed(dict(zip(dict(theirs.named_parameters()), of_theirs, strict=True)), names)
-    for (name, _), gradient in zip(ours.named_parameters(), of_ours, strict=True):
-        near(gradient, expected_gradients[name], 1e-5 * max(1.0, float(expected_gradients[name].abs().max())))
+    of_theirs = renamed(dict(theirs.named_parameters()), names)
+    same_gradients(logits[real], expected[real], ((w, of_theirs[name]) for name, w in ours.named_parameters()))
 
 
 def test_twenty_clipped_steps_are_fairseqs(learner_of: Callable[..., Learner]) -> None:
@@ -138,11 +144,13 @@ def test_twenty_clipped_steps_are_fairseqs(learner_of: Callable[..., Learner]) -
         assert not torch.equal(value, start[name]) or not start[name].any()
 
 
-def test_a_hundred_updates_of_an_lstm_are_fairseqs(learner_of: Callable[..., Learner]) -> None:
-    sizes = {f"{side}_hidden_size": 32 for side in ("encoder", "decoder")} | {"decoder_out_embed_dim": 32}
+@pytest.mark.parametrize("hidden", [32, pytest.param(512, marks=pytest.mark.long)])
+def test_a_hundred_updates_of_an_lstm_are_fairseqs(hidden: int, learner_of: Callable[..., Learner]) -> None:
+    """At the size of the paper's LSTM too."""
+    sizes = {f"{side}_hidden_size": hidden for side in ("encoder", "decoder")} | {"decoder_out_embed_dim": hidden}
     learner = learner_of("lstm", 100, dropout=0.0, warmup_updates=10, **sizes)
     theirs = build_model(learner, dictionary_of(SOURCE), dictionary_of(TARGET))
-    ours = made.learner("recurrent.Recurrent", 100, cell="lstm", hidden=32, dropout=0.0)
+    ours = made.learner("recurrent.Recurrent", 100, cell="lstm", hidden=hidden, dropout=0.0)
     ours = Learner(ours.arguments | {"warmup_updates": 10}, 100, None, ours.user_dir)
     lockstep = made.lockstep([made.training(ours, 1)], renamed(parameters(theirs), LSTM))
     optimizer = Optimizer(theirs, Namespace(**learner.arguments))
@@ -161,7 +169,7 @@ def test_a_hundred_updates_of_an_lstm_are_fairseqs(learner_of: Callable[..., Lea
         optimizer.zero_grad()
         loss(theirs, source, mask.sum(1), previous).backward()
         optimizer.step(update, len(rows))
-    model = built("recurrent.Recurrent", 8, 8, cell="lstm", hidden=32)
+    model = built("recurrent.Recurrent", 8, 8, cell="lstm", hidden=hidden)
     model.load_state_dict(lockstep.weights.export(0))
     after = float(loss(theirs, source, mask.sum(1), previous))
     assert after < before / 1.2
@@ -176,22 +184,24 @@ def test_decoder_only_is_fairseqs_decoder_without_an_encoder(learner_of: Callabl
     theirs = TransformerDecoder(arguments, dictionary_of(TARGET), table, no_encoder_attn=True).eval()
     theirs.embed_out = nn.Parameter(torch.randn(16, 16) / 4)
     ours = built("decoder_only.DecoderOnly", 16, dropout=0.0)
-    ours.load_state_dict(renamed({f"decoder.{name}": v for name, v in parameters(theirs).items()}, TRANSFORMER))
+    of_theirs = renamed({f"decoder.{name}": weight for name, weight in theirs.named_parameters()}, TRANSFORMER)
+    ours.load_state_dict(of_theirs)
     tokens = torch.tensor([[4, 4, 5, 10, 4, 5], [5, 10, 4, 4, 5, 4], [4, 5, 4, 5, 10, 5]])
-    near(ours(tokens), theirs(tokens)[0], 1e-6)
+    logits, expected = ours(tokens), theirs(tokens)[0]
+    near(logits, expected, 1e-6)
+    same_gradients(logits, expected, ((w, of_theirs[name]) for name, w in ours.named_parameters()))
 
 
 @pytest.mark.parametrize(("cell", "kind"), [("gru", nn.GRUCell), ("rnn", nn.RNNCell), ("lstm", nn.LSTMCell)])
 def test_cells_are_torchs(cell: str, kind: type[nn.Module]) -> None:
     model = built("recurrent.Recurrent", 8, 8, cell=cell, hidden=24)
     ours, theirs = model.encoder, kind(16, 24)
-    theirs.load_state_dict(
-        {
-            f"{weight}_{side}": getattr(getattr(ours, part), weight)
-            for weight in ("weight", "bias")
-            for side, part in (("ih", "of_input"), ("hh", "of_state"))
-        }
-    )
+    of_ours = {
+        f"{weight}_{side}": getattr(getattr(ours, part), weight)
+        for weight in ("weight", "bias")
+        for side, part in (("ih", "of_input"), ("hh", "of_state"))
+    }
+    theirs.load_state_dict(of_ours)
     x, h, c = torch.randn(3, 16), torch.randn(3, 24), torch.randn(3, 24)
     state, memory = ours(ours.of_input(x), h, c)
     if cell == "lstm":
@@ -200,6 +210,7 @@ def test_cells_are_torchs(cell: str, kind: type[nn.Module]) -> None:
     else:
         expected_state = theirs(x, h)
     near(state, expected_state, 1e-6)
+    same_gradients(state, expected_state, ((of_ours[name], weight) for name, weight in theirs.named_parameters()))
 
 
 def test_mamba_is_hugging_faces() -> None:
@@ -207,28 +218,29 @@ def test_mamba_is_hugging_faces() -> None:
     config = transformers.MambaConfig(vocab_size=16, hidden_size=16, num_hidden_layers=2, use_cache=False)
     theirs = transformers.MambaForCausalLM(config).eval()
     ours = built("mamba.Mamba", 16, layers=2)
+    pairs = [(ours.table.weight, theirs.backbone.embeddings.weight), (ours.norm.weight, theirs.backbone.norm_f.weight)]
+    for block, layer in zip(ours.blocks, theirs.backbone.layers, strict=True):
+        mixer = layer.mixer
+        pairs += [
+            (block.norm.weight, layer.norm.weight),
+            (block.into.weight, mixer.in_proj.weight),
+            (block.filter, mixer.conv1d.weight),
+            (block.filter_bias, mixer.conv1d.bias),
+            (block.select.weight, mixer.x_proj.weight),
+            (block.step.weight, mixer.dt_proj.weight),
+            (block.step.bias, mixer.dt_proj.bias),
+            (block.log_decay, mixer.A_log),
+            (block.skip, mixer.D),
+            (block.out.weight, mixer.out_proj.weight),
+        ]
     with torch.no_grad():
-        ours.table.weight.copy_(theirs.backbone.embeddings.weight)
-        ours.norm.weight.copy_(theirs.backbone.norm_f.weight)
-        for block, layer in zip(ours.blocks, theirs.backbone.layers, strict=True):
-            mixer = layer.mixer
-            pairs = (
-                (block.norm.weight, layer.norm.weight),
-                (block.into.weight, mixer.in_proj.weight),
-                (block.filter, mixer.conv1d.weight[:, 0]),
-                (block.filter_bias, mixer.conv1d.bias),
-                (block.select.weight, mixer.x_proj.weight),
-                (block.step.weight, mixer.dt_proj.weight),
-                (block.step.bias, mixer.dt_proj.bias),
-                (block.log_decay, mixer.A_log),
-                (block.skip, mixer.D),
-                (block.out.weight, mixer.out_proj.weight),
-            )
-            for mine, other in pairs:
-                mine.copy_(other)
+        for mine, other in pairs:
+            mine.copy_(other.view_as(mine))
     assert sum(p.numel() for p in ours.parameters()) == sum(p.numel() for p in theirs.parameters())
     tokens = torch.randint(4, 16, (3, 9))
-    near(ours(tokens), theirs(tokens).logits, 1e-6)
+    logits, expected = ours(tokens), theirs(tokens).logits
+    near(logits, expected, 1e-6)
+    same_gradients(logits, expected, pairs)
 
 
 def test_mamba_starts_with_steps_between_a_thousandth_and_a_tenth() -> None:

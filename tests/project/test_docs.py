@@ -135,8 +135,9 @@ def test_the_module_of_the_docs_runs_and_so_do_hugging_faces(tmp_path: Path) -> 
     experiment = config["experiments"][0] | {"learners": ["mine", "memory", "llama", "t5"], "seeds": "1-2"}
     config = {"learners": learners, "experiments": [experiment | {"measures": ["fpa"]}], "updates": 3, "device": "cpu"}
     (tmp_path / "my.yaml").write_text(yaml.safe_dump(config))
-    command = [sys.executable, str(ROOT / "scripts/run.py"), "--configfile", "my.yaml", "--cores", "1"]
-    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, env=os.environ | {"COLUMNS": "120"})
+    command = [sys.executable, "-m", "snakemake", "--snakefile", str(ROOT / "Snakefile"), "--cores", "1"]
+    command += [f"results/runs/add-or-mul/5/{learner}.jsonl" for learner in experiment["learners"]]
+    done = subprocess.run([*command, "--configfile", "my.yaml"], cwd=tmp_path, capture_output=True, text=True)
     assert done.returncode == 0, done.stdout + done.stderr
     for learner in ("mine", "memory", "llama", "t5"):
         log = next((tmp_path / f"results/logs/train/add-or-mul/5/{learner}").glob("*.log")).read_text()

@@ -45,13 +45,14 @@ DECODE = Decode((ids("aa"), ids("a"), ids(""), ids("abab")), 0, 40)
 
 
 def learner(module: str, updates: int = 10, batch_size: int | None = None, **arguments: Any) -> Learner:
-    """A learner of engine `modules`: `mamba.Mamba` of learners/, or one of `HF`; resolved but not tried out."""
+    """A learner of engine `modules`: `mamba.Mamba` of learners/, or `hf-gpt2`; resolved but not tried out."""
     optimisation = {**PAPER, "lr": [arguments.pop("lr", 1e-3)], "together": arguments.pop("together", True)}
     file = arguments.pop("file", None)
-    if module in HF:
+    if module.startswith("hf-"):
         hf = module.removeprefix("hf-")
-        head = "seq2seq" if hf == "t5" else "causal"
-        about = {"hf": hf, "head": head, "config": HF[module] | arguments, "transformers": version("transformers")}
+        head = "seq2seq" if hf in ("t5", "bart") else "causal"
+        config = HF.get(module, {}) | arguments
+        about = {"hf": hf, "head": head, "config": config, "transformers": version("transformers")}
         return Learner(optimisation | about, updates, batch_size)
     file = file or f"learners/{module.split('.')[0]}.py"
     return Learner(optimisation | {"module": module, **arguments}, updates, batch_size, file)

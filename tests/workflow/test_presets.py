@@ -83,7 +83,9 @@ def test_the_papers_appendix_is_two_learners_swept(plans: dict[str, Plan]) -> No
     assert 0 < sum(plan.training_seconds(cell, 0) * len(cell.seeds) for cell in plan.cells.values()) / 3600 < 100
 
 
-@pytest.mark.parametrize("preset", ["critique", "scan", "robustness"])
+@pytest.mark.parametrize(
+    "preset", ["scan", *(pytest.param(name, marks=pytest.mark.long) for name in ("critique", "robustness"))]
+)
 def test_dry_runs(tmp_path: Path, preset: str) -> None:
     command = [sys.executable, "-m", "snakemake", "--snakefile", str(ROOT / "Snakefile"), "-n", "--quiet", "all"]
     command += ["--cores", "2", "--configfile", str(ROOT / f"presets/{preset}.yaml")]

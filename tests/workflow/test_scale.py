@@ -43,6 +43,7 @@ def test_the_grid_at_its_own_chunking(tmp_path: Path) -> None:
     assert seconds < 20
 
 
+@pytest.mark.long
 def test_ten_thousand_jobs(tmp_path: Path) -> None:
     """A sixth of the grid, at one job per seed and block."""
     config = PAPER | {"seeds_per_job": 1, "blocks_per_job": 1}

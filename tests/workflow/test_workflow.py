@@ -20,7 +20,9 @@ from tests.shared.workspace import ROOT
 
 ORIGINAL_ROWS = ROOT / "tests/shared/reference/original_code_lengths.jsonl"
 ROWS = [json.loads(row) for row in ORIGINAL_ROWS.read_text().splitlines()]
-ORIGINAL = [row for row in ROWS if row["learner"] in ("transformer", "transformer-joint", "cnn")]
+#: Two for a test of the way; all, of each learner whose training takes a second or two, for the long tests.
+ORIGINALS = [row for row in ROWS if row["learner"] in ("transformer", "transformer-joint", "cnn")]
+FEW = [row for row in ORIGINALS if row["task"] == "hierar-or-linear" and row["learner"] in ("transformer", "cnn")]
 CONFIG = yaml.safe_load((ROOT / "config.yaml").read_text())
 
 
@@ -39,9 +41,10 @@ def table(folder: Path, name: str) -> list[dict[str, str]]:
         return list(csv.DictReader(file))
 
 
-def test_the_workflow_gives_the_originals_numbers(tmp_path: Path) -> None:
+@pytest.mark.parametrize("originals", [FEW, pytest.param(ORIGINALS, marks=pytest.mark.long)], ids=["few", "all"])
+def test_the_workflow_gives_the_originals_numbers(tmp_path: Path, originals: list[dict[str, Any]]) -> None:
     """`protocol: released` on the CPU: blocks.csv holds the code lengths that the original code prints."""
-    learners = {f"{row['learner']}-{row['updates']}": {} for row in ORIGINAL}
+    learners = {f"{row['learner']}-{row['updates']}": {} for row in originals}
     for name in learners:
         base, updates = name.rsplit("-", 1)
         learners[name] = CONFIG["learners"][base] | {"updates": int(updates)}
@@ -54,7 +57,7 @@ def test_the_workflow_gives_the_originals_numbers(tmp_path: Path) -> None:
             "measures": ["code_length"],
             "candidates": [row["dataset"]],
         }
-        for row in ORIGINAL
+        for row in originals
     ]
     done = snakemake(tmp_path, "tables", learners=learners, experiments=experiments, protocol="released", device="cpu")
     assert done.returncode == 0, done.stderr
@@ -63,8 +66,8 @@ def test_the_workflow_gives_the_originals_numbers(tmp_path: Path) -> None:
         assert (block["adam_state"], block["rng_streams"], block["engine"]) == ("carried", "released", "fairseq")
         cell = tuple(block[key] for key in ("task", "size", "dataset", "learner", "seed"))
         found.setdefault(cell, []).append((int(block["block"]), float(block["bits"]) / int(block["n_examples"])))
-    assert len(found) == len(ORIGINAL) == 8
-    for row in ORIGINAL:
+    assert len(found) == len(originals) in (2, 8)
+    for row in originals:
         name = f"{row['learner']}-{row['updates']}"
         bits = [b for _, b in sorted(found[row["task"], str(row["size"]), row["dataset"], name, str(row["seed"])])]
         assert bits == pytest.approx(row["online_cross_entropy"], rel=1e-6)
@@ -128,7 +131,7 @@ def test_a_task_and_a_learner_of_ones_own_and_one_that_diverges(tmp_path: Path) 
     assert "rule_shares" in names + everything and "published claims" in names + everything
 
 
-@pytest.mark.parametrize("preset", ["smoke", "small"])
+@pytest.mark.parametrize("preset", ["smoke", pytest.param("small", marks=pytest.mark.long)])
 def test_presets_dry_run(tmp_path: Path, preset: str) -> None:
     done = snakemake(tmp_path, "--dry-run", **yaml.safe_load((ROOT / f"presets/{preset}.yaml").read_text()))
     assert done.returncode == 0, done.stderr
@@ -148,9 +151,9 @@ def test_random_labels_are_a_candidate_that_any_task_can_be_given(tmp_path: Path
 
 def test_ctrl_c_keeps_what_is_done_and_the_next_run_goes_on(tmp_path: Path) -> None:
     experiment = {"task": "hierar-or-linear", "learners": ["transformer"], "seeds": "1-2"}
-    config = {"experiments": [experiment], "updates": 150, "engine": "fairseq", "blocks_per_job": 4, "device": "cpu"}
+    config = {"experiments": [experiment], "updates": 80, "engine": "fairseq", "blocks_per_job": 4, "device": "cpu"}
     (tmp_path / "changed.yaml").write_text(yaml.safe_dump(config))
-    command = [sys.executable, str(ROOT / "scripts/run.py"), "--cores", "1", "--configfile", "changed.yaml"]
+    command = [sys.executable, str(ROOT / "scripts/run.py"), "tables", "--cores", "1", "--configfile", "changed.yaml"]
     run = subprocess.Popen(
         command,
         cwd=tmp_path,
@@ -197,11 +200,15 @@ def test_a_results_folder_that_cannot_be_written_is_said_so(tmp_path: Path) -> N
     assert "cannot write" in done.stderr and "Traceback" not in done.stderr
 
 
-def test_data_of_the_papers_grid_are_made_in_time(tmp_path: Path, results: Path) -> None:
+@pytest.mark.parametrize("cell", ["comp-or-mem/5", pytest.param("*/*", marks=pytest.mark.long)])
+def test_data_of_the_papers_grid_are_those_that_tests_make(cell: str, tmp_path: Path, results: Path) -> None:
     preset = yaml.safe_load((ROOT / "presets/paper.yaml").read_text())
+    if cell != "*/*":
+        task, size = cell.split("/")
+        preset["experiments"] = [preset["experiments"][0] | {"task": task, "sizes": [int(size)]}]
     done = snakemake(tmp_path, "data", **preset)
     assert done.returncode == 0, done.stderr
-    for path in (results / "data").glob("*/*/*/*"):
-        assert (tmp_path / "results" / path.relative_to(results)).read_bytes() == path.read_bytes()
-    for path in (results / "data-bin").glob("*/*/*/*"):
+    made = [path for kind in ("data", "data-bin") for path in (results / kind).glob(f"{cell}/*/*")]
+    assert len(made) >= 4 * (5 + 6)
+    for path in made:
         assert (tmp_path / "results" / path.relative_to(results)).read_bytes() == path.read_bytes()

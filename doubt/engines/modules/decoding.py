@@ -14,6 +14,7 @@ import torch
 from doubt.engines.fused.arrays.batch import EOS, PAD
 from doubt.engines.modules.inputs import Takes, Vocabulary, make_inputs
 from doubt.engines.modules.models import Models
+from doubt.engines.reference.decoding import TOGETHER
 from doubt.training import Decode, Ids
 
 #: How many of an output's last symbols are looked for earlier in it, and the least number of symbols that is guessed.
@@ -57,15 +58,22 @@ class Output:
 
 @torch.no_grad()
 def decode(model: Models, takes: Takes, vocabulary: Vocabulary, asked: Decode) -> list[list[int]]:
-    """For each source the most likely symbols, one after another, without `</s>`.
+    """For each source the most likely symbols, one after another, without `</s>`; `TOGETHER` sources in a batch.
 
     Padding is never chosen, `</s>` not before `min_len` symbols. (fairseq/sequence_generator.py with beam 1)
 
     Args:
         model: one, for each goes its own way; so its batches, and with them its bits, know of no other.
     """
-    device = model.weights.flat.device
     outputs = [Output(source, asked.max_len == 0) for source in asked.sources]
+    for start in range(0, len(outputs), TOGETHER):
+        _complete(outputs[start : start + TOGETHER], model, takes, vocabulary, asked)
+    return [output.symbols for output in outputs]
+
+
+def _complete(outputs: Sequence[Output], model: Models, takes: Takes, vocabulary: Vocabulary, asked: Decode) -> None:
+    """Decode the sources of one batch."""
+    device = model.weights.flat.device
     while waiting := [output for output in outputs if not output.ended]:
         guesses = [output.guessed(asked.max_len) for output in waiting]
         prefixes = [(EOS, *output.symbols, *guess) for output, guess in zip(waiting, guesses, strict=True)]
@@ -76,7 +84,6 @@ def decode(model: Models, takes: Takes, vocabulary: Vocabulary, asked: Decode) -
         logits[:, : asked.min_len, EOS] = -torch.inf
         for output, guess, given in zip(waiting, guesses, logits.argmax(-1).tolist(), strict=True):
             output.accept(guess, given[len(output.symbols) :], asked.max_len)
-    return [output.symbols for output in outputs]
 
 
 def _padded(rows: Sequence[Sequence[int]]) -> torch.Tensor:

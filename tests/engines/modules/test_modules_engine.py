@@ -81,34 +81,6 @@ def test_both_sides_of_a_language_model_have_symbols_of_their_own() -> None:
     assert vocabulary_of(shared).separator == 8
 
 
-@pytest.mark.parametrize("name", ["transformer.Transformer", "decoder_only.DecoderOnly", "mamba.Mamba"])
-@pytest.mark.parametrize(("least", "updates"), [(0, 0), (1, 40)])
-def test_outputs_are_those_of_going_symbol_by_symbol(name: str, least: int, updates: int) -> None:
-    learner = made.learner(name, updates, lr=1e-2)
-    each = replace(training(learner, 3), decodes=(replace(DECODE, min_len=least),))
-    models: list[torch.nn.Module] = []
-    (result,) = by_key(train_chains([[each]], CPU, keep=lambda _, model: models.append(model))).values()
-    (outputs,) = result.outputs.values()
-    vocabulary = vocabulary_of(each)
-    for source, output in zip(DECODE.sources, outputs, strict=True):
-        symbols: list[int] = []
-        while len(symbols) < DECODE.max_len:
-            if name.startswith("transformer"):
-                ids = torch.tensor([source])
-                logits = models[0](ids, torch.ones_like(ids, dtype=torch.bool), torch.tensor([[2, *symbols]]))[0, -1]
-            else:
-                joint = [vocabulary.source_ids[i] for i in source[:-1]]
-                logits = models[0](torch.tensor([[*joint, vocabulary.separator, *symbols]]))[0, -1, :8]
-            logits[1] = -torch.inf
-            if len(symbols) < least:
-                logits[2] = -torch.inf
-            symbol = int(logits.argmax())
-            if symbol == 2:
-                break
-            symbols.append(symbol)
-        assert output == symbols
-
-
 @pytest.mark.parametrize("name", LEARNERS)
 def test_an_example_is_scored_alike_alone_and_among_others(name: str) -> None:
     learner = made.learner(name, 20, lr=1e-2, **LEARNERS[name])
