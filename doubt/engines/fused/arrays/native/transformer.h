@@ -61,7 +61,7 @@ INLINE real *take_reals(Room *room, long n) { return take(room, n * sizeof(real)
 
 void linear(const real *x, const real *w, const real *bias, real *y, long rows, long out, long in, Room room);
 void linear_backward(const real *dy, const real *x, const real *w, real *dw, real *d_bias, real *dx, long rows,
-                     long out, long in, Room room);
+                     long out, long in);
 
 /* ---- Embedding: x = dropout(scale * table[id] + position) ---- */
 
@@ -77,7 +77,7 @@ typedef struct {
     const Symbols *asking, *seen;
     const real *x, *source;
     real *q, *kv, *chances, *context;
-    long largest; /* numbers in the largest example's chances of one head */
+    long most_places, most_seen; /* of an example: its rows with each of their heads, filled up; the rows they see */
 } Attended;
 void keep_attended(Attended *kept, const Symbols *asking, const Symbols *seen, long examples, long heads, long features,
                    Room *room);
