@@ -50,7 +50,7 @@ INLINE Extent extent_of(const Attended *kept, long example, long heads, long own
 /* `call`, in which sizes that are the paper's are constants: its loops are unrolled then. */
 #define WITH_USUAL_SIZES(e, call)                                                                                      \
     if (e.heads == 8 && e.own == 2) {                                                                                  \
-        e.heads = 8, e.own = 2, e.slots = 8, e.tile = 8 > LANES ? 8 : LANES;                                            \
+        e.heads = 8, e.own = 2, e.slots = 8, e.tile = 8 > LANES ? 8 : LANES;                                           \
         call;                                                                                                          \
     } else {                                                                                                           \
         call;                                                                                                          \
@@ -158,7 +158,8 @@ void attend_heads(Attended *kept, const Attention *w, const real *x, const real 
         Extent e = extent_of(kept, example, heads, own, causal);
         long start = asking->starts[example] * features;
         const real *kv = kept->kv + seen->starts[example] * 2 * features;
-        WITH_USUAL_SIZES(e, attend(e, rows + start, kv, q, chances, kept->context + start, context, keys, values, scale))
+        WITH_USUAL_SIZES(e,
+                         attend(e, rows + start, kv, q, chances, kept->context + start, context, keys, values, scale))
         q += own * e.places, chances += e.seen * e.places;
     }
     linear(kept->context, w->out, w->out_bias, y, asking->rows, features, features, room);
@@ -172,7 +173,8 @@ INLINE void attend_places_backward(const Extent *e, const real *keys, const real
     for (long j = 0; j < seen; j++) {
         vec d_chance = {0};
         for (long f = 0; f < e->own; f++)
-            d_chance += load(values + (j * e->own + f) * e->tile + part, LANES) * load(d_context + f * step + at, LANES);
+            d_chance +=
+                load(values + (j * e->own + f) * e->tile + part, LANES) * load(d_context + f * step + at, LANES);
         along += d_chance * load(chances + j * step + at, LANES);
         store(d_scores + j * step + at, d_chance, LANES);
     }
