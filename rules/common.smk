@@ -86,6 +86,10 @@ def is_dry_run():
 
 def say_what_is_stale():
     """Say which trainings are to be done and why, in words; in a process of its own, since it imports torch."""
+    nothing = PLAN.nothing_done(Path(RESULTS))
+    if nothing is not None:
+        logger.info(nothing)
+        return
     command = [sys.executable, str(Path(workflow.basedir) / "scripts/status.py"), "--why", "--configfile", "-"]
     done = subprocess.run(command, input=json.dumps(config), capture_output=True, text=True)
     logger.info(

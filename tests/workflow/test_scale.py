@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import resource
 import subprocess
 import sys
 import time
@@ -24,11 +23,13 @@ def dry_run(folder: Path, config: dict[str, Any]) -> tuple[float, float]:
     """Seconds of processor time and GB of memory that a dry run takes; other work may keep this machine busy."""
     (folder / "it.yaml").write_text(yaml.safe_dump(config))
     Plan(yaml.safe_load((ROOT / "config.yaml").read_text()) | config, folder / "results/.cache")
-    before = resource.getrusage(resource.RUSAGE_CHILDREN)
     command = [sys.executable, "-m", "snakemake", "--snakefile", str(ROOT / "Snakefile"), *DRY_RUN]
-    subprocess.run(command, cwd=folder, check=True, capture_output=True)
-    after = resource.getrusage(resource.RUSAGE_CHILDREN)
-    return after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime, after.ru_maxrss / 2**20
+    with (folder / "output.txt").open("wb") as output:
+        process = subprocess.Popen(command, cwd=folder, stdout=output, stderr=output)
+        _, status, used = os.wait4(process.pid, 0)  # of this process and its own children alone
+    process.returncode = os.waitstatus_to_exitcode(status)
+    assert process.returncode == 0, (folder / "output.txt").read_text()
+    return used.ru_utime + used.ru_stime, used.ru_maxrss / 2**20
 
 
 def n_jobs(config: dict[str, Any], cache: Path) -> int:
@@ -100,7 +101,7 @@ def test_snakemake_itself_imports_nothing_large(tmp_path: Path) -> None:
 
 def test_jobs_of_a_wanted_duration(tmp_path: Path) -> None:
     """Jobs take about as long as wanted, hold each training once, and do not depend on how many seeds there are."""
-    config = PAPER | {"seeds_per_job": None, "blocks_per_job": None, "job_minutes": 60, "engine": "fairseq"}
+    config = PAPER | {"seeds_per_job": None, "blocks_per_job": None, "job_minutes": 90, "engine": "fairseq"}
 
     def plan_of(**changed: Any) -> Plan:
         return Plan(yaml.safe_load((ROOT / "config.yaml").read_text()) | config | changed, tmp_path)
@@ -109,7 +110,7 @@ def test_jobs_of_a_wanted_duration(tmp_path: Path) -> None:
     jobs = [(cell, chunk) for cell in plan.cells.values() for chunk in plan.chunks(cell)]
     assert sum(plan.n_trainings(cell, chunk) for cell, chunk in jobs) == 128_000
     minutes = sorted(plan.seconds(cell, chunk) / 60 for cell, chunk in jobs)
-    assert minutes[-1] < 61 and minutes[len(minutes) // 4] > 25
+    assert minutes[-1] < 91 and minutes[len(minutes) // 4] > 35
     few = [experiment | {"seeds": "1-40"} for experiment in PAPER["experiments"]]
     fewer = plan_of(experiments=few)
     for cell in fewer.cells.values():

@@ -241,6 +241,13 @@ class Plan:
                 found[0] += FPA in datasets if chained else len(_dictionaries(task, cell.size, tuple(datasets)))
         return found
 
+    def nothing_done(self, results: Path) -> str | None:
+        """What there is to say of what is to be trained where nothing has been, which takes no look at any training."""
+        if any((results / "ledger").glob("*/*/*.jsonl")):
+            return None
+        n = sum(self.n_trainings(cell, chunk) for cell in self.cells.values() for chunk in self.chunks(cell))
+        return f"{n:,} trainings to do: none has been done so far."
+
     def seconds(self, cell: CellPlan, chunk: Chunk) -> float:
         """Expected seconds of a job."""
         decoded = (

@@ -27,9 +27,9 @@ STOPPED = {
 
 def why(plan: Plan, results: Path) -> list[str]:
     """What a run would train, and why, cell by cell."""
-    if not any((results / "ledger").glob("*/*/*.jsonl")):
-        n = sum(plan.n_trainings(cell, chunk) for cell in plan.cells.values() for chunk in plan.chunks(cell))
-        return [f"{n:,} trainings to do: none has been done so far."]
+    nothing = plan.nothing_done(results)
+    if nothing is not None:
+        return [nothing]
     found = list(standings(plan, results / "ledger"))
     total, missing = sum(each.total for each in found), sum(len(each.missing) for each in found)
     if not missing:
