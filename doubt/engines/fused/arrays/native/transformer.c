@@ -251,28 +251,6 @@ static size_t scratch_bytes(const Pass *pass, const Sizes *s) {
     return (of_rows + of_weights + of_tiles + of_scores) * sizeof(real) + 4096;
 }
 
-/* In sums of their own, so that none waits for another. */
-static double sum_of_squares(const real *x, long n) {
-    enum { SUMS = 4 };
-    vec sums[SUMS] = {0};
-    long i = 0;
-    for (; i + SUMS * LANES <= n; i += SUMS * LANES) UNROLLED
-        for (int j = 0; j < SUMS; j++) {
-            vec part = load(x + i + j * LANES, LANES);
-            sums[j] += part * part;
-        }
-    return sum((sums[0] + sums[1]) + (sums[2] + sums[3])) + dot(x + i, x + i, n - i);
-}
-
-/* How much the gradients of all blocks are to be multiplied by, so that their norm is `clip` at most; 0: any norm. */
-static real clipping(real *const *gradients, const long *sizes, long blocks, double clip) {
-    if (clip <= 0) return 1;
-    double squares = 0;
-    for (long b = 0; b < blocks; b++) squares += sum_of_squares(gradients[b], sizes[b]);
-    double factor = clip / (sqrt(squares) + 1e-6);
-    return factor < 1 ? (real)factor : 1;
-}
-
 /* `updates` updates of a model from number `done` on. `tables` holds pointers to each block of its weights, gradients
  * and both moments, `block_sizes` their sizes, in the order of `Weights` without what is missing there. `chosen`
  * (updates or 1, batch) are the examples of each update's batch, `chosen_step` apart; `steps` are Adam's step sizes.

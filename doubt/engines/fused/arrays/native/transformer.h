@@ -103,6 +103,8 @@ void add_and_norm_backward(const Normed *kept, const Norm *w, const Norm *d, con
 
 /* Negative log-likelihood of the targets, summed; `logits` become its gradient per example. */
 double cross_entropy(real *logits, const long *targets, long rows, long symbols, long examples);
+/* How much the gradients of all blocks are to be multiplied by, so that their norm is `clip` at most; 0: any norm. */
+real clipping(real *const *gradients, const long *sizes, long blocks, double clip);
 /* One step of fairseq's Adam along `factor * gradient`. */
 void adam_step(real *w, real *m, real *v, const real *gradient, long n, real factor, real step, real beta1, real beta2,
                real eps);
