@@ -64,7 +64,8 @@ class TransformersInC:
             kernels.bound(
                 self._weights.flat.dtype,
                 "transformer_updates",
-                *(*model, len(self._block_sizes), chosen, chosen.size(1), between, steps),
+                *model,
+                *(len(self._block_sizes), chosen, chosen.size(1), between, steps),
                 *(done, updates, *s.betas, s.eps, float(max(s.clip_norm, 0.0)), nats[row:]),
             )()
         return nats
@@ -75,8 +76,9 @@ class TransformersInC:
             self._pointers(each, row) for each in (self._weights, self._adam.first, self._adam.second)
         )
         gradients = self._pointers(self._gradients, 0)
+        given = [_addresses(each) for each in (weights, gradients)]
         blocks = [_addresses(_given(each)) for each in (weights, gradients, first, second)]
-        return [self._sizes, *map(_addresses, (self._data[row], weights, gradients)), *blocks, self._block_sizes]
+        return [self._sizes, _addresses(self._data[row]), *given, *blocks, self._block_sizes]
 
     def _of_training(self, training: Training) -> list[Tensor]:
         """What a training is trained on, as `Data` in native/transformer.c has it."""
