@@ -52,27 +52,33 @@ class TransformersInC:
         self._starts = torch.tensor([at if size else -1 for at, size in zip(starts, sizes, strict=False)])
         self._positions = sinusoids(max(longest), arguments["encoder_embed_dim"]).to(flat)
         self._data = [self._of_training(training) for training in trainings]
+        self._models = [self._of_model(row) for row in range(len(trainings))]
 
     def update(self, done: int, updates: int) -> Tensor:
         """So many updates of all models, from number `done` on; the nats of each one's last batch, (models,)."""
         nats = torch.zeros(len(self._trainings), dtype=torch.double)
-        gradients = self._pointers(self._gradients, 0)
-        for row, (training, data) in enumerate(zip(self._trainings, self._data, strict=True)):
-            weights, first, second = (
-                self._pointers(each, row) for each in (self._weights, self._adam.first, self._adam.second)
-            )
+        s, steps = self._schedule, self._step_sizes[done:]
+        for row, (training, model) in enumerate(zip(self._trainings, self._models, strict=True)):
             chosen = _chosen(training, done, updates)
             between = chosen.stride(0) if len(chosen) > 1 else 0
-            s = self._schedule
             kernels.bound(
                 self._weights.flat.dtype,
                 "transformer_updates",
-                *(self._sizes, _addresses(data), *map(_addresses, (weights, gradients))),
-                *(_addresses(_given(each)) for each in (weights, gradients, first, second)),
-                *(self._block_sizes, len(self._block_sizes), chosen, chosen.size(1), between, self._step_sizes[done:]),
+                *model,
+                *(len(self._block_sizes), chosen, chosen.size(1), between, steps),
                 *(done, updates, *s.betas, s.eps, float(max(s.clip_norm, 0.0)), nats[row:]),
             )()
         return nats
+
+    def _of_model(self, row: int) -> list[Tensor]:
+        """Where one model's data, weights, gradients and moments lie, which they do for all its updates."""
+        weights, first, second = (
+            self._pointers(each, row) for each in (self._weights, self._adam.first, self._adam.second)
+        )
+        gradients = self._pointers(self._gradients, 0)
+        given = [_addresses(each) for each in (weights, gradients)]
+        blocks = [_addresses(_given(each)) for each in (weights, gradients, first, second)]
+        return [self._sizes, _addresses(self._data[row]), *given, *blocks, self._block_sizes]
 
     def _of_training(self, training: Training) -> list[Tensor]:
         """What a training is trained on, as `Data` in native/transformer.c has it."""

@@ -91,3 +91,26 @@ void adam_step(real *w, real *m, real *v, const real *gradient, long n, real fac
     numbers a = {factor, step, beta1, beta2, eps};
     for (long i = 0; i < n; i += LANES) adam(w + i, m + i, v + i, load(gradient + i, n - i), &a, n - i);
 }
+
+/* ---- Clipping ---- */
+
+/* In sums of their own, so that none waits for another. */
+static double sum_of_squares(const real *x, long n) {
+    enum { SUMS = 4 };
+    vec sums[SUMS] = {0};
+    long i = 0;
+    for (; i + SUMS * LANES <= n; i += SUMS * LANES) UNROLLED
+        for (int j = 0; j < SUMS; j++) {
+            vec part = load(x + i + j * LANES, LANES);
+            sums[j] += part * part;
+        }
+    return sum((sums[0] + sums[1]) + (sums[2] + sums[3])) + dot(x + i, x + i, n - i);
+}
+
+real clipping(real *const *gradients, const long *sizes, long blocks, double clip) {
+    if (clip <= 0) return 1;
+    double squares = 0;
+    for (long b = 0; b < blocks; b++) squares += sum_of_squares(gradients[b], sizes[b]);
+    double factor = clip / (sqrt(squares) + 1e-6);
+    return factor < 1 ? (real)factor : 1;
+}

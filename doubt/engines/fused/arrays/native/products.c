@@ -4,6 +4,7 @@
  * Libraries are made for many rows; with few they take two to four times as long as it takes to read the matrix.
  */
 #include "products.h"
+#include "blocks.h"
 
 /* Rows of w that `multiply` fetches ahead of their use. */
 enum { AHEAD = 48 };
@@ -13,26 +14,6 @@ enum { INTO_L2 = 2 };
 enum { DEPTH = 256 };
 /* Rows of x for which copying a part of w, so that it lies in order, takes little of the time that it saves. */
 enum { MANY = 256 };
-
-/* `call`, in which N is the constant n, from 1 to ROWS. */
-#define WITH_CONSTANT(n, call)                                                                                         \
-    switch (n) {                                                                                                       \
-        CASE(1, call)                                                                                                  \
-        CASE(2, call)                                                                                                  \
-        CASE(3, call)                                                                                                  \
-        CASE(4, call)                                                                                                  \
-        CASE(5, call)                                                                                                  \
-        CASE(6, call)                                                                                                  \
-    }
-#define CASE(n, call)                                                                                                  \
-    case n: {                                                                                                          \
-        enum { N = ROWS >= n ? n : 1 };                                                                                \
-        call;                                                                                                          \
-        break;                                                                                                         \
-    }
-
-/* In how many blocks to take some rows of x: the fewest, and as even as can be, for blocks of a row or two are slow. */
-INLINE long blocks_of(long rows) { return (rows + ROWS - 1) / ROWS; }
 
 /* ---- y = x W^T + b ---- */
 

@@ -112,7 +112,7 @@ static void prepare(Pass *pass, const Data *data, uint64_t offset, Kept *layers,
                 k->after_cross = take_reals(room, n);
             }
             k->last_mask = draw(pass, side, &site, data, offset, room);
-            k->active = take_reals(room, symbols->rows * s->hidden[side]);
+            k->active = take_reals(room, active_size(symbols->rows, s->hidden[side]));
             keep_normed(&k->last_normed, symbols->rows, s->features, room);
             k->y = take_reals(room, n);
         }
@@ -198,7 +198,7 @@ static void backward(Pass *pass, int side, real *dx, real *d_source) {
         Room room = scratch;
         add_and_norm_backward(&k->last_normed, &w->last_norm, &d->last_norm, dx, k->last_mask, dx, df, rows, features);
         feed_forward_backward(df, k->after_cross, k->active, ff->w1, ff->w2, dff->w1, dff->b1, dff->w2, dff->b2,
-                              d_through, take_reals(&room, rows * (s->hidden[side] + 2 * features)), rows, features,
+                              d_through, take_reals(&room, active_size(rows, s->hidden[side])), rows, features,
                               s->hidden[side]);
         add(dx, d_through, n);
         if (side == DECODER) {
@@ -229,8 +229,7 @@ static double gradient(Pass *pass, const Data *data) {
     real *dx = take_reals(&pass->scratch, rows * features), *d_source = take_reals(&pass->scratch, of_source);
     linear(x, pass->w->out, 0, pass->logits, rows, s->symbols[DECODER], features, pass->scratch);
     double nats = cross_entropy(pass->logits, pass->targets, rows, s->symbols[DECODER], pass->examples);
-    linear_backward(pass->logits, x, pass->w->out, pass->d->out, 0, dx, rows, s->symbols[DECODER], features,
-                    pass->scratch);
+    linear_backward(pass->logits, x, pass->w->out, pass->d->out, 0, dx, rows, s->symbols[DECODER], features);
     memset(d_source, 0, of_source * sizeof(real));
     backward(pass, DECODER, dx, d_source);
     backward(pass, ENCODER, d_source, 0);
@@ -243,20 +242,13 @@ static double gradient(Pass *pass, const Data *data) {
 /* Bytes that layers take and give back, at most. */
 static size_t scratch_bytes(const Pass *pass, const Sizes *s) {
     long hidden = s->hidden[ENCODER] > s->hidden[DECODER] ? s->hidden[ENCODER] : s->hidden[DECODER],
+         heads = s->heads[ENCODER] > s->heads[DECODER] ? s->heads[ENCODER] : s->heads[DECODER],
          symbols = s->symbols[ENCODER] > s->symbols[DECODER] ? s->symbols[ENCODER] : s->symbols[DECODER],
          longest = s->longest[ENCODER] + s->longest[DECODER];
-    long of_rows = (pass->both.rows + LANES) * (hidden + symbols + 16 * s->features),
-         of_weights = (2 * s->features + symbols) * s->features, of_scores = longest * (longest + LANES);
-    return (of_rows + of_weights + of_scores) * sizeof(real) + 4096;
-}
-
-/* How much the gradients of all blocks are to be multiplied by, so that their norm is `clip` at most; 0: any norm. */
-static real clipping(real *const *gradients, const long *sizes, long blocks, double clip) {
-    if (clip <= 0) return 1;
-    double squares = 0;
-    for (long b = 0; b < blocks; b++) squares += dot(gradients[b], gradients[b], sizes[b]);
-    double factor = clip / (sqrt(squares) + 1e-6);
-    return factor < 1 ? (real)factor : 1;
+    long of_rows = (pass->both.rows + LANES) * (hidden + LANES + symbols + 20 * s->features),
+         of_weights = (2 * s->features + symbols) * s->features, of_tiles = 2 * longest * s->features * LANES,
+         of_scores = longest * (longest * 2 * heads + LANES);
+    return (of_rows + of_weights + of_tiles + of_scores) * sizeof(real) + 4096;
 }
 
 /* `updates` updates of a model from number `done` on. `tables` holds pointers to each block of its weights, gradients

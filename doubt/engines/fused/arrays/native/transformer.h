@@ -61,7 +61,7 @@ INLINE real *take_reals(Room *room, long n) { return take(room, n * sizeof(real)
 
 void linear(const real *x, const real *w, const real *bias, real *y, long rows, long out, long in, Room room);
 void linear_backward(const real *dy, const real *x, const real *w, real *dw, real *d_bias, real *dx, long rows,
-                     long out, long in, Room room);
+                     long out, long in);
 
 /* ---- Embedding: x = dropout(scale * table[id] + position) ---- */
 
@@ -77,7 +77,7 @@ typedef struct {
     const Symbols *asking, *seen;
     const real *x, *source;
     real *q, *kv, *chances, *context;
-    long largest; /* numbers in the largest example's chances of one head */
+    long most_places, most_seen; /* of an example: its rows with each of their heads, filled up; the rows they see */
 } Attended;
 void keep_attended(Attended *kept, const Symbols *asking, const Symbols *seen, long examples, long heads, long features,
                    Room *room);
@@ -103,6 +103,8 @@ void add_and_norm_backward(const Normed *kept, const Norm *w, const Norm *d, con
 
 /* Negative log-likelihood of the targets, summed; `logits` become its gradient per example. */
 double cross_entropy(real *logits, const long *targets, long rows, long symbols, long examples);
+/* How much the gradients of all blocks are to be multiplied by, so that their norm is `clip` at most; 0: any norm. */
+real clipping(real *const *gradients, const long *sizes, long blocks, double clip);
 /* One step of fairseq's Adam along `factor * gradient`. */
 void adam_step(real *w, real *m, real *v, const real *gradient, long n, real factor, real step, real beta1, real beta2,
                real eps);
