@@ -13,6 +13,7 @@ from doubt.workflow.planning.options import plan_of
 from doubt.workflow.planning.plan import Plan
 from tests.shared.workspace import ROOT
 
+pytestmark = pytest.mark.xdist_group("presets")  # one worker makes the plans
 CRITIQUES = {
     *("oddone-or-linear", "oddone-or-linear-pcfg", "compo2", "compo2-constant-prop", "compo2-2funcs-constant-prop"),
     *(f"oddone-or-hierar-mirr-{way}{paren}" for way in ("pcfg", "cofr") for paren in ("", "-paren")),
