@@ -197,3 +197,15 @@ def test_resolved_learners_are_remembered(tmp_path: Path, monkeypatch: pytest.Mo
     first = Plan(content, tmp_path).learners
     monkeypatch.setattr("subprocess.run", None)  # a second resolution would call it
     assert Plan(content, tmp_path).learners == first
+
+
+def test_a_learner_may_import_a_package_that_pythonpath_leads_to(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "packages").mkdir()
+    (tmp_path / "packages/widths_of_mine.py").write_text("WIDTH = 16\n")
+    bag = (ROOT / "tests/shared/learners/bag.py").read_text()
+    (tmp_path / "mine.py").write_text(bag.replace("\nfrom torch", "\nimport widths_of_mine\nfrom torch", 1))
+    content = GOOD | {"learners": {"cnn": {"module": str(tmp_path / "mine.py")}}}
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path / "packages"))
+    assert Plan(content, tmp_path).engine("cnn") == "modules"

@@ -63,7 +63,8 @@ def resolved_learners(config: Config, tasks: Mapping[str, Task], cache: Path) ->
     known = cache / f"{key}.json"
     if not known.exists():
         command = [sys.executable, "-m", "doubt.learners.resolution"]
-        environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+        path = os.pathsep.join(filter(None, [str(ROOT), os.environ.get("PYTHONPATH")]))
+        environment = {**os.environ, "PYTHONPATH": path}
         done = subprocess.run(command, input=text, capture_output=True, text=True, env=environment, check=False)
         if done.returncode != 0:
             raise UserError(f"the configuration is wrong:\n  learners: {done.stderr.strip().splitlines()[-1]}")
