@@ -20,12 +20,9 @@ import yaml
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from doubt.errors import exit_on_user_error
-from doubt.report.provenance import read_provenance
-from doubt.report.rebuild import rebuild
 from doubt.workflow.planning.options import add_config_options, content_of
 from doubt.workflow.planning.plan import Plan
 from doubt.workflow.standing.archive import pack, unpack
-from doubt.workflow.standing.measured import narrowed
 
 
 def main() -> None:
@@ -49,6 +46,8 @@ def main() -> None:
         archive = arguments.output or arguments.results / "doubt-archive.tar.gz"
         plan = Plan(content, arguments.results / ".cache")
         if arguments.measured:
+            from doubt.workflow.standing.measured import narrowed  # slow to import: torch
+
             found = narrowed(content, plan, arguments.results / "ledger")
             print("".join(f"left out: {each}\n" for each in found.missing), end="", file=sys.stderr)
             content, plan = found.content, Plan(found.content, arguments.results / ".cache")
@@ -59,6 +58,9 @@ def main() -> None:
         if by_others:
             print(f"Measured by other code than this, and taken as they are: {', '.join(by_others)}.")
         if arguments.command == "rebuild":
+            from doubt.report.provenance import read_provenance  # slow to import: figures, statistics, torch
+            from doubt.report.rebuild import rebuild
+
             content = yaml.safe_load(config.read_text(encoding="utf-8"))
             made = config.parent / "tables/provenance.json"
             plan = Plan(content, arguments.results / ".cache")

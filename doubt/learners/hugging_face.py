@@ -11,7 +11,6 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import torch
 import transformers
 from transformers import CONFIG_MAPPING, AutoConfig, PretrainedConfig
 from transformers.models.auto.modeling_auto import (
@@ -24,9 +23,8 @@ from transformers.models.auto.modeling_auto import (
 from doubt.engines.modules import hugging_face
 from doubt.engines.modules.loading import said
 from doubt.errors import UserError, nearest
+from doubt.learners.sizes import too_large
 
-#: More weights than this are refused: a measurement trains hundreds of models.
-MOST_WEIGHTS = 50_000_000
 #: Keys of a configuration that are set here and not by a user; besides every id of a special symbol.
 OURS = {"vocab_size", "attn_implementation", "dtype", "torch_dtype", *hugging_face.SET_HERE, "is_encoder_decoder"}
 #: Files that hold a pretrained model's weights.
@@ -112,16 +110,11 @@ def _keys(kind: type) -> list[str]:
 def _check_size(hf: str, config: PretrainedConfig, head: str) -> None:
     """Count the weights without making them."""
     try:
-        with torch.device("meta"):
-            module = hugging_face.make(config, head == "causal")
+        fault = too_large(lambda: hugging_face.make(config, head == "causal"))
     except Exception as error:
         raise UserError(f"hf {hf!r} cannot be built: {said(error)}") from error
-    weights = sum(weight.numel() for weight in module.parameters())
-    if weights > MOST_WEIGHTS:
-        raise UserError(
-            f"hf {hf!r} would have {weights:,} weights, more than {MOST_WEIGHTS:,}; give smaller sizes "
-            f"({', '.join(_sizes(config))})"
-        )
+    if fault is not None:
+        raise UserError(f"hf {hf!r} {fault} ({', '.join(_sizes(config))})")
 
 
 def _sizes(config: PretrainedConfig) -> list[str]:

@@ -1,7 +1,4 @@
-"""A module is tried out on a made-up batch before anything is trained: what would give wrong numbers is refused.
-
-Each fault is one sentence.
-"""
+"""A module is tried out on a made-up batch before anything is trained: what would give wrong numbers is refused."""
 
 from __future__ import annotations
 
@@ -26,6 +23,7 @@ from doubt.engines.modules.models import Maker
 from doubt.engines.modules.sites import Dropout
 from doubt.errors import UserError
 from doubt.learners.made_up import EXAMPLES, VOCABULARY, inputs_of, timed_training
+from doubt.learners.sizes import too_large
 from doubt.learners.tried import TriedOut
 from doubt.training import Example, Learner
 
@@ -68,6 +66,8 @@ class _Trial:
         self.file = str(learner.user_dir)
         self.builder = Builder(learner)
         self.vocabulary = VOCABULARY
+        if (fault := self._too_large()) is not None:
+            raise self.fault(fault)
         try:
             self.module = self.builder.module(self.vocabulary, seed=1)
         except UserError:
@@ -82,6 +82,12 @@ class _Trial:
             raise self.fault("has no weight to train")
         self.maker = Maker(self.builder, self.vocabulary, CPU)
         self.model = self.maker.of_module(self.module)
+
+    def _too_large(self) -> str | None:
+        try:
+            return too_large(lambda: self.builder.module(self.vocabulary, seed=1))
+        except Exception:
+            return None  # what is wrong with it, if it is not its looking at values, is found out when it is built
 
     def check(self, longest: tuple[int, int]) -> list[str]:
         """All checks but that of training together, in an order in which no message hides a better one."""

@@ -31,7 +31,11 @@ def rows(*flags: str) -> list[dict[str, Any]]:
 
 @pytest.fixture(scope="module")
 def measured() -> dict[str, dict[str, Any]]:
-    return {row["learner"]: row for row in rows("--learner", "lstm", "transformer", "--seeds", "2")}
+    found = rows("--learner", "lstm", "transformer", "--seeds", "1", "2")
+    assert [(row["learner"], row["seeds"]) for row in found] == [
+        (n, s) for n in ("lstm", "transformer") for s in (1, 2)
+    ]
+    return {row["learner"]: row for row in found if row["seeds"] == 2}
 
 
 def test_it_prints_a_row_per_learner(measured: dict[str, dict[str, Any]]) -> None:

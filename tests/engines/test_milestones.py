@@ -48,7 +48,11 @@ def asked(cell: Cell) -> Iterator[Training]:
         yield from chain
 
 
-ENGINES = [("fairseq", "transformer"), ("fairseq", "cnn"), ("fused", "transformer")]
+ENGINES = [
+    ("fairseq", "transformer"),
+    pytest.param("fairseq", "cnn", marks=pytest.mark.long),
+    ("fused", "transformer"),
+]
 
 
 @pytest.mark.parametrize(("engine", "learner"), ENGINES)

@@ -41,6 +41,8 @@ def test_commands_name_what_there_is(page: Path) -> None:
     targets = re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(encoding="utf-8"), re.MULTILINE)
     for target in re.findall(r"(?:^ {4}|`)make ([a-z-]+)", text, re.MULTILINE):
         assert target in targets, target
+    outside = re.findall(r"^ {4}(?:python|snakemake) .*", text, re.MULTILINE)
+    assert not outside, "these are in .venv/bin"
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda path: path.name)

@@ -23,7 +23,7 @@ from doubt.workflow.planning import command_line
 from doubt.workflow.planning.config import read_config
 from doubt.workflow.planning.plan import Plan
 from tests.shared.made_up import write_cells
-from tests.shared.workspace import EXPERIMENT, SMALL, Workspace
+from tests.shared.workspace import EXPERIMENT, ROOT, SMALL, Workspace
 
 GOOD: dict[str, Any] = {
     "learners": {"cnn": {"arch": "fconv"}},
@@ -131,6 +131,7 @@ def test_seed_0_is_a_seed(tmp_path: Path) -> None:
     experiment = EXPERIMENT | {"seeds": "0-1", "measures": ["fpa"]}
     config = SMALL | {"engine": "fused", "seeds_per_job": 2, "experiments": [experiment]}
     workspace = Workspace(tmp_path / "it", config)
+    workspace.code = ROOT  # whose kernels are compiled already
     workspace.run("results/runs/hierar-or-linear/4/transformer.jsonl")
     assert [row["seed"] for row in workspace.rows()] == [0, 1]
 

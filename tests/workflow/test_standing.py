@@ -87,6 +87,14 @@ def test_why(ours: Workspace) -> None:
     assert sentence in ours.output()
 
 
+def test_a_learner_that_is_added_leaves_nothing_to_do_for_the_others(ours: Workspace) -> None:
+    experiment = EXPERIMENT | {"seeds": 1, "learners": ["transformer", "added"], "measures": ["fpa", "code_length"]}
+    ours.configure(ONE_SEED | {"learners": {"added": {"module": "s4d"}}, "experiments": [experiment]})
+    text = why(ours)
+    assert "7 of 14 trainings to do, 7 are in the ledger" in text
+    assert f"{CELL.replace('transformer', 'added')}: 7 of 7: not trained so far" in text and f"{CELL}:" not in text
+
+
 def test_why_of_a_new_candidate(tmp_path: Path) -> None:
     workspace = Workspace(
         tmp_path / "it", SMALL | {"experiments": [EXPERIMENT | {"seeds": 1, "candidates": ["hierar"]}]}

@@ -41,6 +41,11 @@ def test_it_goes_on_in_steps_where_it_is_not_sure_and_stops_at_the_most(tmp_path
     assert len(workspace.records()) == before + 1
 
 
+@pytest.fixture(scope="module")
+def cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("cache")
+
+
 def plan_of(cache: Path, *experiments: dict[str, Any]) -> Plan:
     learners = {"cnn": {"arch": "fconv"}}
     basis = {"task": "add-or-mul", "sizes": [5], "learners": ["cnn"]}
@@ -61,17 +66,17 @@ def plan_of(cache: Path, *experiments: dict[str, Any]) -> Plan:
         ([{"seeds": "1-4"}, {"seeds": STEPS}], "give all of its seeds in one way"),
     ],
 )
-def test_steps_that_cannot_be_are_refused(tmp_path: Path, experiments: list[dict[str, Any]], complaint: str) -> None:
+def test_steps_that_cannot_be_are_refused(cache: Path, experiments: list[dict[str, Any]], complaint: str) -> None:
     with pytest.raises(UserError, match=complaint):
-        plan_of(tmp_path, *experiments)
+        plan_of(cache, *experiments)
 
 
-def test_jobs_keep_steps_apart_and_rules_are_decided_by_code_length_where_it_is_taken(tmp_path: Path) -> None:
-    plan = plan_of(tmp_path, {"seeds": {"from": 3, "at_most": 10, "until": "sure"}})
+def test_jobs_keep_steps_apart_and_rules_are_decided_by_code_length_where_it_is_taken(cache: Path) -> None:
+    plan = plan_of(cache, {"seeds": {"from": 3, "at_most": 10, "until": "sure"}})
     cell = plan.cell("add-or-mul", 5, "cnn")
     ends = {chunk.seeds[-1] for chunk in plan.chunks(cell)}
     assert {3, 6, 10} <= ends
     assert {seed for chunk in plan.trained(cell, 6) for seed in chunk.seeds} == set(range(1, 7))
     assert plan.rules_in_doubt(cell) == ("code_length", ["add", "mul", "mem"])
-    by_fpa = plan_of(tmp_path, {"seeds": STEPS, "measures": ["fpa"]})
+    by_fpa = plan_of(cache, {"seeds": STEPS, "measures": ["fpa"]})
     assert by_fpa.rules_in_doubt(by_fpa.cell("add-or-mul", 5, "cnn")) == ("fpa", ["add", "mul", "mem"])

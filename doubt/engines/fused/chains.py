@@ -17,8 +17,9 @@ import torch
 
 from doubt.engines.fused.arrays.batch import Shape
 from doubt.engines.fused.arrays.parameters import Parameters
+from doubt.engines.fused.failures import Failures, of_device
 from doubt.engines.fused.optimisation import Adam
-from doubt.engines.fused.state import Saver
+from doubt.engines.fused.state import Saved, Saver
 from doubt.engines.reference.engine import device_name
 from doubt.engines.under_way import say
 from doubt.training import Result, Seen, Training
@@ -84,6 +85,7 @@ class Engine(ABC, Generic[Lockstep]):
     def __init__(self, device: torch.device, saver: Saver, keep: Keep | None) -> None:
         self.device, self.saver, self.keep = device, saver, keep
         self.waiting: list[Link] = []
+        self.failures = Failures()
 
     @abstractmethod
     def kind(self, training: Training) -> Hashable:
@@ -114,14 +116,17 @@ class Engine(ABC, Generic[Lockstep]):
         links = [Link(chain) for chain in chains]
         new = {link.training.key: link for link in links}
         with self.saver.listening():
-            for lockstep, begun in self._resumed(links):
+            for begun, saved in self._resumed(links):
                 for link in begun:
                     del new[link.chain[0].key]
                     yield from link.finished
-                yield from self._yield(self._run(lockstep, begun))
+                yield from self._lockstep(begun, self.shape(begun[0].training), saved)
+                self.saver.forget()
             self.waiting += new.values()
             while self.waiting:
-                yield from self._yield(self._lockstep(*self._next_group()))
+                yield from self._lockstep(*self._next_group())
+                self.saver.forget()
+        self.failures.tell()
 
     def _next_group(self) -> tuple[list[Link], Shape]:
         """Waiting links that can share a lockstep, the furthest in their chains first: moments need not wait long."""
@@ -132,28 +137,44 @@ class Engine(ABC, Generic[Lockstep]):
         most = self.together(group[0].training, shape)
         return group[: -(-len(group) // -(-len(group) // most))], shape
 
-    def _lockstep(self, links: list[Link], shape: Shape) -> list[tuple[Link, Result]]:
-        """Train links together; in halves if memory does not suffice."""
+    def _lockstep(self, links: list[Link], shape: Shape, saved: Saved | None = None) -> Iterator[Result]:
+        """Train links together; in halves if memory does not suffice. Where the device fails, others go on."""
         self.waiting = [link for link in self.waiting if not any(link is each for each in links)]
         try:
-            return self._run(self._begin(links, shape), links)
-        except torch.OutOfMemoryError:
-            if len(links) == 1:
+            results = self._run(self._begin(links, shape, saved), links)
+        except RuntimeError as error:
+            if not of_device(error):
                 raise
-        half = len(links) // 2
-        return [*self._lockstep(links[:half], shape), *self._lockstep(links[half:], shape)]
+            halved = isinstance(error, torch.OutOfMemoryError) and len(links) > 1
+            if not halved:
+                self.saver.leave()
+                self.failures.add([link.training for link in links], error, self.device)
+                return
+        else:
+            yield from results
+            return
+        half = len(links) // 2  # out of the handler, which holds on to the memory
+        for part in (slice(None, half), slice(half, None)):
+            yield from self._lockstep(links[part], shape, saved and saved.of(part))
 
-    def _begin(self, links: list[Link], shape: Shape) -> Lockstep:
-        """A lockstep at its first update, with the moments that its links bring."""
+    def _begin(self, links: list[Link], shape: Shape, saved: Saved | None) -> Lockstep:
+        """A lockstep at its first update, with the moments that its links bring, or where it was saved."""
         lockstep = self.start([link.training for link in links], shape, links[0].steps)
         for row, place in enumerate(lockstep.rows):
             moments = links[place].moments
             if moments is not None:
                 lockstep.adam.first.put(row, moments[0], 0)
                 lockstep.adam.second.put(row, moments[1], 0)
+        if saved is not None:
+            ours = {"weights": lockstep.weights, "first": lockstep.adam.first, "second": lockstep.adam.second}
+            saved.into(ours, lockstep.rows)
+            numbers = saved.state["numbers"]
+            lockstep.jump(numbers["done"])
+            lockstep.seconds = numbers["seconds"] * len(links) / len(saved.state["keys"])
+            lockstep.stopped = [numbers["stopped"][row] for row in saved.rows]
         return lockstep
 
-    def _run(self, lockstep: Lockstep, links: list[Link]) -> list[tuple[Link, Result]]:
+    def _run(self, lockstep: Lockstep, links: list[Link]) -> list[Result]:
         """Do all updates of a lockstep, with a look at each milestone, then score and decode."""
         started = time.monotonic() - lockstep.seconds
         milestones = {update for link in links for update in link.training.milestones}
@@ -177,7 +198,7 @@ class Engine(ABC, Generic[Lockstep]):
                 moments = lockstep.adam.first.select([row]), lockstep.adam.second.select([row])
                 steps = link.steps + link.training.learner.updates
                 self.waiting.append(Link(link.chain, link.place + 1, moments, steps, [*link.finished, result]))
-        return list(zip(links, results, strict=True))
+        return results
 
     def _look(self, lockstep: Lockstep, links: list[Link]) -> None:
         """Score and decode what is asked for at this milestone."""
@@ -198,12 +219,6 @@ class Engine(ABC, Generic[Lockstep]):
             result.torch, result.device, result.host = str(torch.__version__), device_name(self.device), platform.node()
             results.append(result)
         return results
-
-    def _yield(self, done: list[tuple[Link, Result]]) -> Iterator[Result]:
-        """Hand out results; once the last has been taken, the lockstep's saved state is of no use any more."""
-        for _, result in done:
-            yield result
-        self.saver.forget()
 
     def _save(self, lockstep: Lockstep, links: list[Link]) -> None:
         """Save a lockstep; if the process must end, save the waiting links of begun chains too, and end it."""
@@ -227,8 +242,8 @@ class Engine(ABC, Generic[Lockstep]):
                     self.saver.save([link.training], [link.finished], tensors, numbers)
         self.saver.termination.end_if_told()
 
-    def _resumed(self, links: list[Link]) -> Iterator[tuple[Lockstep, list[Link]]]:
-        """Locksteps that had been begun, with those of their models that are still asked for.
+    def _resumed(self, links: list[Link]) -> Iterator[tuple[list[Link], Saved]]:
+        """Links whose locksteps had been begun, as far as they are still asked for, and where they were saved.
 
         One that has passed a milestone at which more is asked now than was seen then begins anew.
         """
@@ -247,14 +262,4 @@ class Engine(ABC, Generic[Lockstep]):
             if not begun:
                 continue
             self.saver.take(path)
-            lockstep = self._begin(begun, self.shape(begun[0].training))
-            ours = {"weights": lockstep.weights, "first": lockstep.adam.first, "second": lockstep.adam.second}
-            for name, flat in state["tensors"].items():
-                saved = ours[name].like(len(state["keys"]))
-                saved.flat.copy_(flat)
-                for row, place in enumerate(lockstep.rows):
-                    ours[name].put(row, saved, rows[place])
-            lockstep.jump(numbers["done"])
-            lockstep.seconds = numbers["seconds"] * len(rows) / len(state["keys"])
-            lockstep.stopped = [numbers["stopped"][row] for row in rows]
-            yield lockstep, begun
+            yield begun, Saved(state, rows)

@@ -21,6 +21,7 @@ from doubt.engines.fused.arrays.parameters import Parameters
 from doubt.engines.fused.learners.architectures import ARCHITECTURES
 from doubt.engines.fused.learners.transformer_in_c import TransformersInC
 from doubt.engines.fused.optimisation import Adam, Schedule, nll
+from doubt.engines.fused.recording import Recorded
 from doubt.engines.reference.models import build_model
 from doubt.engines.reference.randomness import drawn_places, seed_everything
 from doubt.training import Learner, Training
@@ -29,8 +30,6 @@ from doubt.training import Learner, Training
 CHECK_EVERY = 100
 #: Seconds that a call of C takes at most, if more than an update: after it, states are saved and signals heard.
 CALL_SECONDS = 0.5
-#: Updates before a GPU's work is recorded once and then replayed; libraries set themselves up in the first ones.
-WARM_UP = 3
 
 
 def dictionaries_of(training: Training) -> tuple[Dictionary, Dictionary]:
@@ -111,7 +110,7 @@ class Lockstep:
         keys = [training.key for training in trainings]
         self._masks = DropoutMasks(self._architecture.sites(learner, shape), keys, self._batch.places, device)
         self._counter = torch.zeros(1, dtype=torch.long, device=device)
-        self._graph: torch.cuda.CUDAGraph | None = None
+        self._recorded = Recorded(self._update, device)
 
     def update(self) -> None:
         """Update all models once; in C as often as nobody wants to look at them."""
@@ -121,15 +120,8 @@ class Lockstep:
         elif self._drawn is not None:
             self._draw(self._drawn)
             self._update()
-        elif self._graph is not None:
-            self._graph.replay()
-        elif self._counter.is_cuda and self.done >= WARM_UP:
-            self._graph = torch.cuda.CUDAGraph()
-            with torch.cuda.graph(self._graph):
-                self._update()
-            self._graph.replay()  # recording does not execute
         else:
-            self._update()
+            self._recorded()
         self.done += n
         if (self.done - 1) % CHECK_EVERY == 0:
             self._stop(self._nats.isfinite())

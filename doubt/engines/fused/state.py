@@ -7,7 +7,7 @@ import sys
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +19,26 @@ from doubt.training import Result, Training, digest
 
 #: Seconds between two saves of a lockstep.
 SAVE_EVERY = 120.0
+
+
+@dataclass(frozen=True)
+class Saved:
+    """Some rows of a lockstep's saved state, in the order of the trainings that go on from them."""
+
+    state: dict[str, Any]
+    rows: list[int]
+
+    def of(self, part: slice) -> Saved:
+        """The rows of some of the trainings."""
+        return Saved(self.state, self.rows[part])
+
+    def into(self, tensors: dict[str, Parameters], places: Sequence[int]) -> None:
+        """Load weights and moments; `places` says for each model of the lockstep which of the trainings it does."""
+        for name, flat in self.state["tensors"].items():
+            saved = tensors[name].like(len(self.state["keys"]))
+            saved.flat.copy_(flat)
+            for row, place in enumerate(places):
+                tensors[name].put(row, saved, self.rows[place])
 
 
 class Saver:
@@ -79,6 +99,11 @@ class Saver:
         """Remove the states that have been written or taken up: all their results are out."""
         for path in self._written | self._taken:
             path.unlink(missing_ok=True)
+        self._written.clear()
+        self._taken.clear()
+
+    def leave(self) -> None:
+        """Leave the states that have been written or taken up to a later process."""
         self._written.clear()
         self._taken.clear()
 

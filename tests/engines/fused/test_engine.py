@@ -224,31 +224,6 @@ def test_states_of_other_trainings_are_left_alone(tmp_path: Path, monkeypatch: p
     assert list(tmp_path.iterdir()) == states
 
 
-def test_out_of_memory_splits_further(monkeypatch: pytest.MonkeyPatch) -> None:
-    learner = sides.learner("transformer", updates=20)
-    trainings = grid(learner, range(1, 6))
-    whole = by_key(train_many(trainings, CPU))
-    start = Lockstep.__init__
-
-    def small_memory(self: Lockstep, group: Sequence[Training], *arguments: object) -> None:
-        if len(group) > 2:
-            raise torch.OutOfMemoryError("as on a GPU that others use too")
-        start(self, group, *arguments)  # type: ignore[arg-type]
-
-    monkeypatch.setattr(Lockstep, "__init__", small_memory)
-    split = by_key(train_many(trainings, CPU))
-    assert all(same(split[key], whole[key]) for key in whole)
-
-
-def test_a_single_training_that_does_not_fit_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
-    def no_memory(self: Lockstep, *arguments: object) -> None:
-        raise torch.OutOfMemoryError("none left")
-
-    monkeypatch.setattr(Lockstep, "__init__", no_memory)
-    with pytest.raises(torch.OutOfMemoryError, match="none left"):
-        list(train_many(grid(sides.learner("transformer"), [1]), CPU))
-
-
 def test_seconds_are_shared_out() -> None:
     learner = sides.learner("transformer", updates=20)
     started = time.monotonic()

@@ -172,6 +172,9 @@ def test_large_weights_of_a_single_model(
 @pytest.mark.parametrize(
     "one", [examples("aaaaa>bbbbbbbbbb"), examples("abbab>a", "babba>b", "aabaa>b", "b>aabab")], ids=["1", "4"]
 )
+@pytest.mark.parametrize(
+    "dtype", [torch.float32, pytest.param(torch.float64, marks=pytest.mark.long)], ids=str, indirect=True
+)
 def test_learners_in_their_real_size(
     name: str, one: tuple[Example, ...], dtype: torch.dtype, learner_of: Callable[..., Learner]
 ) -> None:

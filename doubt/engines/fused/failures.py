@@ -1,0 +1,60 @@
+"""A device that fails in one lockstep: the others go on, and the end says what was not done."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+
+from doubt.errors import UserError
+from doubt.training import Training
+
+#: How the messages of a GPU's libraries begin, which torch raises as plain `RuntimeError`.
+LIBRARIES = ("CUDA", "cuBLAS", "CUBLAS", "cuDNN", "CUDNN", "cuSOLVER", "NVRTC", "nvrtc")
+
+
+def of_device(error: RuntimeError) -> bool:
+    """Whether an error says that a device failed, not that the code is wrong."""
+    return isinstance(error, torch.AcceleratorError | torch.OutOfMemoryError) or str(error).startswith(LIBRARIES)
+
+
+def computes(device: torch.device) -> bool:
+    """Whether a device still computes: after some errors nothing more can be had from it in this process."""
+    try:
+        return bool(torch.ones(1, device=device).item())
+    except RuntimeError:
+        return False
+
+
+class Failures:
+    """The trainings whose locksteps failed, and how."""
+
+    def __init__(self) -> None:
+        self._trainings: list[Training] = []
+        self._how: list[str] = []
+
+    def add(self, trainings: Sequence[Training], error: RuntimeError, device: torch.device) -> None:
+        """Note a failure.
+
+        Raises:
+            UserError: the device computes no more.
+        """
+        self._trainings += trainings
+        self._how.append(str(error).strip().splitlines()[0])
+        if not computes(device):
+            self.tell()
+
+    def tell(self) -> None:
+        """Say what was not done, if anything.
+
+        Raises:
+            UserError: some lockstep failed.
+        """
+        if self._trainings:
+            seeds = sorted({training.seed for training in self._trainings})
+            how = "; ".join(dict.fromkeys(self._how))
+            raise UserError(
+                f"the device failed ({how}), so {len(self._trainings)} trainings were not done (seeds "
+                f"{', '.join(map(str, seeds))}); what else was trained is kept. Run again: they go on from where they "
+                "were last saved"
+            )

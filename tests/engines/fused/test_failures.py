@@ -1,0 +1,154 @@
+"""Devices that fail in one lockstep, or cannot record an update: what is finished is kept, the rest goes on."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+import side_by_side as sides
+import torch
+from side_by_side import CPU
+from test_engine import by_key, grid, killed, same
+
+from doubt.engines.fused import engine, failures
+from doubt.engines.fused.engine import train_many
+from doubt.engines.fused.lockstep import Lockstep
+from doubt.engines.fused.recording import WARM_UP, Recorded
+from doubt.errors import UserError
+from doubt.training import Result
+
+CUDA = torch.device("cuda")
+BROKEN = torch.AcceleratorError("CUDA error: an illegal memory access was encountered\nCompile with ...")
+
+
+@pytest.fixture
+def little_memory(monkeypatch: pytest.MonkeyPatch) -> None:
+    start = Lockstep.__init__
+
+    def small_memory(self: Lockstep, group: list[object], *arguments: object) -> None:
+        if len(group) > 2:
+            raise torch.OutOfMemoryError("as on a GPU that others use too")
+        start(self, group, *arguments)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(Lockstep, "__init__", small_memory)
+
+
+def test_out_of_memory_splits_further(request: pytest.FixtureRequest) -> None:
+    trainings = grid(sides.learner("transformer", updates=20), range(1, 6))
+    whole = by_key(train_many(trainings, CPU))
+    request.getfixturevalue("little_memory")
+    split = by_key(train_many(trainings, CPU))
+    assert all(same(split[key], whole[key]) for key in whole)
+
+
+def test_what_was_saved_splits_further(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest
+) -> None:
+    trainings = grid(sides.learner("transformer", updates=20), range(1, 3))
+    monkeypatch.setattr(engine._Fused, "together", lambda *about: 6)
+    whole = by_key(train_many(trainings, CPU))
+    assert not killed([[each] for each in trainings], tmp_path, 15, monkeypatch)
+    request.getfixturevalue("little_memory")
+    begun, jump = [], Lockstep.jump
+    monkeypatch.setattr(Lockstep, "jump", lambda self, done: (begun.append(done), jump(self, done))[1])
+    split = by_key(train_many(trainings, CPU, state_folder=tmp_path))
+    assert begun == [15] * 4  # of 6 trainings: 3 and 3, then 1 and 2 twice
+    assert all(same(split[key], whole[key]) for key in whole)
+
+
+@pytest.mark.parametrize("alive", [True, False])
+def test_a_lockstep_that_fails_loses_nothing(alive: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    trainings = grid(sides.learner("transformer", updates=20), (1, 2, 3))
+    monkeypatch.setattr(engine._Fused, "together", lambda *about: 3)
+    whole = by_key(train_many(trainings, CPU))
+    monkeypatch.setattr("doubt.engines.fused.lockstep.CALL_SECONDS", 0.0)  # an update a call
+    monkeypatch.setattr("doubt.engines.fused.state.SAVE_EVERY", 0)
+    update = Lockstep.update
+
+    def fails_once(self: Lockstep) -> None:
+        if self.trainings[0].seed == 2 and self.done == 12:
+            raise BROKEN
+        update(self)
+
+    monkeypatch.setattr(failures, "computes", lambda device: alive)
+    results: list[Result] = []
+    saying = (
+        r"failed \(CUDA error: an illegal memory access was encountered\), so 3 trainings were not done \(seeds 2\)"
+    )
+    with monkeypatch.context() as patch:
+        patch.setattr(Lockstep, "update", fails_once)
+        with pytest.raises(UserError, match=saying):
+            results.extend(train_many(trainings, CPU, state_folder=tmp_path))  # those before the error
+    assert [result.key for result in results] == [
+        each.key for each in trainings if each.seed in ((1, 3) if alive else (1,))
+    ]
+    missing = [each for each in trainings if each.key not in by_key(iter(results))]
+    begun, jump = [], Lockstep.jump
+    monkeypatch.setattr(Lockstep, "jump", lambda self, done: (begun.append(done), jump(self, done))[1])
+    results += train_many(missing, CPU, state_folder=tmp_path)
+    assert begun == [12]
+    assert all(same(result, whole[result.key]) for result in results) and len(results) == len(whole)
+
+
+def test_a_single_training_that_does_not_fit_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    def no_memory(self: Lockstep, *arguments: object) -> None:
+        raise torch.OutOfMemoryError("none left")
+
+    monkeypatch.setattr(Lockstep, "__init__", no_memory)
+    with pytest.raises(UserError, match=r"the device failed \(none left\), so 3 trainings were not done \(seeds 1\)"):
+        list(train_many(grid(sides.learner("transformer"), [1]), CPU))
+
+
+def test_what_is_wrong_with_the_code_is_raised_as_it_is(monkeypatch: pytest.MonkeyPatch) -> None:
+    def wrong(self: Lockstep) -> None:
+        raise RuntimeError("The size of tensor a (3) must match the size of tensor b (4)")
+
+    monkeypatch.setattr(Lockstep, "update", wrong)
+    with pytest.raises(RuntimeError, match="must match the size"):
+        list(train_many(grid(sides.learner("transformer"), [1]), CPU))
+
+
+class Graph:
+    """Stands for a CUDA graph: what is called while it records is not executed but replayed."""
+
+    def __init__(self, calls: list[str], error: Exception | None) -> None:
+        self.calls, self.error = calls, error
+
+    @contextmanager
+    def recording(self) -> Iterator[None]:
+        n = len(self.calls)
+        yield
+        del self.calls[n:]
+        if self.error is not None:
+            raise self.error
+
+    def replay(self) -> None:
+        self.calls.append("replayed")
+
+
+def recorded(monkeypatch: pytest.MonkeyPatch, device: torch.device, error: Exception | None = None) -> list[str]:
+    calls: list[str] = []
+    monkeypatch.setattr(torch.cuda, "CUDAGraph", lambda: Graph(calls, error))
+    monkeypatch.setattr(torch.cuda, "graph", lambda graph: graph.recording())
+    update = Recorded(lambda: calls.append("called"), device)
+    for _ in range(WARM_UP + 3):
+        update()
+    return calls
+
+
+def test_updates_are_recorded_on_a_gpu_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert recorded(monkeypatch, CUDA) == ["called"] * WARM_UP + ["replayed"] * 3
+    assert recorded(monkeypatch, CPU) == ["called"] * (WARM_UP + 3)
+
+
+def test_an_update_that_cannot_be_recorded_is_called(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    error = RuntimeError("CUDA error: operation not permitted when stream is capturing\nand so on")
+    assert recorded(monkeypatch, CUDA, error) == ["called"] * (WARM_UP + 3)
+    told = capsys.readouterr().err
+    assert told.count("notice:") == 1 and "operation not permitted when stream is capturing" in told
+    with pytest.raises(torch.OutOfMemoryError):  # for which a lockstep is halved
+        recorded(monkeypatch, CUDA, torch.OutOfMemoryError("none left"))
