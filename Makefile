@@ -40,7 +40,7 @@ archive: env ## pack what was measured into one file, to rebuild from it elsewhe
 
 FINDINGS := docs/findings
 findings: env ## rebuild the text and tables of docs/findings.md from their archive
-	@$(PYTHON) scripts/archive.py rebuild $(FINDINGS)/atlas.tar.gz --results results/findings
+	@$(PYTHON) scripts/archive.py rebuild --tables $(FINDINGS)/atlas.tar.gz --results results/findings
 	@$(PYTHON) scripts/quote.py $(FINDINGS)/findings.md.j2 --tables results/findings/tables --output docs/findings.md
 	@for table in $(FINDINGS)/tables/*.csv; do cp results/findings/tables/$$(basename $$table) $$table; done
 

@@ -25,12 +25,8 @@ from doubt.workflow.running.jobs import Job, Places, measured
 from doubt.workflow.standing.standing import as_measured, standings
 
 
-def rebuild(content: dict[str, Any], plan: Plan, results: Path, made: dict[str, str] | None = None) -> None:
-    """Write the tables, figures and page of a configuration from the ledger in a results folder.
-
-    Args:
-        content: the configuration, to be shown on the page.
-        made: what made the results.
+def rebuild_tables(plan: Plan, results: Path) -> None:
+    """Write a configuration's tables from the ledger in a results folder.
 
     Raises:
         UserError: a training is missing, or seeds come in steps.
@@ -54,6 +50,15 @@ def rebuild(content: dict[str, Any], plan: Plan, results: Path, made: dict[str, 
     tables = build_tables(rows["score"], rows["decode"], predicted, plan.tasks, milestones=rows, sweeps=plan.sweeps)
     write_tables(tables, results / "tables")
     write_paper_tables(tables, results / "tables")
+
+
+def rebuild_page(content: dict[str, Any], plan: Plan, results: Path, made: dict[str, str] | None = None) -> None:
+    """Draw the figures of a configuration's tables and write its page.
+
+    Args:
+        content: the configuration, to be shown on the page.
+        made: what made the results.
+    """
     draw_figures(results / "tables", results / "figures")
     draw_atlas(results / "tables", results / "figures")
     shown = yaml.safe_dump(content, sort_keys=False)

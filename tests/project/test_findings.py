@@ -22,9 +22,9 @@ pytestmark = pytest.mark.xdist_group("findings")
 
 @pytest.fixture(scope="module")
 def rebuilt(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The archive's results, rebuilt without the workflow and without training."""
+    """The archive's tables, rebuilt without the workflow and without training."""
     results = tmp_path_factory.mktemp("findings") / "results"
-    script = [sys.executable, str(ROOT / "scripts/archive.py"), "rebuild", str(FINDINGS / "atlas.tar.gz")]
+    script = [sys.executable, str(ROOT / "scripts/archive.py"), "rebuild", "--tables", str(FINDINGS / "atlas.tar.gz")]
     done = subprocess.run([*script, "--results", str(results)], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     return results
