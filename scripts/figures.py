@@ -1,7 +1,8 @@
 """The figures of a results folder, from its tables.
 
-Example:
+Examples:
     python scripts/figures.py --tables results/tables --figures results/figures
+    python scripts/figures.py --tables results/tables --figures mine --draw --atlas add-or-mul/5 --learners cnn lstm
 """
 
 from __future__ import annotations
@@ -25,10 +26,13 @@ def main() -> None:
     parser.add_argument(
         "--draw", nargs="*", metavar="TASK/FIGURE", help="which figures; by default all that the tables speak of"
     )
+    parser.add_argument("--atlas", nargs="+", metavar="TASK/SIZE", help="the atlas's columns, in order; default: all")
+    parser.add_argument("--learners", nargs="+", metavar="LEARNER", help="the atlas's rows, in order; default: all")
     arguments = parser.parse_args()
     wanted = None if arguments.draw is None else [(task, name) for task, name in (w.split("/") for w in arguments.draw)]
-    draw_figures(arguments.tables, arguments.figures, wanted)
-    draw_atlas(arguments.tables, arguments.figures)
+    if wanted is None or wanted:
+        draw_figures(arguments.tables, arguments.figures, wanted)
+    draw_atlas(arguments.tables, arguments.figures, arguments.atlas, arguments.learners)
 
 
 if __name__ == "__main__":

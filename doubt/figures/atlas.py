@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import textwrap
+from collections.abc import Sequence
 
 import matplotlib
 import pandas as pd
@@ -11,77 +12,115 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
+from doubt.errors import UserError, nearest
 from doubt.figures.layout import small_print
 from doubt.figures.style import FAINT, INK, RC, colour, not_measured, rules_of
 from doubt.measures.classify import NO_RULE
 from doubt.statistics.preferences import NOT_MEASURED, OPEN, TESTED
 
 TITLE = "What do learners do when in doubt?"
-#: Inches of a column and of a row, and of the names beside and above them.
-COLUMN, ROW, LEFT, ABOVE = 1.0, 0.42, 1.5, 0.75
+#: Inches of a column and of a row, of the names beside and above them, and of the title.
+COLUMN, ROW, LEFT, ABOVE, TOP = 0.92, 0.36, 1.55, 0.55, 0.3
+#: Columns side by side: what a page shows at a size that can be read; further ones lie below.
+ABREAST = 9
 #: How sure, by form: said, size of the mark, whether it is filled.
 FORMS = {
-    TESTED: ("sure", 13.0, True),
+    TESTED: ("sure", 12.0, True),
     OPEN: ("leads, not sure", 10.0, False),
     "": ("seen, too few seeds to test", 6.0, False),
 }
 
 
-def atlas(verdicts: pd.DataFrame, fpa: pd.DataFrame, code: pd.DataFrame) -> Figure:
+def atlas(
+    verdicts: pd.DataFrame,
+    fpa: pd.DataFrame,
+    code: pd.DataFrame,
+    columns: Sequence[str] | None = None,
+    learners: Sequence[str] | None = None,
+) -> Figure:
     """One mark per cell: a rule's colour and name where one leads, a dash where seeds follow none or do not fit T.
 
     Args:
         verdicts: the table `verdicts`.
         fpa: the table `fpa`, `code`: the table `code_length`; they give the order of a task's rules.
+        columns: tasks with their sizes, as in `add-or-mul/5`, and `learners`: which, in this order; None: all, by name.
+
+    Raises:
+        UserError: there is no such task, size or learner in the table.
     """
     if verdicts.empty:
         return not_measured("all tasks", TITLE)
-    sized = verdicts.groupby("task")["size"].nunique()
-    columns = sorted({(str(task), int(size)) for task, size in zip(verdicts["task"], verdicts["size"], strict=True)})
-    learners = sorted(set(verdicts["learner"]))
+    pairs = [*zip(verdicts["task"], verdicts["size"].astype(int), strict=True)]
+    shown = verdicts.assign(column=pd.Series(pairs, index=verdicts.index, dtype=object))
+    at = {f"{task}/{size}": (task, size) for task, size in sorted(set(pairs))}
+    chosen = [at[name] for name in _chosen(columns, list(at), "task and size")]
+    rows = _chosen(learners, sorted(set(shown["learner"])), "learner")
+    shown = shown[shown["column"].isin(chosen) & shown["learner"].isin(rows)]
+    bands = []
+    for first in range(0, len(chosen), ABREAST):
+        of_band = chosen[first : first + ABREAST]
+        there = set(shown.loc[shown["column"].isin(of_band), "learner"])
+        bands.append((of_band, [learner for learner in rows if learner in there]))
+    rules = {task: _rules(task, fpa, code) for task, _ in chosen}
+    sizes = {task: sum(each == task for each, _ in chosen) for task in rules}
     with matplotlib.rc_context(RC):
         said = "Mark and name: the rule that is preferred, or that leads, with the share of seeds that follow it."
-        notes = small_print(fpa if len(fpa) else code, said)
-        width = max(LEFT + COLUMN * len(columns) + 0.2, 5.0)
-        lines = textwrap.wrap(notes, int(width * 17))
+        width = max(LEFT + COLUMN * max(len(of_band) for of_band, _ in bands) + 0.2, 5.0)
+        lines = textwrap.wrap(small_print(_of(shown, fpa if len(fpa) else code), said), int(width * 17))
         below = 0.35 + 0.13 * len(lines)
-        height = ABOVE + ROW * len(learners) + below
+        height = TOP + sum(ABOVE + ROW * len(of_band) for _, of_band in bands) + below
         figure = Figure(figsize=(width, height))
-        axes = figure.add_axes(
-            (LEFT / width, below / height, COLUMN * len(columns) / width, ROW * len(learners) / height)
-        )
-        axes.set_xlim(-0.5, len(columns) - 0.5)
-        axes.set_ylim(len(learners) - 0.5, -0.5)
-        axes.set_yticks(range(len(learners)), learners)
-        names = [task if sized[task] == 1 else f"{task} {size}" for task, size in columns]
-        axes.set_xticks(range(len(columns)), [textwrap.fill(name, 13) for name in names])
-        axes.xaxis.tick_top()
-        axes.tick_params(length=0)
-        for side in axes.spines.values():
-            side.set_visible(False)
-        axes.hlines(
-            [place + 0.5 for place in range(len(learners) - 1)], -0.5, len(columns) - 0.5, color=FAINT, linewidth=0.5
-        )
-        for row in verdicts.to_dict("records"):
-            task = str(row["task"])
-            rules = rules_of([*fpa.loc[fpa["task"] == task, "class"], *code.loc[code["task"] == task, "candidate"]])
-            _mark(axes, columns.index((task, int(row["size"]))), learners.index(str(row["learner"])), row, rules)
+        top = height - TOP
+        for of_band, learners_of_band in bands:
+            wide, high = COLUMN * len(of_band), ROW * len(learners_of_band)
+            top -= ABOVE + high
+            axes = figure.add_axes((LEFT / width, top / height, wide / width, high / height))
+            names = [task if sizes[task] == 1 else f"{task} {size}" for task, size in of_band]
+            _prepare(axes, names, learners_of_band)
+            for row in shown[shown["column"].isin(of_band)].to_dict("records"):
+                place = of_band.index(row["column"]), learners_of_band.index(str(row["learner"]))
+                _mark(axes, *place, row, rules[str(row["task"])])
         keys = [
             Line2D([], [], linestyle="", marker="o", markersize=size * 0.6, color=INK, label=said,
                    markerfacecolor=INK if filled else "white")
             for said, size, filled in FORMS.values()
         ]  # fmt: skip
-        figure.legend(
-            handles=keys,
-            loc="lower left",
-            ncols=3,
-            frameon=False,
-            fontsize=7,
-            bbox_to_anchor=(0, (below - 0.33) / height),
-        )
+        corner = (0, (below - 0.33) / height)
+        figure.legend(handles=keys, loc="lower left", ncols=3, frameon=False, fontsize=7, bbox_to_anchor=corner)
         figure.text(0.01, 0.04 / height, "\n".join(lines), fontsize=6, va="bottom", ha="left")
         figure.text(0.01, 1 - 0.06 / height, TITLE, fontsize=9.5, fontweight="bold", va="top", ha="left")
     return figure
+
+
+def _chosen(wanted: Sequence[str] | None, there: list[str], what: str) -> list[str]:
+    for name in wanted or []:
+        if name not in there:
+            raise UserError(f"the tables have no {what} {name!r}{nearest(name, there)}")
+    return list(wanted) if wanted else there
+
+
+def _rules(task: str, fpa: pd.DataFrame, code: pd.DataFrame) -> list[str]:
+    return rules_of([*fpa.loc[fpa["task"] == task, "class"], *code.loc[code["task"] == task, "candidate"]])
+
+
+def _of(shown: pd.DataFrame, table: pd.DataFrame) -> pd.DataFrame:
+    """The rows of a table that are of cells that are shown."""
+    cells = {*zip(shown["task"], shown["size"], shown["learner"], strict=True)}
+    return table[[cell in cells for cell in zip(table["task"], table["size"], table["learner"], strict=True)]]
+
+
+def _prepare(axes: Axes, names: list[str], learners: list[str]) -> None:
+    """Names above and beside, and lines between learners."""
+    axes.set_xlim(-0.5, len(names) - 0.5)
+    axes.set_ylim(len(learners) - 0.5, -0.5)
+    axes.set_yticks(range(len(learners)), learners)
+    axes.set_xticks(range(len(names)), [textwrap.fill(name, 14) for name in names])
+    axes.xaxis.tick_top()
+    axes.tick_params(length=0)
+    for side in axes.spines.values():
+        side.set_visible(False)
+    between = [place + 0.5 for place in range(len(learners) - 1)]
+    axes.hlines(between, -0.5, len(names) - 0.5, color=FAINT, linewidth=0.5)
 
 
 def _mark(axes: Axes, x: int, y: int, row: dict[object, object], rules: list[str]) -> None:

@@ -48,14 +48,20 @@ def draw_figures(tables: Path, figures: Path, wanted: Sequence[tuple[str, str]] 
     return written
 
 
-def draw_atlas(tables: Path, figures: Path) -> list[Path]:
-    """Draw the atlas of all tasks into `figures`; returns its paths.
+def draw_atlas(
+    tables: Path,
+    figures: Path,
+    columns: Sequence[str] | None = None,
+    learners: Sequence[str] | None = None,
+) -> list[Path]:
+    """Draw the atlas into `figures`: of all tasks and learners, or of some, in their order; returns its paths.
 
     Raises:
-        UserError: a table is missing, or a figure cannot be written.
+        UserError: a table is missing, it lacks what is to be shown, or a figure cannot be written.
     """
     paths = [figures / name for name in ATLAS]
-    save(atlas(*(read_table(tables, name) for name in ("verdicts", "fpa", "code_length"))), *paths)
+    verdicts, fpa, code = (read_table(tables, name) for name in ("verdicts", "fpa", "code_length"))
+    save(atlas(verdicts, fpa, code, columns, learners), *paths)
     return paths
 
 

@@ -11,7 +11,9 @@ import pytest
 
 from doubt.data.random_candidate import with_random
 from doubt.data.task import Task, load_tasks
+from doubt.errors import UserError
 from doubt.figures import NAMES
+from doubt.figures.atlas import ABREAST, atlas
 from doubt.figures.code_lengths import log_floor
 from doubt.figures.draw import draw_atlas, draw_figures
 from doubt.figures.style import RULE_COLOURS
@@ -103,6 +105,28 @@ def test_the_atlas_names_the_rule_of_each_cell_and_says_how_sure(tmp_path: Path)
     shades = re.findall(r"fill: (#[0-9a-f]{6}); stroke: (#[0-9a-f]{6})", text)
     assert (RULE_COLOURS[1], RULE_COLOURS[1]) in shades  # mem, sure: filled
     assert ("#ffffff", RULE_COLOURS[0]) in shades  # count, two seeds: not filled
+
+
+def test_the_atlas_of_some_in_their_order(tmp_path: Path) -> None:
+    rows = [decode(seed=1, learner=name) for name in ("cnn", "gru", "lstm")]
+    of = tables(tmp_path / "tables", rows)
+    svg, _ = draw_atlas(of, tmp_path / "figures", ["count-or-mem/10"], ["lstm", "cnn"])
+    said = re.findall(r"<!-- (\w+) -->", svg.read_text())
+    assert said.index("lstm") < said.index("cnn") and "gru" not in said
+    with pytest.raises(UserError, match=r"no task and size 'count-or-mem/20'; did you mean 'count-or-mem/10'\?"):
+        draw_atlas(of, tmp_path / "figures", ["count-or-mem/20"])
+    with pytest.raises(UserError, match="no learner 'gpt'"):
+        draw_atlas(of, tmp_path / "figures", learners=["gpt"])
+
+
+def test_columns_that_a_page_cannot_show_abreast_lie_below(tmp_path: Path) -> None:
+    verdicts, fpa, code = (
+        read_table(tables(tmp_path, [decode(seed=1)]), n) for n in ("verdicts", "fpa", "code_length")
+    )
+    many = pd.concat([verdicts.assign(task=f"task{place}") for place in range(ABREAST + 1)])
+    narrow, wide = atlas(verdicts, fpa, code), atlas(many, fpa, code)
+    assert [len(axes.get_xticks()) for axes in (*narrow.axes, *wide.axes)] == [1, ABREAST, 1]
+    assert wide.get_figwidth() < 11
 
 
 def test_the_atlas_of_nothing_says_so(tmp_path: Path) -> None:
