@@ -4,9 +4,10 @@
 
 Trains on T, or on T and `--block` blocks of the hold-out, with `--seeds` seeds on engine `fused`, and a few of these
 seeds on engine `fairseq` before, between and after, so that both meet the same machine. Several sizes, blocks and
-numbers of seeds show how cost grows: `--seeds 1 4 16 64`, `--size 10 20 30 40`, `--block 0 4 9 19`. A learner of
-presets/learners.yaml trains on engine `modules`, all seeds together and a few alone. Needs torch, numpy and fairseq
-only; for learners of the preset PyYAML and what they need.
+numbers of seeds show how cost grows: `--seeds 1 4 16 64`, `--size 10 20 30 40`, `--block 0 4 9 19`. With
+`--against jax` the same is trained in JAX too, one alone and up to 16 together (benchmarks/in_jax.py). A learner of
+presets/learners.yaml trains on engine `modules`, all seeds together and a few alone. Seconds are of
+CPU time, of a GPU on the clock. Needs torch, numpy and fairseq only; for learners of the preset PyYAML and what they need.
 """
 
 from __future__ import annotations
@@ -111,22 +112,43 @@ def measure(
         if place < len(parts):
             fast += timed(lambda part=parts[place]: list(train_many(part, device)), device)  # type: ignore[misc]
     seconds = fast / len(trainings)
-    return about | {
-        "shape": "x".join(map(str, examples)),
-        "seconds_reference": statistics.median(slow),
-        "spread_reference": [min(slow), max(slow)],
-        "n_reference": len(slow),
-        "seconds_fused": seconds,
-        "ratio": statistics.median(slow) / seconds,
-        "limit_share": work.seconds(rates) * arguments.updates / seconds,
-        "megaflop_per_update": work.operations / 1e6,
-        "product_megabytes_per_update": work.product_bytes / 1e6,
-        "adam_megabytes_per_update": work.adam_bytes / 1e6,
-        "gigaflop_per_second": rates.operations / 1e9,
-        "cache_gigabytes_per_second": rates.cache / 1e9,
-        "memory_gigabytes_per_second": rates.memory / 1e9,
-        "peak_megabytes": _peak_megabytes(device),
-    }
+    in_jax = measure_in_jax(trainings, seconds, device) if arguments.against == "jax" else {}
+    return (
+        about
+        | {
+            "shape": "x".join(map(str, examples)),
+            "seconds_reference": statistics.median(slow),
+            "spread_reference": [min(slow), max(slow)],
+            "n_reference": len(slow),
+            "seconds_fused": seconds,
+            "ratio": statistics.median(slow) / seconds,
+            "limit_share": work.seconds(rates) * arguments.updates / seconds,
+            "megaflop_per_update": work.operations / 1e6,
+            "product_megabytes_per_update": work.product_bytes / 1e6,
+            "adam_megabytes_per_update": work.adam_bytes / 1e6,
+            "gigaflop_per_second": rates.operations / 1e9,
+            "cache_gigabytes_per_second": rates.cache / 1e9,
+            "memory_gigabytes_per_second": rates.memory / 1e9,
+            "peak_megabytes": _peak_megabytes(device),
+        }
+        | in_jax
+    )
+
+
+def measure_in_jax(trainings: Sequence[Training], seconds_fused: float, device: torch.device) -> dict[str, Any]:
+    """Seconds per training in JAX, alone and some together, without compiling; the ratio is the better one's."""
+    from benchmarks.in_jax import InJax
+
+    found: dict[str, Any] = {"compiling_jax": 0.0}
+    for kind, some in (("alone", trainings[:1]), ("together", trainings[:16])):
+        if kind == "together" and len(trainings) == 1:
+            continue
+        made: list[InJax] = []
+        found["compiling_jax"] += timed(lambda some=some, made=made: made.append(InJax(some)), device)  # type: ignore[misc]
+        made[0]()  # memory is there after the first
+        found[f"seconds_jax_{kind}"] = min(timed(made[0], device) for _ in range(2)) / len(some)
+    best = min(value for name, value in found.items() if name.startswith("seconds"))
+    return found | {"ratio_jax": best / seconds_fused}
 
 
 def _peak_megabytes(device: torch.device) -> float:
@@ -146,12 +168,14 @@ def main() -> None:
     parser.add_argument("--seeds", type=int, nargs="+", default=[64], help="models trained on fused, or together")
     parser.add_argument("--updates", type=int, default=200)
     parser.add_argument("--device", default="cpu", help="cpu, on one thread, or cuda")
+    parser.add_argument("--against", choices=["jax"], help="beside fairseq")
     parser.add_argument("--json", action="store_true", help="one JSON object per row instead of a table")
     arguments = parser.parse_args()
     device = torch.device(arguments.device)
     torch.set_num_threads(1)
     torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32 = False
-    shown = ("learner", "size", "block", "seeds", "seconds_reference", "seconds_fused", "ratio", "limit_share")
+    shown = ["learner", "size", "block", "seeds", "seconds_reference", "seconds_fused", "ratio", "limit_share"]
+    shown += ["ratio_jax"] if arguments.against == "jax" else []
     if not arguments.json:
         print("  ".join(f"{column:>17}" for column in shown))
     for shape in itertools.product(arguments.learner, arguments.size, arguments.block, arguments.seeds):

@@ -50,8 +50,8 @@ def learner_of(name: str) -> Learner:
     return resolve(yaml.safe_load((ROOT / "config.yaml").read_text(encoding="utf-8"))["learners"][name], 1, None)
 
 
-def seconds_per_update(engine: str, learner: Learner, task_name: str, size: int, block: int) -> float:
-    """CPU seconds of an update of one training, its set-up left out: the median of three differences."""
+def seconds_per_update(engine: str, learner: Learner, task_name: str, size: int, block: int, seeds: int = 1) -> float:
+    """CPU seconds of an update of one of some trainings, without their set-up: the median of three differences."""
     task = load_tasks()[task_name]
     candidate = next(iter(task.candidates))
     data = {candidate: dataset_in_memory(task, size, candidate)}
@@ -59,13 +59,14 @@ def seconds_per_update(engine: str, learner: Learner, task_name: str, size: int,
     def spent(updates: int) -> float:
         of_updates = replace(learner, updates=updates)
         cell = Cell(data, len(task.training_inputs(size)), task.block_size_at(size), of_updates, Protocol())
-        training = replace(cell.training(candidate, 1, block), scores=(), decodes=())
+        trainings = [cell.training(candidate, seed, block) for seed in range(1, seeds + 1)]
+        chains = [[replace(training, scores=(), decodes=())] for training in trainings]
         started = time.process_time()
-        list(train_chains_of(engine)([[training]], torch.device("cpu")))
-        return time.process_time() - started
+        list(train_chains_of(engine)(chains, torch.device("cpu")))
+        return (time.process_time() - started) / seeds
 
     more, about = FEWEST, 0.0
-    while about < ENOUGH / 2:
+    while about * seeds < ENOUGH / 2:
         more *= 2
         about = spent(1 + more) - spent(1)
     return median((spent(1 + more) - spent(1)) / more for _ in range(3))

@@ -32,10 +32,10 @@ def inputs_of(takes: Takes, examples: Sequence[Example], least: int = 0) -> Inpu
     return make_inputs(takes, [VOCABULARY], _padded(sources, least), lengths, _padded(previous, least))
 
 
-def timed_training(learner: Learner) -> Training:
-    """A training on T of add-or-mul/5, to see how long an update takes."""
+def timed_training(learner: Learner, examples: int) -> Training:
+    """A training on T of add-or-mul/5, so many times over, to see how long an update takes."""
     example = Example((4,) * 5 + (EOS,), (4,) * 10 + (EOS,))
-    return Training(learner, Protocol(), 1, SOURCE, TARGET, ((example,),))
+    return Training(learner, Protocol(), 1, SOURCE, TARGET, ((example,) * examples,))
 
 
 def _padded(rows: Sequence[Sequence[int]], least: int) -> Tensor:

@@ -24,7 +24,7 @@ from doubt.engines.modules.sites import Dropout
 from doubt.errors import UserError
 from doubt.learners.made_up import EXAMPLES, VOCABULARY, inputs_of, timed_training
 from doubt.learners.sizes import too_large
-from doubt.learners.tried import TriedOut
+from doubt.learners.tried import EIGHT, TriedOut
 from doubt.training import Example, Learner
 
 CPU = torch.device("cpu")
@@ -55,7 +55,7 @@ def try_out(learner: Learner, longest: tuple[int, int]) -> TriedOut:
         except Exception as error:
             raise trial.fault(f"fails on a batch of {len(EXAMPLES)} examples: {trial.said(error)}") from error
         timed = Learner({**learner.arguments, "together": alone is None}, TIMED, None, learner.user_dir)
-        return TriedOut(trial.n_weights, alone, notes, _seconds(timed))
+        return TriedOut(trial.n_weights, alone, notes, _seconds(timed, 1), _seconds(timed, EIGHT))
 
 
 class _Trial:
@@ -260,19 +260,21 @@ def _about(learner: Learner) -> str:
     return f"module {learner.user_dir!r}: class {name}"
 
 
-def _seconds(learner: Learner) -> float:
-    """Seconds of an update of the timed example, per model of a full lockstep, rounded to a power of two."""
-    training = timed_training(learner)
+def _seconds(learner: Learner, examples: int) -> float:
+    """Seconds of an update on so many timed examples, per model of a full lockstep, rounded to a power of sqrt(2)."""
+    training = timed_training(learner, examples)
     maker = Maker(Builder(learner), VOCABULARY, CPU)
     shape = shape_of(training.examples)
     together = maker.together(shape)
     lockstep = Lockstep([training] * together, maker, shape, CPU, 0)
-    times = []
+    times, threads = [], torch.get_num_threads()
+    torch.set_num_threads(1)  # as where it is trained; several that wait for each other would all be counted
     for _ in range(TIMED):
         started = time.process_time()
         lockstep.update()
         times.append(time.process_time() - started)
-    return float(2.0 ** round(math.log2(max(min(times), 1e-6) / together)))
+    torch.set_num_threads(threads)
+    return float(2.0 ** (round(2 * math.log2(max(min(times), 1e-6) / together)) / 2))
 
 
 def _stacked(inputs: Inputs, models: int) -> Inputs:

@@ -156,7 +156,7 @@ DEFINITIONS: list[tuple[dict[str, Any], str]] = [
     ({"module": "transformer", "heads": 3}, "width 16 cannot be divided among 3 heads"),
     ({"module": "decoder_only", "positions": "learned", "longest": 50}, "longest: 50 positions are learned"),
     ({"module": "recurrent", "cell": "lstn"}, "cell 'lstn' is none of gru, rnn, lstm"),
-    ({"module": "decoder_only", "width": 80_000}, "would have 25,764,880,512 weights, more than 50,000,000; give"),
+    ({"module": "decoder_only", "width": 80_000}, "would have 25,685,200,512 weights, more than 50,000,000; give"),
 ]
 
 

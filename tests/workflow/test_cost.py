@@ -9,11 +9,15 @@ import pytest
 import torch
 
 from benchmarks.rates import learner_of, seconds_per_update
+from benchmarks.together import definitions
 from doubt.data.task import load_tasks
+from doubt.learners.modules import resolve_module
+from doubt.learners.tried import TriedOut
+from doubt.training import Protocol
 from doubt.workflow.planning.cost import RATES, decoding_seconds, memory_mb, module_update_seconds, update_seconds
 from doubt.workflow.planning.work import batch_of, work_of
 
-TASKS = load_tasks()
+TASKS, PRESET = load_tasks(), definitions()
 #: Shapes whose updates take from twenty microseconds to tens of milliseconds.
 SAMPLE = [("add-or-mul", 5, 0), ("hierar-or-linear", 4, 0), ("add-or-mul", 5, 5), ("count-or-mem", 40, 9)]
 
@@ -60,8 +64,11 @@ def test_late_blocks_larger_batches_and_depth_cost_more() -> None:
     drawn = of_update("scan-jump", 1, "lstm", batch=64)
     assert drawn < of_update("scan-jump", 1, "lstm", batch=256) < of_update("scan-jump", 1, "lstm") / 10
     assert {engine for engine, _ in RATES} == {"fused", "fairseq"} and len(RATES) == 6
-    assert module_update_seconds(1.0, batch_of(TASKS["add-or-mul"], 5)) == 1.0
-    assert module_update_seconds(1.0, batch_of(TASKS["add-or-mul"], 5, 6)) > 1.0
+    tried = TriedOut(100, None, [], 1.0, 3.8)
+    assert module_update_seconds(tried, batch_of(TASKS["add-or-mul"], 5)) == 1.0
+    assert module_update_seconds(tried, batch_of(TASKS["hierar-or-linear"], 4)) == pytest.approx(
+        12 / 17 * (1 + 3 * 0.4)
+    )
     assert decoding_seconds(TASKS["scan-jump"], 1, "fused") > 60 * decoding_seconds(TASKS["add-or-mul"], 5, "fused")
 
 
@@ -76,6 +83,19 @@ def test_costs_are_those_measured_in_the_same_run(engine: str, name: str) -> Non
     torch.set_num_threads(threads)
     factor = math.prod(ratios) ** (1 / len(ratios))
     assert all(1 / 1.5 < ratio / factor < 1.5 for ratio in ratios), ratios
+
+
+@pytest.mark.parametrize("name", ["decoder-nope", pytest.param("gru-64", marks=pytest.mark.long)])
+def test_what_a_module_costs_is_what_it_was_timed_at(name: str) -> None:
+    """A full lockstep's updates, per model."""
+    resolved = resolve_module(PRESET[name], 1, None, Protocol(), None, (20, 40))
+    ratios = []
+    for task, size, block in [("add-or-mul", 5, 0), ("hierar-or-linear", 4, 0), ("first-last-majority-parity", 5, 0)]:
+        expected = module_update_seconds(resolved.tried, batch_of(TASKS[task], size, block))
+        ratios.append(expected / seconds_per_update("modules", resolved.learner, task, size, block, seeds=24))
+    factor = math.prod(ratios) ** (1 / len(ratios))
+    assert all(1 / 1.6 < ratio / factor < 1.6 for ratio in ratios), ratios
+    assert 0.4 < factor < 2.5
 
 
 def test_memory_grows_with_the_batch() -> None:

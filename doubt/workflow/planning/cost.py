@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from doubt.data.task import Task
+from doubt.learners.tried import EIGHT, TriedOut
 from doubt.workflow.planning.work import Batch, Work, batch_of, work_of
 
 
@@ -43,9 +44,8 @@ UNKNOWN = Rates(0.05, 0, 2e-11, 0)
 DECODED = {"fairseq": 0.005, "fused": 0.001, "modules": 0.001}
 #: Sources that are decoded together.
 TOGETHER = 128
-#: Symbols, `</s>` included, of the example with which modules are timed: T of add-or-mul/5; symbols of a batch at which
-#: the operations of a lockstep begin to count more than their calls.
-TIMED, HELD = 17, 120
+#: Symbols, `</s>` included, of the example with which modules are timed: T of add-or-mul/5.
+TIMED = 17
 #: MB per symbol of a batch, by engine: measured up to 4,600 symbols (`fused`: 33 Transformers at a time).
 MB_PER_SYMBOL = {"fairseq": 0.03, "fused": 0.12}
 
@@ -62,14 +62,11 @@ def update_seconds(arguments: dict[str, Any], batch: Batch, engine: str) -> floa
     return rates.seconds(work_of(arguments, batch, padded=engine == "fairseq"))
 
 
-def module_update_seconds(seconds: float, batch: Batch) -> float:
-    """The same of a module: in proportion to the longest example, and where a batch is large, to its symbols.
-
-    Args:
-        seconds: what an update of `TIMED` symbols was found to take.
-    """
+def module_update_seconds(tried: TriedOut, batch: Batch) -> float:
+    """The same of a module: in proportion to the longest example, and by how much more eight take than one."""
     longest = batch.longest_source + batch.longest_target
-    return seconds * max(longest / TIMED, batch.symbols / HELD, 0.5)
+    per_example = (tried.seconds_of_eight - tried.seconds) / (EIGHT - 1)
+    return longest / TIMED * (tried.seconds + max(per_example, 0.0) * (batch.examples - 1))
 
 
 def decoding_seconds(task: Task, size: int, engine: str) -> float:

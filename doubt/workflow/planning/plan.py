@@ -267,7 +267,7 @@ class Plan:
         """Expected seconds of one training of a cell, on what has been sent up to a block."""
         learner, batch = self.learners[cell.learner], self._batch(cell, block)
         if cell.learner in self.tried:
-            update = module_update_seconds(self.tried[cell.learner].seconds, batch)
+            update = module_update_seconds(self.tried[cell.learner], batch)
         else:
             update = update_seconds(learner.arguments, batch, self.engine(cell.learner))
         return learner.updates * update + (self._decoding_seconds(cell) if decoded else 0.0)
