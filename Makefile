@@ -39,10 +39,12 @@ archive: env ## pack what was measured into one file, to rebuild from it elsewhe
 	@$(PYTHON) scripts/archive.py pack $(CONFIGURED)
 
 FINDINGS := docs/findings
-findings: env ## rebuild the text and tables of docs/findings.md from their archive
-	@$(PYTHON) scripts/archive.py rebuild --tables $(FINDINGS)/atlas.tar.gz --results results/findings
-	@$(PYTHON) scripts/quote.py $(FINDINGS)/findings.md.j2 --tables results/findings/tables --output docs/findings.md
-	@for table in $(FINDINGS)/tables/*.csv; do cp results/findings/tables/$$(basename $$table) $$table; done
+findings: env ## rebuild the texts and tables of docs/findings from their archives
+	@$(PYTHON) scripts/archive.py rebuild --tables $(FINDINGS)/atlas.tar.gz --results results/findings/atlas
+	@$(PYTHON) scripts/archive.py rebuild --tables $(FINDINGS)/readme.tar.gz --results results/findings/readme
+	@$(PYTHON) scripts/quote.py $(FINDINGS)/findings.md.j2 --tables results/findings/atlas/tables --output docs/findings.md
+	@$(PYTHON) scripts/quote.py $(FINDINGS)/readme.md.j2 --tables results/findings/readme/tables --output $(FINDINGS)/readme.md
+	@for table in $(FINDINGS)/tables/*.csv; do cp results/findings/atlas/tables/$$(basename $$table) $$table; done
 
 test: env ## run the tests
 	@$(TEST) -m "not long"

@@ -20,20 +20,33 @@ FINDINGS = ROOT / "docs/findings"
 pytestmark = pytest.mark.xdist_group("findings")
 
 
-@pytest.fixture(scope="module")
-def rebuilt(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The archive's tables, rebuilt without the workflow and without training."""
-    results = tmp_path_factory.mktemp("findings") / "results"
-    script = [sys.executable, str(ROOT / "scripts/archive.py"), "rebuild", "--tables", str(FINDINGS / "atlas.tar.gz")]
+def tables_of(archive: str, results: Path) -> Path:
+    """An archive's tables, rebuilt without the workflow and without training."""
+    script = [sys.executable, str(ROOT / "scripts/archive.py"), "rebuild", "--tables", str(FINDINGS / archive)]
     done = subprocess.run([*script, "--results", str(results)], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     return results
+
+
+@pytest.fixture(scope="module")
+def rebuilt(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tables_of("atlas.tar.gz", tmp_path_factory.mktemp("findings") / "results")
 
 
 def test_every_number_of_the_text_is_the_archives(rebuilt: Path) -> None:
     tables = {name: read_table(rebuilt / "tables", name) for name in COLUMNS}
     text = (FINDINGS / "findings.md.j2").read_text()
     assert quoted(text, tables) == (ROOT / "docs/findings.md").read_text(), "make findings"
+
+
+def test_the_runs_of_the_papers_readme_are_the_archives(tmp_path: Path) -> None:
+    tables = tables_of("readme.tar.gz", tmp_path / "results") / "tables"
+    text = (FINDINGS / "readme.md.j2").read_text()
+    assert quoted(text, {name: read_table(tables, name) for name in COLUMNS}) == (FINDINGS / "readme.md").read_text()
+    claims = read_table(tables, "claims").set_index("id")["state"]
+    assert (
+        claims[["readme-lstm-multiplies", "readme-cnn-memorizes", "readme-transformer-memorizes"]] == "supported"
+    ).all()
 
 
 def test_the_tables_beside_the_text_are_the_archives(rebuilt: Path) -> None:
