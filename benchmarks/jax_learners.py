@@ -169,11 +169,11 @@ def cnn(w: Weights, batch: Batch, drop: Dropout, a: Arguments) -> Array:
 
     def convolved(name: str, x: Array, before: int, after: int) -> Array:
         """A window of `before` symbols, this one and `after`, as one product, through a gated linear unit."""
-        direction = w[f"{name}.weight_v"]
-        weight = w[f"{name}.weight_g"] * direction / jnp.linalg.norm(direction, axis=(0, 1), keepdims=True)
+        direction = w[f"{name}.weight_v"].reshape(-1, w[f"{name}.bias"].size)
+        scale = w[f"{name}.weight_g"][0, 0] / jnp.sqrt(jnp.square(direction).sum(0))  # of outputs: less to compute
         padded = jnp.pad(x, ((0, 0), (before, after), (0, 0)))
         window = [padded[:, place : place + x.shape[1]] for place in range(before + 1 + after)]
-        y = jnp.concatenate(window, -1) @ weight.reshape(-1, weight.shape[-1]) + w[f"{name}.bias"]
+        y = jnp.concatenate(window, -1) @ direction * scale + w[f"{name}.bias"]
         value, gate = jnp.split(y, 2, -1)
         return value * jax.nn.sigmoid(gate)
 
