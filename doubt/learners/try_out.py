@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import re
 from collections.abc import Sequence
 from textwrap import shorten
 from typing import Any
@@ -249,7 +250,8 @@ class _Trial:
         return SiteMasks(found, keys, [list(rows)] * len(keys), CPU).draw(0)
 
     def said(self, error: BaseException) -> str:
-        hint = "; leave the device to doubt" if "cuda" in str(error).lower() else ""
+        of_device = re.search("cuda|nvidia", str(error), re.IGNORECASE)  # without support, or without a driver
+        hint = "; leave the device to doubt" if of_device else ""
         return f"{words_of(error)}{where_it_failed(error, self.file)}{hint}"
 
     def fault(self, what: str) -> UserError:
