@@ -44,6 +44,16 @@ main_kept = _moving(-1, 0)
 main_kept.__doc__ = "The main one is put in front, the first one left out: `doesn't the dog who sleep doesn't swim`."
 
 
+def fronts_first(source: Symbols, output: Symbols, size: int) -> bool:
+    """The first one is in front, whatever follows: `does the dog who does sleep`."""
+    return output[:1] == first(source, size)[:1]
+
+
+def fronts_main(source: Symbols, output: Symbols, size: int) -> bool:
+    """The main one is in front, whatever follows: `doesn't the dog sleep`."""
+    return output[:1] == main(source, size)[:1]
+
+
 class Question(Task):
     """Sentences are repeated, or made into questions. Which auxiliary moves: the first, or that of the main clause?
 
@@ -57,6 +67,7 @@ class Question(Task):
     sizes = (96, 384)
     block_size = 12
     candidates = {"main": main, "first": first, "first_kept": first_kept, "main_kept": main_kept}
+    answers = {"fronts_first": fronts_first, "fronts_main": fronts_main}
 
     def training_inputs(self, size: int) -> list[Symbols]:
         kinds = [_plain(), _near(), _of_object(), _of_subject()]

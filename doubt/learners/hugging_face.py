@@ -58,6 +58,8 @@ def resolve(given: Mapping[str, Any]) -> tuple[dict[str, Any], str | None]:
 
 def _head(hf: Any, head: Any) -> str:
     """`causal` or `seq2seq`: what the type has, or of both what is asked for."""
+    if not isinstance(hf, str):
+        raise UserError(f"hf {hf!r} is no text; give the name of an architecture, such as gpt2")
     found = [name for name, types in (("seq2seq", SEQ2SEQ), ("causal", CAUSAL)) if hf in types]
     if not found:
         known = sorted({*CAUSAL, *SEQ2SEQ})

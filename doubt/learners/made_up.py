@@ -13,7 +13,7 @@ from torch import Tensor
 
 from doubt.engines.fused.arrays.batch import EOS, PAD
 from doubt.engines.modules.inputs import Inputs, Takes, joint_vocabulary, make_inputs
-from doubt.training import Example, Learner, Protocol, Training
+from doubt.training import Example
 
 SOURCE = ("<s>", "<pad>", "</s>", "<unk>", "a", "b", "madeupword0000", "madeupword0001")
 TARGET = ("<s>", "<pad>", "</s>", "<unk>", "A", "B", "madeupword0000", "madeupword0001")
@@ -30,12 +30,6 @@ def inputs_of(takes: Takes, examples: Sequence[Example], least: int = 0) -> Inpu
     sources, previous = [e.source for e in examples], [(EOS, *e.target[:-1]) for e in examples]
     lengths = torch.tensor([[len(source) for source in sources]])
     return make_inputs(takes, [VOCABULARY], _padded(sources, least), lengths, _padded(previous, least))
-
-
-def timed_training(learner: Learner, examples: int) -> Training:
-    """A training on T of add-or-mul/5, so many times over, to see how long an update takes."""
-    example = Example((4,) * 5 + (EOS,), (4,) * 10 + (EOS,))
-    return Training(learner, Protocol(), 1, SOURCE, TARGET, ((example,) * examples,))
 
 
 def _padded(rows: Sequence[Sequence[int]], least: int) -> Tensor:

@@ -21,6 +21,8 @@ PAPER: dict[str, Any] = {
     "adam_betas": "(0.9, 0.999)",
     "adam_eps": 1e-8,
 }
+#: Those that are one number each.
+NUMBERS = {"lr", "warmup_init_lr", "warmup_updates", "clip_norm", "adam_eps"}
 
 
 def optimisation(given: Mapping[str, Any]) -> dict[str, Any]:
@@ -32,11 +34,14 @@ def optimisation(given: Mapping[str, Any]) -> dict[str, Any]:
     for name in ("optimizer", "lr_scheduler"):
         if given.get(name, PAPER[name]) != PAPER[name]:
             raise UserError(f"{name} {given[name]!r}: engine modules has {PAPER[name]!r} only; leave it out")
+    for name in NUMBERS & given.keys():
+        try:
+            float(str(given[name]))  # YAML takes 1e-3 for a text
+        except ValueError:
+            raise UserError(f"argument {name!r} is {given[name]!r}; it must be a number") from None
     parsed = parse({**PAPER, **given}, "transformer")
     found = {name: getattr(parsed, name) for name in PAPER}
     check_ranges(found)
-    if len(found["lr"]) != 1:
-        raise UserError(f"lr {found['lr']!r}: engine modules takes one learning rate")
     if found["warmup_updates"] < 1:
         raise UserError("warmup_updates: engine modules warms up for 1 update or more")
     try:

@@ -7,18 +7,20 @@ from collections.abc import Callable
 import torch
 from torch import nn
 
-#: Learners of more weights than this are refused: a measurement trains hundreds of models.
+#: Learners of more weights than this, or of more numbers in buffers, are refused: a run trains hundreds of models.
 MOST_WEIGHTS = 50_000_000
 
 
 def too_large(make: Callable[[], nn.Module]) -> str | None:
-    """What a message says of a module that would have too many weights, or None; no memory is taken for them.
+    """What a message says of a module that would be too large, or None; no memory is taken for it.
 
     Raises:
         Exception: whatever `make` raises where weights have no values.
     """
     with torch.device("meta"):
-        weights = sum(weight.numel() for weight in make().parameters())
-    if weights <= MOST_WEIGHTS:
-        return None
-    return f"would have {weights:,} weights, more than {MOST_WEIGHTS:,}; give smaller sizes"
+        module = make()
+    for what, tensors in (("weights", module.parameters()), ("numbers in buffers", module.buffers())):
+        held = sum(each.numel() for each in tensors)
+        if held > MOST_WEIGHTS:
+            return f"would have {held:,} {what}, more than {MOST_WEIGHTS:,}; give smaller sizes"
+    return None

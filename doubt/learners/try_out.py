@@ -2,28 +2,28 @@
 
 from __future__ import annotations
 
-import math
 import random
-import time
+import re
 from collections.abc import Sequence
+from textwrap import shorten
 from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from doubt.engines.fused.arrays.batch import EOS, shape_of
+from doubt.engines.fused.arrays.batch import EOS
 from doubt.engines.modules.building import Builder
 from doubt.engines.modules.inputs import Inputs
 from doubt.engines.modules.loading import said as words_of
 from doubt.engines.modules.loading import where_it_failed
-from doubt.engines.modules.lockstep import Lockstep
 from doubt.engines.modules.masks import SiteMasks
 from doubt.engines.modules.models import Maker
 from doubt.engines.modules.sites import Dropout
 from doubt.errors import UserError
-from doubt.learners.made_up import EXAMPLES, VOCABULARY, inputs_of, timed_training
+from doubt.learners.made_up import EXAMPLES, VOCABULARY, inputs_of
 from doubt.learners.sizes import too_large
+from doubt.learners.timing import TIMED, seconds_of
 from doubt.learners.tried import EIGHT, TriedOut
 from doubt.training import Example, Learner
 
@@ -32,8 +32,8 @@ CPU = torch.device("cpu")
 TOLERANCE, LEAK = 1e-4, 1e-6
 #: Times to which a row is padded to see whether it notices, and symbols that decoding may give.
 FAR, LONGEST_OUTPUT = 64, 200
-#: Updates that are timed; the fastest counts.
-TIMED = 4
+#: What a module's code may raise: a learner that leaves the process by itself is refused like one that fails.
+FAILURES = (Exception, SystemExit)
 
 
 def try_out(learner: Learner, longest: tuple[int, int]) -> TriedOut:
@@ -50,12 +50,12 @@ def try_out(learner: Learner, longest: tuple[int, int]) -> TriedOut:
         try:
             notes = trial.check(longest)
             alone = trial.why_alone()
+            timed = Learner({**learner.arguments, "together": alone is None}, TIMED, None, learner.user_dir)
+            return TriedOut(trial.n_weights, alone, notes, seconds_of(timed, 1), seconds_of(timed, EIGHT))
         except UserError:
             raise
-        except Exception as error:
+        except FAILURES as error:
             raise trial.fault(f"fails on a batch of {len(EXAMPLES)} examples: {trial.said(error)}") from error
-        timed = Learner({**learner.arguments, "together": alone is None}, TIMED, None, learner.user_dir)
-        return TriedOut(trial.n_weights, alone, notes, _seconds(timed, 1), _seconds(timed, EIGHT))
 
 
 class _Trial:
@@ -72,8 +72,11 @@ class _Trial:
             self.module = self.builder.module(self.vocabulary, seed=1)
         except UserError:
             raise
-        except Exception as error:
+        except FAILURES as error:
             raise self.fault(f"cannot be built: {self.said(error)}") from error
+        empty = [name for name, weight in self.module.named_parameters() if not weight.numel()]
+        if empty:
+            raise self.fault(f"has a weight without a number in it ({empty[0]}); give sizes of 1 or more")
         self.n_weights = sum(weight.numel() for weight in self.module.parameters())
         elsewhere = [each for each in (*self.module.parameters(), *self.module.buffers()) if each.device.type != "cpu"]
         if elsewhere:
@@ -86,7 +89,7 @@ class _Trial:
     def _too_large(self) -> str | None:
         try:
             return too_large(lambda: self.builder.module(self.vocabulary, seed=1))
-        except Exception:
+        except FAILURES:
             return None  # what is wrong with it, if it is not its looking at values, is found out when it is built
 
     def check(self, longest: tuple[int, int]) -> list[str]:
@@ -124,7 +127,7 @@ class _Trial:
                     if not difference < TOLERANCE:
                         return f"its logits differ by {difference:.2g} when models run together"
         except Exception as error:
-            return f"torch.func.vmap: {words_of(error).split(': ', 1)[-1][:110]}"
+            return f"torch.func.vmap: {shorten(words_of(error).split(': ', 1)[-1], 110, placeholder=' ...')}"
         return None
 
     def _check_output(self, rows: Sequence[int]) -> None:
@@ -135,9 +138,8 @@ class _Trial:
         try:
             with torch.no_grad(), Dropout(self.module, len(rows), None).active():
                 output: Any = self.module(*given)
-        except Exception as error:
-            hint = "; leave the device to doubt" if "cuda" in str(error).lower() else ""
-            raise self.fault(f"fails on a batch of {len(rows)} examples: {self.said(error)}{hint}") from error
+        except FAILURES as error:
+            raise self.fault(f"fails on a batch of {len(rows)} examples: {self.said(error)}") from error
         if not isinstance(output, Tensor):
             raise self.fault(f"gave a {type(output).__name__}; its forward must give a tensor of logits")
         symbols = self.vocabulary.target_symbols if self.builder.takes == "pair" else self.vocabulary.symbols
@@ -145,6 +147,8 @@ class _Trial:
         if tuple(output.shape) != whole:
             words = "(batch, time, symbols)" if tokens else "(batch, target time, symbols)"
             raise self.fault(f"gave logits of shape {tuple(output.shape)}; {words} is {whole}")
+        if output.dtype != torch.float32:
+            raise self.fault(f"gave logits of {output.dtype}; they must be of torch.float32, as its weights are")
         if not bool(output.isfinite().all()):
             raise self.fault("gave logits that are not finite before training")
 
@@ -183,7 +187,7 @@ class _Trial:
         example = Example((4,) * (source - 1) + (EOS,), (4,) * (target - 1) + (EOS,))
         try:
             self._evaluated([example])
-        except Exception as error:
+        except FAILURES as error:
             raise self.fault(
                 f"fails on the longest that its tasks ask for, a source of {source} symbols and an output of {target}: "
                 f"{self.said(error)}"
@@ -246,7 +250,9 @@ class _Trial:
         return SiteMasks(found, keys, [list(rows)] * len(keys), CPU).draw(0)
 
     def said(self, error: BaseException) -> str:
-        return f"{words_of(error)}{where_it_failed(error, self.file)}"
+        of_device = re.search("cuda|nvidia", str(error), re.IGNORECASE)  # without support, or without a driver
+        hint = "; leave the device to doubt" if of_device else ""
+        return f"{words_of(error)}{where_it_failed(error, self.file)}{hint}"
 
     def fault(self, what: str) -> UserError:
         return UserError(f"{self.about} {what}")
@@ -258,23 +264,6 @@ def _about(learner: Learner) -> str:
         return f"hf {learner.arguments['hf']!r}"
     name = str(learner.arguments["module"]).rsplit(".", 1)[1]
     return f"module {learner.user_dir!r}: class {name}"
-
-
-def _seconds(learner: Learner, examples: int) -> float:
-    """Seconds of an update on so many timed examples, per model of a full lockstep, rounded to a power of sqrt(2)."""
-    training = timed_training(learner, examples)
-    maker = Maker(Builder(learner), VOCABULARY, CPU)
-    shape = shape_of(training.examples)
-    together = maker.together(shape)
-    lockstep = Lockstep([training] * together, maker, shape, CPU, 0)
-    times, threads = [], torch.get_num_threads()
-    torch.set_num_threads(1)  # as where it is trained; several that wait for each other would all be counted
-    for _ in range(TIMED):
-        started = time.process_time()
-        lockstep.update()
-        times.append(time.process_time() - started)
-    torch.set_num_threads(threads)
-    return float(2.0 ** (round(2 * math.log2(max(min(times), 1e-6) / together)) / 2))
 
 
 def _stacked(inputs: Inputs, models: int) -> Inputs:

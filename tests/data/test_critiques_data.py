@@ -119,6 +119,9 @@ def test_scan_for_code_lengths_sends_64_of_7706() -> None:
     assert len(training) == 14_670 and len(task.holdout_inputs(1)) == 7706 and task.n_blocks(1) == 4
     assert digest(source for source, _ in training).startswith("d2568a19ba7c0fa5")
     assert digest(target for _, target in training).startswith("001f42dee0febce1")
+    lines = sorted(f"{line(source)}\t{line(target)}\n" for source, target in training)  # those of SCAN's own split
+    original = "84c912b45efb8c2a6077367f7d00a8f66003253cef25fbcbbeb377888d9a31dd"
+    assert hashlib.sha256("".join(lines).encode()).hexdigest() == original
     assert digest(task.scored_inputs(1)).startswith("b1580ccb12e7e400")
     assert digest(target for _, target in task.holdout_set(1, "compo")).startswith("d51a4c3885feb4c5")
 

@@ -186,6 +186,25 @@ def test_outputs_of_candidates(task: str, size: int, source: str, outputs: dict[
     assert given == outputs
 
 
+@pytest.mark.parametrize(
+    ("task", "size", "source", "output", "holds"),
+    [
+        ("question", 96, "the dog who does sleep doesn't swim quest", "does the dog who does sleep", {"fronts_first"}),
+        ("question", 96, "the dog who does sleep doesn't swim quest", "doesn't the dog sleep", {"fronts_main"}),
+        ("question", 96, "the dog who does sleep doesn't swim quest", "the dog who does sleep", set()),
+        ("question", 96, "the dog who does sleep doesn't swim quest", "", set()),
+        ("mutual-exclusivity", 16, "w16", "m9", {"used"}),
+        ("mutual-exclusivity", 16, "w16", "m16", set()),
+        ("compo2", 6, "F 60", "O4 O4 O4", {"trained"}),
+    ],
+)
+def test_answers_say_of_outputs_what_they_are_called(
+    task: str, size: int, source: str, output: str, holds: set[str]
+) -> None:
+    given = {name for name, answer in TASKS[task].answers.items() if answer(words(source), words(output), size)}
+    assert given == holds
+
+
 def test_sizes_of_T_and_number_of_blocks() -> None:
     T = {(t.name, s): len(t.training_inputs(s)) for t, s in CELLS}
     blocks = {(t.name, s): t.n_blocks(s) for t, s in CELLS}

@@ -33,6 +33,7 @@ REFUSED: list[tuple[dict[str, Any], str]] = [
     ({"hf": "gpt2", "n_layers": 1}, "unknown key 'n_layers' of hf 'gpt2'; did you mean 'n_layer'?"),
     ({"hf": "lama"}, "no architecture 'lama' in transformers"),
     ({"hf": "vit"}, "is no language model"),
+    ({"hf": ["gpt2"]}, "hf ['gpt2'] is no text; give the name of an architecture"),
     ({"hf": "gpt2", "head": "seq2seq"}, "hf 'gpt2' has causal"),
     ({"hf": "llama", **TINY, "vocab_size": 5}, "key 'vocab_size' of hf 'llama' is set by doubt"),
     ({"hf": "llama", **TINY, "pad_token_id": 0}, "'pad_token_id' of hf 'llama' is set by doubt"),

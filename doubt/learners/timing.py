@@ -1,0 +1,38 @@
+"""How long an update of a learner of engine `modules` takes, by which jobs are cut."""
+
+from __future__ import annotations
+
+import math
+import time
+
+import torch
+
+from doubt.engines.fused.arrays.batch import EOS, shape_of
+from doubt.engines.modules.building import Builder
+from doubt.engines.modules.lockstep import Lockstep
+from doubt.engines.modules.models import Maker
+from doubt.learners.made_up import SOURCE, TARGET, VOCABULARY
+from doubt.training import Example, Learner, Protocol, Training
+
+#: Updates that are timed; the fastest counts.
+TIMED = 4
+#: T of add-or-mul/5.
+EXAMPLE = Example((4,) * 5 + (EOS,), (4,) * 10 + (EOS,))
+
+
+def seconds_of(learner: Learner, examples: int) -> float:
+    """Seconds of an update on so many of `EXAMPLE`, per model of a full lockstep, rounded to a power of sqrt(2)."""
+    training = Training(learner, Protocol(), 1, SOURCE, TARGET, ((EXAMPLE,) * examples,))
+    device = torch.device("cpu")
+    maker = Maker(Builder(learner), VOCABULARY, device)
+    shape = shape_of(training.examples)
+    together = maker.together(shape)
+    lockstep = Lockstep([training] * together, maker, shape, device, 0)
+    times, threads = [], torch.get_num_threads()
+    torch.set_num_threads(1)  # as where it is trained; several that wait for each other would all be counted
+    for _ in range(TIMED):
+        started = time.process_time()
+        lockstep.update()
+        times.append(time.process_time() - started)
+    torch.set_num_threads(threads)
+    return float(2.0 ** (round(2 * math.log2(max(min(times), 1e-6) / together)) / 2))
