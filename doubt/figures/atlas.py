@@ -124,13 +124,13 @@ def _prepare(axes: Axes, names: list[str], learners: list[str]) -> None:
 
 
 def _mark(axes: Axes, x: int, y: int, row: dict[object, object], rules: list[str]) -> None:
-    """One cell's mark, with the rule's name and the share of seeds that follow it, or why there is none."""
+    """One cell's mark, with the rule's name and its share of seeds, or why there is none (`several`: a tie)."""
     by_code = row["code_level"] != NOT_MEASURED
     rule = str(row["rule"] or (row["code_lead"] if by_code else row["fpa_class"]) or row["fpa_class"])
     share = float(str(row["fpa_share"]))
     of = f"\n{share:.0%}" if not math.isnan(share) and rule == row["fpa_class"] else ""
     if rule in NO_RULE or not rule:
-        axes.text(x, y, f"– {rule}{of}", fontsize=6, linespacing=1.3, ha="center", va="center", color=INK)
+        axes.text(x, y, f"– {rule or 'several'}{of}", fontsize=6, linespacing=1.3, ha="center", va="center", color=INK)
         return
     _, size, filled = FORMS.get(str(row["level"]), FORMS[""])
     shade = colour(rule, rules)
