@@ -141,7 +141,8 @@ def test_estimate(ours: Workspace) -> None:
     assert "7 trainings of this learner elsewhere" in by_cell["add-or-mul/5/transformer"]
     assert "nothing measured" in by_cell["add-or-mul/5/cnn"]
     seconds = [record["seconds"] for record in ours.records()]
-    assert float(by_cell[CELL].split()[2]) == pytest.approx(10 * sum(seconds) / len(seconds), abs=0.006)
+    # ten times the updates; decoding, which the expected seconds of a job hold besides, is a few percent here
+    assert float(by_cell[CELL].split()[2]) == pytest.approx(10 * sum(seconds) / len(seconds), rel=0.1, abs=0.006)
     assert any(line.startswith("156 trainings: ") and line.endswith("CPU-hours.") for line in lines)
 
 
