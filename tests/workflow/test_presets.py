@@ -48,7 +48,7 @@ def test_scan(plans: dict[str, Plan]) -> None:
         plan.learners["scan-cnn-long"].updates == 500_000 and plan.learners["scan-transformer-long"].batch_size == 256
     )
     small, large = (plan.cells[task, 1, "lstm"] for task in ("scan-add-jump", "scan-twice-thrice-jump"))
-    assert plan.training_seconds(small, 0) > 60 and plan.training_seconds(large, 0) > 60
+    assert plan.costs.training_seconds(small, 0) > 60 and plan.costs.training_seconds(large, 0) > 60
     cell = plan.cells["scan-jump", 1, "scan-lstm"]
     assert set(cell.datasets) == {"fpa", "compo", "mem", "subst", "random"}
 
@@ -81,7 +81,7 @@ def test_the_papers_appendix_is_two_learners_swept(plans: dict[str, Plan]) -> No
     assert (
         plan.learners[large].arguments["decoder_layers"] == 2 and plan.learners[small].arguments["decoder_layers"] == 1
     )
-    assert 0 < sum(plan.training_seconds(cell, 0) * len(cell.seeds) for cell in plan.cells.values()) / 3600 < 100
+    assert 0 < sum(plan.costs.training_seconds(cell, 0) * len(cell.seeds) for cell in plan.cells.values()) / 3600 < 100
 
 
 @pytest.mark.parametrize(

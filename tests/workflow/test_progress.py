@@ -96,7 +96,7 @@ def test_what_is_under_way_counts_in_proportion(tmp_path: Path, clock: Clock, mo
         sign(results, "slow", range(1, 9), second / 20)
         seen.append(progress.look())
     assert [each.done for each in seen] == pytest.approx([8 * second / 20 for second in range(1, 21)])
-    updates = 8 * plan.training_seconds(jobs[0].cell, 0)  # the job's other seconds decode outputs afterwards
+    updates = 8 * plan.costs.training_seconds(jobs[0].cell, 0)  # the job's other seconds decode outputs afterwards
     at_this_rate = 20 * jobs[0].seconds / updates
     assert [each.left for each in seen] == pytest.approx([at_this_rate - second for second in range(1, 21)])
     for seed in range(1, 5):

@@ -8,11 +8,14 @@ it by a factor in estimates (`standing.estimate`), never in job sizes: these mus
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from doubt.data.task import Task
 from doubt.learners.tried import EIGHT, TriedOut
+from doubt.training import Learner
+from doubt.workflow.planning.cells import CellPlan
 from doubt.workflow.planning.work import Batch, Work, batch_of, work_of
 
 
@@ -87,3 +90,30 @@ def memory_mb(engine: str, on_gpu: bool, n_trainings: int, symbols: int = 0, wei
     if not on_gpu:
         return 2000 + of_module + round(MB_PER_SYMBOL.get(engine, max(MB_PER_SYMBOL.values())) * symbols)
     return 4000 + (20 * min(n_trainings, 1024) if engine != "fairseq" else 0) + of_module
+
+
+@dataclass(frozen=True)
+class Costs:
+    """What the trainings of some cells are expected to cost; `engines` and `tried` are by learner."""
+
+    tasks: Mapping[str, Task]
+    learners: Mapping[str, Learner]
+    engines: Mapping[str, str]
+    tried: Mapping[str, TriedOut]
+
+    def training_seconds(self, cell: CellPlan, block: int, decoded: bool = False) -> float:
+        """Expected seconds of one training, on what has been sent up to a block."""
+        learner, batch = self.learners[cell.learner], self.batch(cell, block)
+        if cell.learner in self.tried:
+            update = module_update_seconds(self.tried[cell.learner], batch)
+        else:
+            update = update_seconds(learner.arguments, batch, self.engines[cell.learner])
+        return learner.updates * update + (self.decoding_seconds(cell) if decoded else 0.0)
+
+    def decoding_seconds(self, cell: CellPlan) -> float:
+        """Expected seconds of decoding all test inputs."""
+        return decoding_seconds(self.tasks[cell.task], cell.size, self.engines[cell.learner])
+
+    def batch(self, cell: CellPlan, block: int) -> Batch:
+        """What an update goes through."""
+        return batch_of(self.tasks[cell.task], cell.size, block, self.learners[cell.learner].batch_size)

@@ -19,10 +19,9 @@ from doubt.learners.sweeps import expand_learners
 from doubt.training import is_chained
 from doubt.workflow.planning.cells import CellPlan, cells_of
 from doubt.workflow.planning.config import read_config
-from doubt.workflow.planning.cost import decoding_seconds, memory_mb, module_update_seconds, update_seconds
+from doubt.workflow.planning.cost import Costs, memory_mb
 from doubt.workflow.planning.learner_code import trained_by
 from doubt.workflow.planning.resolved import resolved_learners
-from doubt.workflow.planning.work import Batch, batch_of
 
 
 @dataclass(frozen=True)
@@ -62,6 +61,7 @@ class Plan:
         self.tried = {name: one.tried for name, one in resolved.items() if one.tried is not None}
         self.protocol = self.config.resolved_protocol()
         self.cells = cells_of(self.config, self.tasks, expanded.grids, self.learners)
+        self.costs = Costs(self.tasks, self.learners, {name: self.engine(name) for name in self.learners}, self.tried)
         #: What was swept, by the name in the configuration: the learners with the values of their varying arguments.
         self.sweeps = {name: span for name, span in expanded.sweeps.items() if len(span) > 1}
         self._engine_hashes: dict[tuple[str, str | None], str] = {}
@@ -176,8 +176,8 @@ class Plan:
         """How many seeds and blocks take about so many minutes; blocks in even parts, of which the last costs most."""
         candidates = [dataset for dataset in cell.datasets if dataset != FPA]
         if not candidates:
-            return max(int(60 * minutes / self.training_seconds(cell, 0, decoded=True)), 1), all_blocks
-        of_blocks = [len(candidates) * self.training_seconds(cell, block) for block in range(all_blocks)]
+            return max(int(60 * minutes / self.costs.training_seconds(cell, 0, decoded=True)), 1), all_blocks
+        of_blocks = [len(candidates) * self.costs.training_seconds(cell, block) for block in range(all_blocks)]
         if sum(of_blocks) <= 60 * minutes:
             return int(60 * minutes / sum(of_blocks)), all_blocks
         last = itertools.takewhile(lambda total: total <= 60 * minutes, itertools.accumulate(reversed(of_blocks)))
@@ -253,30 +253,17 @@ class Plan:
         decoded = (
             sum(FPA in datasets for datasets in self.requests(cell, chunk).values()) if chunk.blocks[0] == 0 else 0
         )
-        trained = sum(n * self.training_seconds(cell, block) for block, n in self._trained_on(cell, chunk).items())
-        return trained + decoded * self._decoding_seconds(cell)
+        trained = sum(
+            n * self.costs.training_seconds(cell, block) for block, n in self._trained_on(cell, chunk).items()
+        )
+        return trained + decoded * self.costs.decoding_seconds(cell)
 
     def memory_mb(self, cell: CellPlan, chunk: Chunk) -> int:
         """Memory that a job asks for, in MB."""
         on_gpu = self.config.device != "cpu"
-        symbols = self._batch(cell, chunk.blocks[1]).symbols
+        symbols = self.costs.batch(cell, chunk.blocks[1]).symbols
         weights = self.tried[cell.learner].weights if cell.learner in self.tried else 0
         return memory_mb(self.engine(cell.learner), on_gpu, self.n_trainings(cell, chunk), symbols, weights)
-
-    def training_seconds(self, cell: CellPlan, block: int, decoded: bool = False) -> float:
-        """Expected seconds of one training of a cell, on what has been sent up to a block."""
-        learner, batch = self.learners[cell.learner], self._batch(cell, block)
-        if cell.learner in self.tried:
-            update = module_update_seconds(self.tried[cell.learner], batch)
-        else:
-            update = update_seconds(learner.arguments, batch, self.engine(cell.learner))
-        return learner.updates * update + (self._decoding_seconds(cell) if decoded else 0.0)
-
-    def _decoding_seconds(self, cell: CellPlan) -> float:
-        return decoding_seconds(self.tasks[cell.task], cell.size, self.engine(cell.learner))
-
-    def _batch(self, cell: CellPlan, block: int) -> Batch:
-        return batch_of(self.tasks[cell.task], cell.size, block, self.learners[cell.learner].batch_size)
 
     def engine_hash_of(self, cell: CellPlan) -> str:
         """Hash of the code that trains a cell, or is said to have done so; the ledger files results under it."""

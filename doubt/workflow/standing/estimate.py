@@ -51,9 +51,18 @@ def estimates(plan: Plan, ledger: Path) -> list[Estimate]:
     return found
 
 
-#: Seconds and updates of finished trainings and the block that they end with, by (device, engine, learner) and (task,
-#: size).
-Measured = dict[tuple[str, str, str], dict[tuple[str, int], list[tuple[float, int, int]]]]
+@dataclass(frozen=True)
+class Taken:
+    """What a finished training took: seconds, for so many updates on blocks up to this one, and whether it decoded."""
+
+    seconds: float
+    updates: int
+    block: int
+    decoded: bool
+
+
+#: By (device, engine, learner) and (task, size).
+Measured = dict[tuple[str, str, str], dict[tuple[str, int], list[Taken]]]
 
 
 def _measured(plan: Plan, ledger: Path) -> Measured:
@@ -64,8 +73,9 @@ def _measured(plan: Plan, ledger: Path) -> Measured:
                 device = "CPU" if record.result.device == "cpu" else "GPU"
                 if plan.config.device in ("auto", {"CPU": "cpu", "GPU": "cuda"}[device]):
                     learner = (device, record.result.engine, record.note["learner"])
-                    about = record.result.seconds, record.result.updates, record.note["block"]
-                    found[learner][record.note["task"], record.note["size"]].append(about)
+                    result, block = record.result, record.note["block"]
+                    taken = Taken(result.seconds, result.updates, block, bool(result.outputs))
+                    found[learner][record.note["task"], record.note["size"]].append(taken)
     return found
 
 
@@ -97,11 +107,12 @@ def _of_cell(plan: Plan, cell: CellPlan, measured: Measured) -> tuple[float, str
     return 1.0, "CPU", "nothing measured; good within a factor of two"
 
 
-def _factor(plan: Plan, cell: CellPlan, taken: list[tuple[float, int, int]]) -> float:
-    """Seconds that trainings took, over those expected for as many updates on the same blocks."""
-    updates = plan.learners[cell.learner].updates
-    expected = sum(plan.training_seconds(cell, block) * done / updates for _, done, block in taken)
-    return sum(seconds for seconds, *_ in taken) / expected
+def _factor(plan: Plan, cell: CellPlan, taken: list[Taken]) -> float:
+    """Seconds that trainings took, over those expected for as many updates on the same blocks, decoding included."""
+    updates, costs = plan.learners[cell.learner].updates, plan.costs
+    expected = sum(costs.training_seconds(cell, each.block) * each.updates / updates for each in taken)
+    expected += costs.decoding_seconds(cell) * sum(each.decoded for each in taken)
+    return sum(each.seconds for each in taken) / expected
 
 
 def in_lines(found: list[Estimate]) -> list[str]:

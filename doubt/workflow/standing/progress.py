@@ -172,7 +172,7 @@ class Progress:
             return
         if job is not None and key not in self._keys:
             self._keys.add(key)
-            self._recorded[job.path].add(1.0, self._plan.training_seconds(job.cell, note["block"], decoded))
+            self._recorded[job.path].add(1.0, self._plan.costs.training_seconds(job.cell, note["block"], decoded))
 
     def _under_way(self, seen: Iterable[Sign]) -> dict[Path, _Done]:
         """By job, what is under way in it and not yet recorded, each training by the share of its updates."""
@@ -181,7 +181,7 @@ class Progress:
             for part in sign.parts:
                 job = self._job(sign.task, sign.size, sign.learner, part.seed, part.block)
                 if job is not None and part.key not in self._keys:
-                    found[job.path].add(part.share, self._plan.training_seconds(job.cell, part.block))
+                    found[job.path].add(part.share, self._plan.costs.training_seconds(job.cell, part.block))
         return found
 
     def _job(self, task: str, size: int, learner: str, seed: int, block: int) -> PendingJob | None:

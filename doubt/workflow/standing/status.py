@@ -92,7 +92,7 @@ def _rate(plan: Plan, found: list[Standing], ledger: Path, seen: list[Sign]) -> 
         for training in each.missing:
             share = parts.get(training.key)
             shares += [] if share is None else [share]
-            expected = plan.training_seconds(each.cell, training.block, bool(training.decodes))
+            expected = plan.costs.training_seconds(each.cell, training.block, bool(training.decodes))
             left += (1 - (share or 0.0)) * expected
     if not any(each.missing for each in found):
         return "Everything is trained."
@@ -120,7 +120,7 @@ def _lately(plan: Plan, found: list[Standing], ledger: Path) -> tuple[int, float
             if cell is not None and of_this_code and now - record.time < RECENTLY and was_trained(record):
                 n += 1
                 spent += record.result.seconds
-                whole = plan.training_seconds(cell, record.note["block"], bool(record.result.outputs))
+                whole = plan.costs.training_seconds(cell, record.note["block"], bool(record.result.outputs))
                 expected += whole * record.result.updates / plan.learners[cell.learner].updates
     return n, spent / expected if n else 1.0
 
