@@ -6,9 +6,19 @@ import difflib
 import sys
 from collections.abc import Callable, Iterable
 
+#: Characters of an error's words that a message repeats.
+LONGEST_WORDS = 200
+
 
 class UserError(Exception):
     """Something that the user can put right: the message says what, where and what to do."""
+
+
+def said(error: BaseException) -> str:
+    """An error as one line, of which the first words say what matters."""
+    words = " ".join(str(error).split())
+    short = words if len(words) <= LONGEST_WORDS else f"{words[:LONGEST_WORDS]} ..."
+    return f"{type(error).__name__}: {short}" if words else type(error).__name__
 
 
 def nearest(word: object, allowed: Iterable[object]) -> str:

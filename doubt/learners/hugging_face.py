@@ -21,8 +21,7 @@ from transformers.models.auto.modeling_auto import (
 )
 
 from doubt.engines.modules import hugging_face
-from doubt.engines.modules.loading import said
-from doubt.errors import UserError, nearest
+from doubt.errors import UserError, nearest, said
 from doubt.learners.sizes import too_large
 
 #: Keys of a configuration that are set here and not by a user; besides every id of a special symbol.

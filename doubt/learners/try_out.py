@@ -15,12 +15,12 @@ from torch import Tensor
 from doubt.engines.fused.arrays.batch import EOS
 from doubt.engines.modules.building import Builder
 from doubt.engines.modules.inputs import Inputs
-from doubt.engines.modules.loading import said as words_of
 from doubt.engines.modules.loading import where_it_failed
 from doubt.engines.modules.masks import SiteMasks
 from doubt.engines.modules.models import Maker
 from doubt.engines.modules.sites import Dropout
 from doubt.errors import UserError
+from doubt.errors import said as words_of
 from doubt.learners.made_up import EXAMPLES, VOCABULARY, inputs_of
 from doubt.learners.sizes import too_large
 from doubt.learners.timing import TIMED, seconds_of

@@ -140,17 +140,17 @@ class Engine(ABC, Generic[Lockstep]):
     def _lockstep(self, links: list[Link], shape: Shape, saved: Saved | None = None) -> Iterator[Result]:
         """Train links together; in halves if memory does not suffice. Where the device fails, others go on."""
         self.waiting = [link for link in self.waiting if not any(link is each for each in links)]
+        results: list[Result] | None = None
         try:
             results = self._run(self._begin(links, shape, saved), links)
         except RuntimeError as error:
             if not of_device(error):
                 raise
-            halved = isinstance(error, torch.OutOfMemoryError) and len(links) > 1
-            if not halved:
+            if len(links) == 1 or not isinstance(error, torch.OutOfMemoryError):
                 self.saver.leave()
                 self.failures.add([link.training for link in links], error, self.device)
                 return
-        else:
+        if results is not None:
             yield from results
             return
         half = len(links) // 2  # out of the handler, which holds on to the memory

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import torch
 
-from doubt.errors import UserError
+from doubt.errors import UserError, said
 from doubt.training import Training
 
 #: How the messages of a GPU's libraries begin, which torch raises as plain `RuntimeError`.
@@ -32,6 +32,7 @@ class Failures:
     def __init__(self) -> None:
         self._trainings: list[Training] = []
         self._how: list[str] = []
+        self._too_large = False
 
     def add(self, trainings: Sequence[Training], error: RuntimeError, device: torch.device) -> None:
         """Note a failure.
@@ -40,7 +41,8 @@ class Failures:
             UserError: the device computes no more.
         """
         self._trainings += trainings
-        self._how.append(str(error).strip().splitlines()[0])
+        self._how.append(said(error))
+        self._too_large |= isinstance(error, torch.OutOfMemoryError)
         if not computes(device):
             self.tell()
 
@@ -53,8 +55,9 @@ class Failures:
         if self._trainings:
             seeds = sorted({training.seed for training in self._trainings})
             how = "; ".join(dict.fromkeys(self._how))
+            hint = "; what does not fit alone needs another device, such as `device: cpu`" if self._too_large else ""
             raise UserError(
                 f"the device failed ({how}), so {len(self._trainings)} trainings were not done (seeds "
                 f"{', '.join(map(str, seeds))}); what else was trained is kept. Run again: they go on from where they "
-                "were last saved"
+                f"were last saved{hint}"
             )

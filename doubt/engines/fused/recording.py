@@ -7,6 +7,8 @@ from collections.abc import Callable
 
 import torch
 
+from doubt.errors import said
+
 #: Updates before the recording: a GPU's libraries set themselves up in the first ones.
 WARM_UP = 3
 
@@ -41,8 +43,7 @@ class Recorded:
             raise  # a smaller lockstep will do
         except RuntimeError as error:
             print(
-                "notice: an update cannot be recorded as a CUDA graph, so trainings take longer: "
-                f"{str(error).strip().splitlines()[0]}",
+                f"notice: an update cannot be recorded as a CUDA graph, so trainings take longer: {said(error)}",
                 file=sys.stderr,
             )
             return

@@ -15,7 +15,7 @@ from typing import Any
 from torch import nn
 
 from doubt.engines.modules.inputs import Takes
-from doubt.errors import UserError
+from doubt.errors import UserError, said
 from doubt.files import ROOT
 from doubt.training import Learner
 
@@ -26,8 +26,6 @@ SIZES = {"pair": ("source_symbols", "target_symbols"), "tokens": ("symbols",)}
 #: Classes that were given from Python and not by a file, by the name that stands in a file's place.
 GIVEN: dict[str, type[nn.Module]] = {}
 
-#: Characters of an error's words that a message repeats.
-LONGEST_WORDS = 200
 
 _loaded: dict[tuple[Path, tuple[tuple[str, int, int], ...]], dict[str, type[nn.Module]]] = {}
 
@@ -107,13 +105,6 @@ def where_it_failed(error: BaseException, file: str) -> str:
     folder = str((ROOT / file).resolve().parent)
     places = [frame for frame in traceback.extract_tb(error.__traceback__) if frame.filename.startswith(folder)]
     return f" ({Path(places[-1].filename).name}:{places[-1].lineno})" if places else ""
-
-
-def said(error: BaseException) -> str:
-    """An error as one line, of which the first words say what matters."""
-    words = " ".join(str(error).split())
-    short = words if len(words) <= LONGEST_WORDS else f"{words[:LONGEST_WORDS]} ..."
-    return f"{type(error).__name__}: {short}" if words else type(error).__name__
 
 
 def _classes(path: Path) -> dict[str, type[nn.Module]]:

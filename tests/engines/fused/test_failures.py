@@ -74,9 +74,7 @@ def test_a_lockstep_that_fails_loses_nothing(alive: bool, tmp_path: Path, monkey
 
     monkeypatch.setattr(failures, "computes", lambda device: alive)
     results: list[Result] = []
-    saying = (
-        r"failed \(CUDA error: an illegal memory access was encountered\), so 3 trainings were not done \(seeds 2\)"
-    )
+    saying = r"failed \(AcceleratorError: CUDA error: an illegal memory .*\), so 3 trainings were not done \(seeds 2\)"
     with monkeypatch.context() as patch:
         patch.setattr(Lockstep, "update", fails_once)
         with pytest.raises(UserError, match=saying):
@@ -97,7 +95,9 @@ def test_a_single_training_that_does_not_fit_says_so(monkeypatch: pytest.MonkeyP
         raise torch.OutOfMemoryError("none left")
 
     monkeypatch.setattr(Lockstep, "__init__", no_memory)
-    with pytest.raises(UserError, match=r"the device failed \(none left\), so 3 trainings were not done \(seeds 1\)"):
+    with pytest.raises(
+        UserError, match=r"failed \(OutOfMemoryError: none left\), so 3 trainings .* \(seeds 1\).*`device: cpu`"
+    ):
         list(train_many(grid(sides.learner("transformer"), [1]), CPU))
 
 
