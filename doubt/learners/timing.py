@@ -30,9 +30,11 @@ def seconds_of(learner: Learner, examples: int) -> float:
     lockstep = Lockstep([training] * together, maker, shape, device, 0)
     times, threads = [], torch.get_num_threads()
     torch.set_num_threads(1)  # as where it is trained; several that wait for each other would all be counted
-    for _ in range(TIMED):
-        started = time.process_time()
-        lockstep.update()
-        times.append(time.process_time() - started)
-    torch.set_num_threads(threads)
+    try:
+        for _ in range(TIMED):
+            started = time.process_time()
+            lockstep.update()
+            times.append(time.process_time() - started)
+    finally:
+        torch.set_num_threads(threads)
     return float(2.0 ** (round(2 * math.log2(max(min(times), 1e-6) / together)) / 2))
