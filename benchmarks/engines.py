@@ -86,6 +86,8 @@ def measure(
     arguments: argparse.Namespace, name: str, size: int, block: int, seeds: int, device: torch.device
 ) -> dict[str, Any]:
     """One row: both engines on one learner and shape; of a learner of the preset, alone and together."""
+    if device.type == "cuda":
+        torch.cuda.reset_peak_memory_stats(device)
     about = {
         "task": arguments.task,
         "size": size,

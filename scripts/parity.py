@@ -1,11 +1,13 @@
 """Compare the engines in distribution: code lengths and rules of many seeds, fused against fairseq.
 
-    python scripts/parity.py [--folder results/parity] [--cases transformer/add-or-mul/5/fpa ...] [--seeds N]
+    python scripts/parity.py [--folder results/parity] [--cases transformer/add-or-mul/5/fpa ...] [--seeds N] [--jobs N]
 
-Of each case, seeds 1..N are trained with both engines, and seeds N+1..2N with fairseq only, so that the difference
-between the engines stands beside the difference that two sets of seeds have anyway. What is found in the folder is not
-trained again: the run can be stopped and gone on with at any time. Differences are given with intervals of 95 percent.
-An interval that holds 0 says that the runs were too few to tell the engines apart, not that the engines are equal.
+Of each case, seeds 1..N are trained with both engines and, unless with `--one-set`, seeds N+1..2N with fairseq only, so
+that the difference between the engines stands beside the difference that two sets of seeds have anyway. What is found
+in the folder is not trained again: the run can be stopped and gone on with at any time. `--jobs` trains so many at a
+time, each in a process of one thread; with `--device cuda` fused trains on a GPU, fairseq still on the CPU. Differences
+are given with intervals of 95 percent. An interval that holds 0 says that the runs were too few to tell the engines
+apart, not that the engines are equal.
 """
 
 from __future__ import annotations
@@ -16,8 +18,11 @@ import math
 import statistics
 import sys
 import tempfile
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import dataclass
+from functools import partial
+from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
@@ -62,6 +67,7 @@ class Case:
 CASES = (
     Case("transformer", "add-or-mul", 5, "fpa", 64),
     Case("transformer", "hierar-or-linear", 4, "fpa", 64),
+    Case("lstm", "hierar-or-linear", 4, "fpa", 24),
     Case("cnn", "hierar-or-linear", 4, "fpa", 24),
     Case("transformer", "hierar-or-linear", 4, "code_length", 64),
 )
@@ -82,20 +88,33 @@ def cell_of(case: Case, updates: int) -> Cell:
     return Cell(datasets, len(task.training_inputs(case.size)), task.block_size_at(case.size), learner, Protocol())
 
 
-def run(case: Case, updates: int, folder: Path) -> dict[tuple[str, str, int], float | str]:
-    """Train what is missing; the outcome of each (engine, dataset, seed): a class, or bits."""
-    cell, seeds = cell_of(case, updates), range(1, 2 * case.seeds + 1)
+def run(
+    case: Case, updates: int, folder: Path, sets: int = 2, jobs: int = 1, device: torch.device = CPU
+) -> dict[tuple[str, str, int], float | str]:
+    """Train what is missing; the outcome of each (engine, dataset, seed): a class, or bits.
+
+    Args:
+        sets: of seeds that engine `fairseq` trains.
+        jobs: trainings at a time.
+        device: where engine `fused` trains.
+    """
+    cell, seeds = cell_of(case, updates), range(1, sets * case.seeds + 1)
     wanted = {(name, seed): cell.sequence(name, seed) for name in cell.datasets for seed in seeds}
     ledger = folder / f"{case.name.replace('/', '_')}_{updates}.jsonl"
     known = {} if not ledger.exists() else dict(_rows(ledger))
     with ledger.open("a", encoding="utf-8") as file:
-        for engine, most in (("fused", case.seeds), ("fairseq", 2 * case.seeds)):
+        for engine, most in (("fused", case.seeds), ("fairseq", sets * case.seeds)):
             requests = [(dataset, seed) for dataset, seed in wanted if seed <= most]
             asked = chains(cell, requests, range(max(map(len, wanted.values()))))
             missing = [training for (training,) in asked if (engine, training.key) not in known]
-            for number, result in enumerate(_train(engine, missing)):
+            for number, result in enumerate(_train(engine, missing, jobs, device)):
                 row: dict[str, Any] = {"engine": engine, "key": result.key, "status": result.status}
-                row |= {"nats": result.nats, "outputs": list(result.outputs.values())}
+                row |= {
+                    "torch": result.torch,
+                    "device": result.device,
+                    "nats": result.nats,
+                    "outputs": list(result.outputs.values()),
+                }
                 file.write(json.dumps(row) + "\n")
                 file.flush()
                 known[engine, result.key] = row
@@ -118,10 +137,23 @@ def _rows(ledger: Path) -> Iterator[tuple[tuple[str, str], dict[str, Any]]]:
         yield (row["engine"], row["key"]), row
 
 
-def _train(engine: str, trainings: Sequence[Training]) -> Iterable[Result]:
-    if engine == "fused":
-        return train_many(trainings, CPU)
-    return (result for training in trainings for result in reference.train_chain([training], CPU))
+def _train(engine: str, trainings: Sequence[Training], jobs: int, device: torch.device) -> Iterator[Result]:
+    """The results, in any order."""
+    if engine == "fused" and (jobs == 1 or device.type == "cuda"):
+        yield from train_many(trainings, device)
+        return
+    if jobs == 1:
+        yield from map(partial(_alone, engine), trainings)
+        return
+    with ProcessPoolExecutor(jobs, get_context("spawn")) as pool:
+        for done in as_completed([pool.submit(_alone, engine, training) for training in trainings]):
+            yield done.result()
+
+
+def _alone(engine: str, training: Training) -> Result:
+    """One training by itself, on one thread."""
+    torch.set_num_threads(1)
+    return next(train_many([training], CPU) if engine == "fused" else reference.train_chain([training], CPU))
 
 
 def _outcome(case: Case, trainings: Sequence[Training], rows: Sequence[dict[str, Any]]) -> float | str:
@@ -158,13 +190,13 @@ def mean_difference(a: Sequence[float], b: Sequence[float]) -> tuple[float, floa
     return difference, difference - half, difference + half
 
 
-def report(case: Case, outcomes: dict[tuple[str, str, int], float | str]) -> None:
-    """Print the case's differences, a line each."""
+def report(case: Case, outcomes: dict[tuple[str, str, int], float | str], sets: int = 2) -> None:
+    """Print the case's differences, a line each; with one set of seeds those between the engines alone."""
     first, second = range(1, case.seeds + 1), range(case.seeds + 1, 2 * case.seeds + 1)
     task = load_tasks()[case.task]
     pairs = (("fused - fairseq", "fused", first), ("fairseq - fairseq, other seeds", "fairseq", second))
     print(f"\n{case.name}, {case.seeds} seeds a set")
-    for label, engine, seeds in pairs:
+    for label, engine, seeds in pairs[:sets]:
         if case.measure == "fpa":
             for rule in (*rules(task), *NO_RULE):
                 ours = [outcomes[engine, FPA, seed] == rule for seed in seeds]
@@ -188,15 +220,19 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--folder", type=Path, default=Path("results/parity"), help="where outcomes are kept")
     parser.add_argument("--cases", nargs="+", default=[case.name for case in CASES], choices=[c.name for c in CASES])
-    parser.add_argument("--seeds", type=int, help="seeds in a set, instead of 64 (CNN: 24)")
+    parser.add_argument("--seeds", type=int, help="seeds in a set, instead of 64 (LSTM, CNN: 24)")
+    parser.add_argument("--one-set", action="store_true", help="no second set of fairseq's: half of the time")
     parser.add_argument("--updates", type=int, default=3000)
+    parser.add_argument("--jobs", type=int, default=1, help="trainings at a time")
+    parser.add_argument("--device", default="cpu", help="where fused trains: cpu or cuda")
     arguments = parser.parse_args()
     torch.set_num_threads(1)
     arguments.folder.mkdir(parents=True, exist_ok=True)
     for case in CASES:
         if case.name in arguments.cases:
             chosen = Case(case.learner, case.task, case.size, case.measure, arguments.seeds or case.seeds)
-            report(chosen, run(chosen, arguments.updates, arguments.folder))
+            sets, device = 1 if arguments.one_set else 2, torch.device(arguments.device)
+            report(chosen, run(chosen, arguments.updates, arguments.folder, sets, arguments.jobs, device), sets)
 
 
 if __name__ == "__main__":

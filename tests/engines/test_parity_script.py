@@ -28,3 +28,11 @@ def test_code_lengths_are_sums_over_each_candidates_own_blocks(tmp_path: Path) -
             nats += sum(result.nats.values())
         assert outcomes["fairseq", dataset, 1] == pytest.approx(nats / math.log(2), rel=1e-6)
     assert outcomes["fairseq", "hierar", 1] != outcomes["fairseq", "linear", 1]
+
+
+def test_several_at_a_time_and_one_set_give_the_same(tmp_path: Path) -> None:
+    outcomes = parity.run(CASE, UPDATES, tmp_path)
+    (tmp_path / "jobs").mkdir()
+    in_jobs = parity.run(CASE, UPDATES, tmp_path / "jobs", sets=1, jobs=2)
+    assert {seed for _, _, seed in in_jobs} == {1}
+    assert in_jobs == {each: outcomes[each] for each in in_jobs}

@@ -62,7 +62,7 @@ def train_chains(
             raise ValueError("a chain of several trainings, but Adam starts fresh: give each training by itself")
     if device.type == "cpu":
         torch.set_num_threads(1)
-    torch.backends.cuda.matmul.allow_tf32 = False
+    torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32 = False
     yield from _Fused(device, Saver(state_folder), keep).train(chains)
 
 

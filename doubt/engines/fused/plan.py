@@ -37,10 +37,15 @@ def models_together(learner: Learner, sizes: Sequence[int], shape: Shape, device
     weights = sum(sizes)
     if device.type == "cpu":
         return 1 if max(sizes) >= LARGE else max(1, CPU_WEIGHTS // weights)
-    sites = ARCHITECTURES[learner.arguments["arch"]].sites(learner, shape)
-    elements = shape.batch * sum(site.time * site.features for site in sites)
-    # Weights, gradients and two moments of 4 bytes; for each place of dropout its mask, the numbers of 8 bytes that it
-    # is drawn from, and an allowance for what forward and backward keep. Where it falls short, locksteps are halved.
-    per_model = 16 * weights + 256 * elements
     free, _ = torch.cuda.mem_get_info(device)
-    return max(1, min(GPU_MODELS, int(free * GPU_SHARE / per_model)))
+    return max(1, min(GPU_MODELS, int(free * GPU_SHARE / bytes_of_a_model(learner, weights, shape))))
+
+
+def bytes_of_a_model(learner: Learner, weights: int, shape: Shape) -> int:
+    """What a model of so many weights needs of a GPU's memory; where it falls short, locksteps are halved.
+
+    Weights, gradients and two moments of 4 bytes; for each place of dropout its mask, the numbers of 8 bytes that it is
+    drawn from, and an allowance for what forward and backward keep.
+    """
+    sites = ARCHITECTURES[learner.arguments["arch"]].sites(learner, shape)
+    return 16 * weights + 256 * shape.batch * sum(site.time * site.features for site in sites)

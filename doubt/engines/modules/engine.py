@@ -70,7 +70,7 @@ def evaluate_kept(training: Training, module: torch.nn.Module, device: torch.dev
 def _prepare(device: torch.device) -> None:
     if device.type == "cpu":
         torch.set_num_threads(1)
-    torch.backends.cuda.matmul.allow_tf32 = False
+    torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32 = False
     torch.backends.cudnn.allow_tf32 = False
     warnings.filterwarnings("ignore", "There is a performance drop because we have not yet implemented the batching")
 

@@ -91,12 +91,12 @@ def fairseq_models(each: Learner, seeds: Sequence[int], dtype: torch.dtype = tor
     return models
 
 
-def parameters_of(each: Learner, models: Sequence[Any]) -> Parameters:
+def parameters_of(each: Learner, models: Sequence[Any], device: torch.device = CPU) -> Parameters:
     """The models' weights as a fused learner holds them."""
     first = dict(models[0].named_parameters())
     shapes = {name: value.shape for name, value in first.items()}
     dtype = next(iter(first.values())).dtype
-    weights = Parameters(ARCHITECTURES[each.arguments["arch"]].blocks(each), shapes, len(models), CPU, dtype)
+    weights = Parameters(ARCHITECTURES[each.arguments["arch"]].blocks(each), shapes, len(models), device, dtype)
     for row, model in enumerate(models):
         weights.load(row, dict(model.named_parameters()))
     return weights
@@ -114,7 +114,7 @@ def masks_of(each: Learner, sets: Sequence[Sequence[Example]], batch: Batch, dty
     for one in sets[1:]:
         shape = shape.covering(shape_of(one))
     sites = ARCHITECTURES[each.arguments["arch"]].sites(each, shape)
-    return DropoutMasks(sites, [f"model {row}" for row in range(len(sets))], batch.places, CPU, dtype)
+    return DropoutMasks(sites, [f"model {row}" for row in range(len(sets))], batch.places, batch.source.device, dtype)
 
 
 def fairseq_loss(model: Any, one: Sequence[Example], masks: dict[str, Tensor] | None = None, row: int = 0) -> Tensor:
@@ -122,7 +122,8 @@ def fairseq_loss(model: Any, one: Sequence[Example], masks: dict[str, Tensor] | 
     dictionary = dictionary_of(SYMBOLS)
     batch = batching.make_batch(one, dictionary, CPU)
     model.train(masks is not None)
-    with _injected(_sequence(model, one, batch, masks, row) if masks is not None else []):
+    here = None if masks is None else {name: mask.to(CPU) for name, mask in masks.items()}
+    with _injected(_sequence(model, one, batch, here, row) if here is not None else []):
         return summed_nll(model, batch, dictionary.pad()) / len(one)
 
 

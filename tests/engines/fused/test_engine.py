@@ -135,7 +135,13 @@ def test_kept_models_are_fairseqs_and_score_the_same() -> None:
         assert results[each.key].outputs == again.outputs
 
 
-def killed(trainings: list[list[Training]], folder: Path, at: int, monkeypatch: pytest.MonkeyPatch) -> list[Result]:
+def killed(
+    trainings: list[list[Training]],
+    folder: Path,
+    at: int,
+    monkeypatch: pytest.MonkeyPatch,
+    device: torch.device = CPU,
+) -> list[Result]:
     """Results that came before SIGTERM at update number `at`, counted over all locksteps."""
     results, updates, update = [], 0, Lockstep.update
 
@@ -150,7 +156,7 @@ def killed(trainings: list[list[Training]], folder: Path, at: int, monkeypatch: 
         patch.setattr(Lockstep, "update", counted)
         patch.setattr("doubt.engines.fused.lockstep.CALL_SECONDS", 0.0)  # an update a call
         with pytest.raises(SystemExit) as ended:
-            results += train_chains(trainings, CPU, state_folder=folder)
+            results += train_chains(trainings, device, state_folder=folder)
     assert ended.value.code == 143
     return results
 
