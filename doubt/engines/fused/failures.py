@@ -12,6 +12,8 @@ from doubt.training import Training
 #: How the messages of a GPU's libraries begin, which torch raises as plain `RuntimeError`.
 LIBRARIES = ("CUDA", "cuBLAS", "CUBLAS", "cuDNN", "CUDNN", "cuSOLVER", "NVRTC", "nvrtc")
 
+AGAIN = "what else was trained is kept. Run again: what was not done goes on from where it was last saved"
+
 
 def of_device(error: RuntimeError) -> bool:
     """Whether an error says that a device failed, not that the code is wrong."""
@@ -44,7 +46,7 @@ class Failures:
         self._how.append(said(error))
         self._too_large |= isinstance(error, torch.OutOfMemoryError)
         if not computes(device):
-            self.tell()
+            raise UserError(f"the device failed ({self._said}) and computes no more; {AGAIN}")
 
     def tell(self) -> None:
         """Say what was not done, if anything.
@@ -53,11 +55,14 @@ class Failures:
             UserError: some lockstep failed.
         """
         if self._trainings:
-            seeds = sorted({training.seed for training in self._trainings})
-            how = "; ".join(dict.fromkeys(self._how))
+            seeds = ", ".join(map(str, sorted({training.seed for training in self._trainings})))
             hint = "; what does not fit alone needs another device, such as `device: cpu`" if self._too_large else ""
             raise UserError(
-                f"the device failed ({how}), so {len(self._trainings)} trainings were not done (seeds "
-                f"{', '.join(map(str, seeds))}); what else was trained is kept. Run again: they go on from where they "
-                f"were last saved{hint}"
+                f"the device failed ({self._said}), so {len(self._trainings)} trainings were not done (seeds {seeds}); "
+                f"{AGAIN}{hint}"
             )
+
+    @property
+    def _said(self) -> str:
+        """Each error's words once."""
+        return "; ".join(dict.fromkeys(self._how))

@@ -110,7 +110,7 @@ class Lockstep:
         keys = [training.key for training in trainings]
         self._masks = DropoutMasks(self._architecture.sites(learner, shape), keys, self._batch.places, device)
         self._counter = torch.zeros(1, dtype=torch.long, device=device)
-        self._recorded = Recorded(self._update, device)
+        self._recorded = Recorded(device)
 
     def update(self) -> None:
         """Update all models once; in C as often as nobody wants to look at them."""
@@ -121,7 +121,7 @@ class Lockstep:
             self._draw(self._drawn)
             self._update()
         else:
-            self._recorded()
+            self._recorded(self._update)
         self.done += n
         if (self.done - 1) % CHECK_EVERY == 0:
             self._stop(self._nats.isfinite())

@@ -37,8 +37,13 @@ def models_together(learner: Learner, sizes: Sequence[int], shape: Shape, device
     weights = sum(sizes)
     if device.type == "cpu":
         return 1 if max(sizes) >= LARGE else max(1, CPU_WEIGHTS // weights)
+    return max(1, min(GPU_MODELS, int(free_memory(device) * GPU_SHARE / bytes_of_a_model(learner, weights, shape))))
+
+
+def free_memory(device: torch.device) -> int:
+    """Bytes that a GPU has left for this process: what nobody has taken, and what torch keeps but nothing uses."""
     free, _ = torch.cuda.mem_get_info(device)
-    return max(1, min(GPU_MODELS, int(free * GPU_SHARE / bytes_of_a_model(learner, weights, shape))))
+    return free + torch.cuda.memory_reserved(device) - torch.cuda.memory_allocated(device)
 
 
 def bytes_of_a_model(learner: Learner, weights: int, shape: Shape) -> int:

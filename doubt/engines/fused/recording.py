@@ -14,31 +14,32 @@ WARM_UP = 3
 
 
 class Recorded:
-    """Calls `update`, on a GPU as its recording as soon as there is one.
+    """Calls an update, always the same one; on a GPU, as soon as there is a recording of it, replays that.
 
     Where none can be made, a notice says why, and the update is launched call by call: the same numbers, more slowly.
+    The update is not kept: it belongs to who keeps this, and a ring of the two would keep a GPU's memory from the next
+    lockstep.
     """
 
-    def __init__(self, update: Callable[[], None], device: torch.device) -> None:
-        self._update = update
+    def __init__(self, device: torch.device) -> None:
         self._to_go = WARM_UP if device.type == "cuda" else -1
         self._graph: torch.cuda.CUDAGraph | None = None
 
-    def __call__(self) -> None:
+    def __call__(self, update: Callable[[], None]) -> None:
         if self._to_go == 0:
-            self._record()
+            self._record(update)
         self._to_go -= 1
         if self._graph is not None:
             self._graph.replay()
         else:
-            self._update()
+            update()
 
-    def _record(self) -> None:
+    def _record(self, update: Callable[[], None]) -> None:
         """Record an update, which does not execute it."""
         graph = torch.cuda.CUDAGraph()
         try:
             with torch.cuda.graph(graph):
-                self._update()
+                update()
         except torch.OutOfMemoryError:
             raise  # a smaller lockstep will do
         except RuntimeError as error:

@@ -19,7 +19,7 @@ from torch.func import functional_call, vmap
 
 from doubt.engines.fused.arrays.batch import Shape
 from doubt.engines.fused.arrays.parameters import Block, Parameters
-from doubt.engines.fused.plan import CPU_WEIGHTS, GPU_MODELS, GPU_SHARE
+from doubt.engines.fused.plan import CPU_WEIGHTS, GPU_MODELS, GPU_SHARE, free_memory
 from doubt.engines.modules.building import Builder, constants_of, trained_of
 from doubt.engines.modules.inputs import Inputs, Vocabulary
 from doubt.engines.modules.sites import Dropout, Found, Site
@@ -151,11 +151,10 @@ class Maker:
         if self._device.type == "cpu":
             most = min(CPU_MODELS, CPU_WEIGHTS // self._weights) // MULTIPLE * MULTIPLE
             return most if most >= MULTIPLE else 1
-        free, _ = torch.cuda.mem_get_info(self._device)
         # Weights, gradients and two moments of 4 bytes, and an allowance for what each weight's use at each place
         # keeps for the backward pass. Where it falls short, locksteps are halved.
-        places = shape.batch * (shape.source + shape.target)
-        return max(1, min(GPU_MODELS, int(free * GPU_SHARE / (self._weights * (16 + 4 * places)))))
+        places, room = shape.batch * (shape.source + shape.target), free_memory(self._device) * GPU_SHARE
+        return max(1, min(GPU_MODELS, int(room / (self._weights * (16 + 4 * places)))))
 
     def of_module(self, module: nn.Module) -> Models:
         """A model that is there already, alone."""

@@ -45,8 +45,8 @@ class Drawn:
         occupied = torch.arange(source.size(2)) < lengths[..., None]
         mask = self._all.target_mask.gather(1, rows[..., None].expand(-1, -1, target.size(2)))
         sentences = torch.full((rows.size(0),), float(self._size))
+        places, steps = order.tolist(), (active(occupied), active(mask > 0))
         source, lengths, previous, target, mask, sentences = (
             each.to(self._device) for each in (source, lengths, previous, target, mask, sentences)
         )
-        places, steps = order.tolist(), (active(occupied), active(mask > 0))
         return Batch(source, lengths, previous, target, mask, sentences, places, *steps)

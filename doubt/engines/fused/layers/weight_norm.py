@@ -31,9 +31,8 @@ class NormedLinear:
             given = self.x, self.v, self.g, self.bias, self.w, self.norm, y
             kernels.bound(x.dtype, "normed_linear", *given, *x.shape[:2], *self.v.shape[1:])()
             return y
-        # the rows of all models are normed alike
-        w, self.norm = torch._weight_norm_interface(self.v.flatten(0, 1), self.g.flatten(0, 1), 0)
-        self.w = w.view(self.v.shape)
+        self.norm = torch.linalg.vector_norm(self.v, dim=2, keepdim=True)
+        self.w = self.v * (self.g / self.norm)
         return torch.baddbmm(self.bias[:, None], x, self.w.mT)
 
     def backward(self, dy: Tensor) -> Tensor:
@@ -45,9 +44,7 @@ class NormedLinear:
             kernels.bound(dy.dtype, "normed_linear_backward", *given, *made, *dy.shape[:2], *self.v.shape[1:])()
             return dx
         torch.sum(dy, 1, out=self.d_bias)
-        d_w = torch.bmm(dy.mT, self.x).flatten(0, 1)
-        v, g = self.v.flatten(0, 1), self.g.flatten(0, 1)
-        d_v, d_g = torch.ops.aten._weight_norm_interface_backward.default(d_w, v, g, self.norm, 0)
-        self.d_v.copy_(d_v.view(self.v.shape))
-        self.d_g.copy_(d_g.view(self.g.shape))
+        d_w = torch.bmm(dy.mT, self.x)
+        torch.div((d_w * self.v).sum(2, keepdim=True), self.norm, out=self.d_g)
+        torch.mul(d_w - self.v * (self.d_g / self.norm), self.g / self.norm, out=self.d_v)
         return torch.bmm(dy, self.w)
