@@ -5,6 +5,7 @@ What a lockstep computes is the business of the engine that derives from `Engine
 
 from __future__ import annotations
 
+import gc
 import platform
 import time
 from abc import ABC, abstractmethod
@@ -153,6 +154,7 @@ class Engine(ABC, Generic[Lockstep]):
         if results is not None:
             yield from results
             return
+        gc.collect()
         half = len(links) // 2  # out of the handler, which holds on to the memory
         for part in (slice(None, half), slice(half, None)):
             yield from self._lockstep(links[part], shape, saved and saved.of(part))

@@ -79,12 +79,17 @@ class _Fused(Engine[Lockstep]):
         return len(training.source_symbols), len(training.target_symbols)
 
     def shape(self, training: Training) -> Shape:
-        """What a training's batch is padded to: nothing, where it has a lockstep for itself anyway, or is done in C."""
+        """What a training's batch is padded to.
+
+        Nothing, where it has a lockstep for itself anyway, or is done in C; nor on a GPU what is trained on T alone,
+        which is the same for all seeds and candidates.
+        """
         if in_c(training.learner, self.device):
             return UNPADDED
         shape = shape_of_training(training)
-        alone = self.device.type == "cpu" and self.together(training, shape) == 1
-        return shape if alone else canonical(shape, self.device)
+        if self.device.type == "cpu":
+            return shape if self.together(training, shape) == 1 else canonical(shape, self.device)
+        return shape if len(training.blocks) == 1 else canonical(shape, self.device)
 
     def together(self, training: Training, shape: Shape) -> int:
         """How many models like a training's fit into one lockstep."""

@@ -24,6 +24,8 @@ def computes(device: torch.device) -> bool:
     """Whether a device still computes: after some errors nothing more can be had from it in this process."""
     try:
         return bool(torch.ones(1, device=device).item())
+    except torch.OutOfMemoryError:
+        return True
     except RuntimeError:
         return False
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 from collections.abc import Sequence
 
 import torch
@@ -41,7 +42,11 @@ def models_together(learner: Learner, sizes: Sequence[int], shape: Shape, device
 
 
 def free_memory(device: torch.device) -> int:
-    """Bytes that a GPU has left for this process: what nobody has taken, and what torch keeps but nothing uses."""
+    """Bytes that a GPU has left for this process: what nobody has taken, and what torch keeps but nothing uses.
+
+    Nor does what is only in a ring of references, as a user's module may leave it, until Python looks for such rings.
+    """
+    gc.collect()
     free, _ = torch.cuda.mem_get_info(device)
     return free + torch.cuda.memory_reserved(device) - torch.cuda.memory_allocated(device)
 
@@ -49,8 +54,8 @@ def free_memory(device: torch.device) -> int:
 def bytes_of_a_model(learner: Learner, weights: int, shape: Shape) -> int:
     """What a model of so many weights needs of a GPU's memory; where it falls short, locksteps are halved.
 
-    Weights, gradients and two moments of 4 bytes; for each place of dropout its mask, the numbers of 8 bytes that it is
-    drawn from, and an allowance for what forward and backward keep.
+    Weights, gradients, two moments and what is computed from all of them, of 4 bytes; for each place of dropout its
+    mask, the numbers of 8 bytes that it is drawn from, and an allowance for what forward and backward keep.
     """
     sites = ARCHITECTURES[learner.arguments["arch"]].sites(learner, shape)
-    return 16 * weights + 256 * shape.batch * sum(site.time * site.features for site in sites)
+    return 20 * weights + 256 * shape.batch * sum(site.time * site.features for site in sites)

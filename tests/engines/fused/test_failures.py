@@ -15,6 +15,7 @@ from side_by_side import CPU
 from test_engine import by_key, grid, killed, same
 
 from doubt.engines.fused import engine, failures
+from doubt.engines.fused.arrays import kernels
 from doubt.engines.fused.engine import train_many
 from doubt.engines.fused.lockstep import Lockstep
 from doubt.engines.fused.recording import WARM_UP, Recorded
@@ -113,26 +114,40 @@ def test_what_is_wrong_with_the_code_is_raised_as_it_is(monkeypatch: pytest.Monk
         list(train_many(grid(sides.learner("transformer"), [1]), CPU))
 
 
-def test_the_memory_of_a_lockstep_is_free_when_it_is_done() -> None:
+@pytest.mark.parametrize("name", sides.SMALL)
+@pytest.mark.parametrize("native", [True, False], ids=["C", "torch"])
+def test_the_memory_of_a_lockstep_is_free_when_it_is_done(
+    name: str, native: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """No ring of references holds it until Python looks for rings: on a GPU the next lockstep needs the room."""
-    alive: list[weakref.ref[Lockstep]] = []
+    alive: list[weakref.ref[torch.Tensor]] = []
     start = Lockstep.__init__
 
     def noted(self: Lockstep, *arguments: object) -> None:
         assert all(each() is None for each in alive)
-        alive.append(weakref.ref(self))
         start(self, *arguments)  # type: ignore[arg-type]
+        alive.extend(weakref.ref(each.flat) for each in (self.weights, self.adam.first, self.adam.second))
 
+    monkeypatch.setattr(Lockstep, "__init__", noted)
+    monkeypatch.setattr(engine._Fused, "together", lambda *about: 3)
+    if native:
+        monkeypatch.setattr(kernels, "LARGE", 1)  # so that an LSTM takes its steps in C
+    else:
+        monkeypatch.setattr(kernels, "_library", lambda dtype: None)
     gc.disable()
     try:
-        with pytest.MonkeyPatch.context() as patch:
-            patch.setattr(Lockstep, "__init__", noted)
-            patch.setattr(engine._Fused, "together", lambda *about: 3)
-            for name in ("transformer", "lstm"):
-                list(train_many(grid(sides.learner(name, updates=5), (1, 2, 3)), CPU))
+        list(train_many(grid(sides.learner(name, updates=5), (1, 2, 3)), CPU))
+        assert alive and all(each() is None for each in alive)
     finally:
         gc.enable()
-    assert len(alive) > 4 and all(each() is None for each in alive)
+
+
+def test_a_device_without_memory_still_computes(monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(*_: object, **__: object) -> None:
+        raise torch.OutOfMemoryError("none left")
+
+    monkeypatch.setattr(torch, "ones", full)
+    assert failures.computes(CPU)
 
 
 class Graph:

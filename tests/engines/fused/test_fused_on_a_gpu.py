@@ -5,6 +5,7 @@ Equality with fairseq is tested in test_equality.py, on a GPU too where there is
 
 from __future__ import annotations
 
+import gc
 import subprocess
 import sys
 from collections.abc import Callable, Sequence
@@ -123,11 +124,11 @@ def late_blocks(learner: Learner, seeds: Sequence[int]) -> Cell:
 def test_a_model_needs_no_more_memory_than_is_planned(
     name: str, block: int, learner_of: Callable[..., Learner], capsys: pytest.CaptureFixture[str]
 ) -> None:
-    learner, n = learner_of(name), 8
+    learner, n = learner_of(name), 32
     cell = late_blocks(learner, range(n))
     trainings = [cell.training("mem", seed, block) for seed in range(n)]
     shape = canonical(shape_of(trainings[0].examples), CUDA)
-    torch.cuda.empty_cache()
+    gc.collect()
     before = torch.cuda.memory_allocated()
     torch.cuda.reset_peak_memory_stats()
     lockstep = Lockstep(trainings, shape, CUDA, 0)
@@ -155,6 +156,7 @@ def test_memory_that_is_short_halves_locksteps(
         start(self, group, *arguments)  # type: ignore[arg-type]
 
     monkeypatch.setattr(Lockstep, "__init__", noted)
+    gc.collect()
     torch.cuda.empty_cache()
     total = torch.cuda.get_device_properties(0).total_memory
     torch.cuda.set_per_process_memory_fraction(2e9 / total)

@@ -130,7 +130,7 @@ class Step:
 
     def __init__(self, cell: Cell, t: int, n: int, running: Tensor | None) -> None:
         h = cell.hidden
-        self.cell, self.running = cell, running
+        self.weight, self.sum_of_biases, self.width, self.running = cell.weight, cell.sum_of_biases, h, running
         self.inputs, self.d_inputs = cell.inputs[:, t, :n], cell.d_inputs[:, t, :n]
         self.hidden_before, self.hidden = self.inputs[..., -h:], cell.inputs[:, t + 1, :n, -h:]
         self.before, self.after = cell.cells[:, t, :n], cell.cells[:, t + 1, :n]
@@ -144,7 +144,7 @@ class Step:
 
     def forward(self) -> None:
         """The states that the step ends in."""
-        product(self.inputs, self.cell.weight.mT, self.gates, self.cell.sum_of_biases)
+        product(self.inputs, self.weight.mT, self.gates, self.sum_of_biases)
         self.i_and_f.sigmoid_()
         self.g.tanh_()
         self.o.sigmoid_()
@@ -163,8 +163,8 @@ class Step:
         d_cell = torch.addcmul(d_cell, d_hidden, self.to_cell)
         torch.mul(self.to_ifg, d_cell[:, :, None], out=self.d_ifg)
         torch.mul(self.to_o, d_hidden, out=self.d_o)
-        product(self.d_gates, self.cell.weight, self.d_inputs)
-        d_hidden, d_cell = self.d_inputs[..., -self.cell.hidden :], d_cell * self.f
+        product(self.d_gates, self.weight, self.d_inputs)
+        d_hidden, d_cell = self.d_inputs[..., -self.width :], d_cell * self.f
         if self.running is not None:
             d_hidden, d_cell = d_hidden.where(self.running, self.d_hidden), d_cell.where(self.running, self.d_cell)
         self.d_hidden.copy_(d_hidden)
@@ -175,17 +175,18 @@ class NativeSteps:
     """Some steps of a single large model on the CPU, by native/lstm.c. Of one model all rows that are computed run."""
 
     def __init__(self, cell: Cell, start: int, end: int, fed: int = NOT_FED, masks: Tensor | None = None) -> None:
-        self.cell, times, batch, width = cell, *cell.d_inputs.shape[1:]
+        times, batch, width = cell.d_inputs.shape[1:]
+        kept = cell.gates, cell.cells, cell.squashed
+        self._dtype = cell.weight.dtype
+        self._ahead = cell.weight, cell.sum_of_biases, cell.inputs, *kept
+        self._back = cell.weight, *kept, cell.d_hidden, cell.d_cell, cell.d_gates, cell.d_inputs
         self._fed = cell._active, masks, 0 if masks is None else masks.stride(1), fed, start, end
         self._sizes = times, batch, width, cell.hidden
 
     @cached_property
     def forward(self) -> Callable[[], None]:
         """Takes the steps."""
-        cell = self.cell
-        kept = cell.inputs, cell.gates, cell.cells, cell.squashed
-        given = cell.weight, cell.sum_of_biases, *kept, *self._fed, *self._sizes[1:]
-        return kernels.bound(cell.weight.dtype, "cell_forward", *given)
+        return kernels.bound(self._dtype, "cell_forward", *self._ahead, *self._fed, *self._sizes[1:])
 
     @cached_property
     def backward(self) -> Callable[[], None]:
@@ -193,10 +194,7 @@ class NativeSteps:
         return self._backward(None)
 
     def _backward(self, d_outputs: Tensor | None) -> Callable[[], None]:
-        cell = self.cell
-        kept, changed = (cell.gates, cell.cells, cell.squashed), (cell.d_hidden, cell.d_cell)
-        given = cell.weight, *kept, *changed, cell.d_gates, cell.d_inputs, d_outputs
-        return kernels.bound(cell.weight.dtype, "cell_backward", *given, *self._fed, *self._sizes)
+        return kernels.bound(self._dtype, "cell_backward", *self._back, d_outputs, *self._fed, *self._sizes)
 
     def backward_from(self, d_outputs: Tensor) -> None:
         """`backward`, with gradients of the hidden states from elsewhere, (1, time, batch, hidden)."""
