@@ -40,7 +40,7 @@ def main() -> None:
     rebuilding = commands.add_parser("rebuild", help="tables, figures and the page of an archive, without the workflow")
     rebuilding.add_argument("archive", type=Path)
     rebuilding.add_argument("--results", type=Path, required=True, metavar="DIR", help="a folder to write to")
-    rebuilding.add_argument("--tables", action="store_true", help="the tables alone, in a third of the time")
+    rebuilding.add_argument("--tables", action="store_true", help="the tables alone, which is quicker")
     arguments = parser.parse_args()
     if arguments.command == "pack":
         content = content_of(arguments.configfile, arguments.config)

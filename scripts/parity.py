@@ -99,7 +99,8 @@ def run(
         device: where engine `fused` trains.
     """
     cell, seeds = cell_of(case, updates), range(1, sets * case.seeds + 1)
-    wanted = {(name, seed): cell.sequence(name, seed) for name in cell.datasets for seed in seeds}
+    # one seed after another, so that a run that was stopped has some seeds whole
+    wanted = {(name, seed): cell.sequence(name, seed) for seed in seeds for name in cell.datasets}
     ledger = folder / f"{case.name.replace('/', '_')}_{updates}.jsonl"
     known = {} if not ledger.exists() else dict(_rows(ledger))
     with ledger.open("a", encoding="utf-8") as file:
