@@ -79,10 +79,19 @@ def test_costs_are_those_measured_in_the_same_run(engine: str, name: str) -> Non
     torch.set_num_threads(1)
     learner = replace(learner_of(name), updates=1)
     sample = SAMPLE if name == "transformer" else SAMPLE[:3]
-    ratios = [of_update(*s[:2], name, engine, s[2]) / seconds_per_update(engine, learner, *s) for s in sample]
+    expected = [of_update(*s[:2], name, engine, s[2]) for s in sample]
+    took = [seconds_per_update(engine, learner, *s) for s in sample]
+    if not alike(expected, took):  # something else may have driven one of them from the cache: the faster of two counts
+        took = [min(before, seconds_per_update(engine, learner, *s)) for before, s in zip(took, sample, strict=True)]
     torch.set_num_threads(threads)
+    assert alike(expected, took), [e / t for e, t in zip(expected, took, strict=True)]
+
+
+def alike(expected: list[float], took: list[float]) -> bool:
+    """Whether all ratios are within 1.5 of their geometric mean."""
+    ratios = [e / t for e, t in zip(expected, took, strict=True)]
     factor = math.prod(ratios) ** (1 / len(ratios))
-    assert all(1 / 1.5 < ratio / factor < 1.5 for ratio in ratios), ratios
+    return all(1 / 1.5 < ratio / factor < 1.5 for ratio in ratios)
 
 
 @pytest.mark.parametrize("name", ["decoder-nope", pytest.param("gru-64", marks=pytest.mark.long)])
@@ -94,7 +103,7 @@ def test_what_a_module_costs_is_what_it_was_timed_at(name: str) -> None:
         expected = module_update_seconds(resolved.tried, batch_of(TASKS[task], size, block))
         ratios.append(expected / seconds_per_update("modules", resolved.learner, task, size, block, seeds=24))
     factor = math.prod(ratios) ** (1 / len(ratios))
-    assert all(1 / 1.6 < ratio / factor < 1.6 for ratio in ratios), ratios
+    assert all(1 / 1.5 < ratio / factor < 1.5 for ratio in ratios), ratios
     assert 0.4 < factor < 2.5
 
 

@@ -192,9 +192,7 @@ def test_large_weights_of_a_single_model(
 @pytest.mark.parametrize(
     "one", [examples("aaaaa>bbbbbbbbbb"), examples("abbab>a", "babba>b", "aabaa>b", "b>aabab")], ids=["1", "4"]
 )
-@pytest.mark.parametrize(
-    "dtype", [torch.float32, pytest.param(torch.float64, marks=pytest.mark.long)], ids=str, indirect=True
-)
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64], ids=str, indirect=True)
 def test_learners_in_their_real_size(
     name: str, one: tuple[Example, ...], dtype: torch.dtype, device: torch.device, learner_of: Callable[..., Learner]
 ) -> None:
