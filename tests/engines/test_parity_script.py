@@ -3,12 +3,18 @@
 from __future__ import annotations
 
 import math
+import shutil
+import statistics
+from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from doubt.engines.reference import engine as reference
+from doubt.training import Result, Training
 from scripts import parity
+from tests.shared.workspace import ROOT
 
 CASE, UPDATES = parity.Case("transformer", "hierar-or-linear", 4, "code_length", 1), 3
 
@@ -36,3 +42,42 @@ def test_several_at_a_time_and_one_set_give_the_same(tmp_path: Path) -> None:
     in_jobs = parity.run(CASE, UPDATES, tmp_path / "jobs", sets=1, jobs=2)
     assert {seed for _, _, seed in in_jobs} == {1}
     assert in_jobs == {each: outcomes[each] for each in in_jobs}
+
+
+def test_what_the_docs_say_is_in_the_ledgers_beside_them(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nothing is trained: `docs/findings/parity` has each training of the table's cases with one set of seeds."""
+
+    def train(engine: str, missing: list[Training], *others: object) -> Iterator[Result]:
+        assert not missing
+        return iter(())
+
+    monkeypatch.setattr(parity, "_train", train)
+    shutil.copytree(ROOT / "docs/findings/parity", tmp_path / "ledgers")
+    page, checked = (ROOT / "docs/engines.md").read_text(encoding="utf-8"), []
+    for case in parity.CASES:
+        if (tmp_path / "ledgers" / f"{case.name.replace('/', '_')}_3000.jsonl").exists():
+            rows = rows_of(page, case.learner, case.measure)
+            chosen = replace(case, seeds=int(rows[0][2]))
+            outcomes = parity.run(chosen, 3000, tmp_path / "ledgers", sets=1)
+            for _, what, n, ours, theirs, *_ in rows:
+                for engine, printed in (("fused", ours), ("fairseq", theirs)):
+                    found = [
+                        of
+                        for (of_engine, dataset, _), of in outcomes.items()
+                        if of_engine == engine and (case.measure == "fpa" or dataset == what)
+                    ]
+                    assert len(found) == int(n)
+                    value = found.count(what) if case.measure == "fpa" else statistics.fmean(map(float, found))
+                    assert float(printed) == pytest.approx(value, rel=6e-3), (case.name, what, engine)
+                    checked.append((case.name, what, engine))
+    assert len(checked) == 2 * (2 + 2 + 2)
+
+
+def rows_of(page: str, learner: str, measure: str) -> list[list[str]]:
+    """The rows of a learner in the tables of classes (`fpa`) or of code lengths, which have no second set of seeds."""
+    head = "| learner, task | candidate |" if measure == "code_length" else "| learner, task | what |"
+    table = page[page.index(head) :].split("\n\n")[0].splitlines()[2:]
+    cells = [[cell.strip() for cell in line.strip("|").split("|")] for line in table]
+    first = next(i for i, row in enumerate(cells) if row[0] == f"{learner}, hierar-or-linear/4")
+    last = next((i for i, row in enumerate(cells[first + 1 :], first + 1) if row[0]), len(cells))
+    return cells[first:last]

@@ -44,7 +44,7 @@ def models_together(learner: Learner, sizes: Sequence[int], shape: Shape, device
 def free_memory(device: torch.device) -> int:
     """Bytes that a GPU has left for this process: what nobody has taken, and what torch keeps but nothing uses.
 
-    Nor does what is only in a ring of references, as a user's module may leave it, until Python looks for such rings.
+    Before, what only rings of references hold, as a user's module may leave them, is let go.
     """
     gc.collect()
     free, _ = torch.cuda.mem_get_info(device)
