@@ -1,4 +1,4 @@
-"""Engine `modules` on a real GPU: the CPU's results but for rounding, and the killed go on."""
+"""Engine `modules` on a real GPU: the CPU's results, but for rounding."""
 
 from __future__ import annotations
 
