@@ -2,14 +2,23 @@
 
 from __future__ import annotations
 
+import json
 import shutil
+import tarfile
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 
+import doubt
 from doubt.workflow.planning import code_hash
 from doubt.workflow.planning.code_hash import EARLIER, ENGINES, engine_hash
+from doubt.workflow.planning.learner_code import trained_by
+from doubt.workflow.planning.options import content_of
+from doubt.workflow.planning.plan import Plan
+from doubt.workflow.standing.archive import pack
 from tests.shared.workspace import EXPERIMENT, ROOT, SMALL, Workspace
 
 pytestmark = pytest.mark.xdist_group("earlier")
@@ -24,7 +33,8 @@ def numbers(workspace: Workspace) -> list[Any]:
 
 
 def test_every_engine_says_which_earlier_code_gives_its_numbers() -> None:
-    codes = {engine: engine_hash(engine) for engine in ENGINES}
+    codes = {engine: engine_hash(engine) for engine in ENGINES} | {"Hugging Face": trained_by("modules", None)}
+    codes |= {path.name: trained_by("modules", str(path)) for path in (ROOT / "learners").glob("*.py")}
     assert set(EARLIER) <= set(codes.values()), (
         f"EARLIER in {code_hash.__name__} speaks of code that is no more; the engines' hashes are {codes}. Where the "
         "tests below show that the numbers are the same, file the earlier hashes under today's, else take them out."
@@ -45,6 +55,44 @@ def test_earlier_results_are_taken_and_are_what_training_gives(engine: str, tmp_
     for taken, trained in zip(numbers(taking), numbers(training), strict=True):
         assert taken[:2] == trained[:2] and taken[3] == trained[3]
         assert taken[2] == (None if trained[2] is None else pytest.approx(trained[2], rel=1e-5))
+
+
+def rows_of(lines: Iterable[str], learner: str) -> dict[str, dict[str, Any]]:
+    """A ledger's outputs of a learner trained on T of hierar-or-linear, by training."""
+    rows = [json.loads(line) for line in lines]
+    here = ("hierar-or-linear", learner, 0)
+    found = [row for row in rows if tuple(row["note"][key] for key in ("task", "learner", "block")) == here]
+    return {row["key"]: row["outputs"] for row in found if row["outputs"]}
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("learner", ["decoder-nope", "transformer-rope", "gru-64", "mamba", "s4d", "hf-t5"])
+def test_what_earlier_code_of_engine_modules_measured_is_what_training_gives(learner: str, tmp_path: Path) -> None:
+    """One learner of each file. Bits are those of a kind of CPU; rounding tips a symbol here and there."""
+    with tarfile.open(ROOT / "docs/findings/atlas.tar.gz") as archive:
+        members = [member for member in archive.getmembers() if member.name.endswith(".jsonl")]
+        taken = rows_of((line.decode() for member in members for line in archive.extractfile(member) or ()), learner)
+    definition = yaml.safe_load((ROOT / "presets/atlas.yaml").read_text())["learners"][learner]
+    options: dict[str, Any] = {"size": 4, "name": learner, "ledger": tmp_path, "progress": False, "device": "cpu"}
+    doubt.measure("hierar-or-linear", definition, range(1, 9), ("fpa",), **options)
+    trained = rows_of((line for path in tmp_path.glob("*/*/*.jsonl") for line in path.open()), learner)
+    assert len(trained) == 8 and trained.keys() <= taken.keys()
+    asked = [(key, each) for key in trained for each in trained[key]]
+    pairs = [pair for key, each in asked for pair in zip(trained[key][each], taken[key][each], strict=True)]
+    assert len(pairs) == 8 * 20 and sum(one == other for one, other in pairs) >= 0.95 * len(pairs)
+
+
+def test_an_archive_files_what_earlier_code_measured_under_the_code_whose_numbers_they_are(tmp_path: Path) -> None:
+    today, earlier = next(item for item in EARLIER.items() if item[0] == engine_hash("fairseq"))
+    shutil.copytree(LEDGER / earlier[0], tmp_path / "results/ledger" / earlier[0])
+    (tmp_path / "our.yaml").write_text(yaml.safe_dump(ONE_SEED | {"engine": "fairseq"}))
+    content = content_of([str(tmp_path / "our.yaml")], [])
+    plan = Plan(content, tmp_path / "cache")
+    assert pack(content, plan, tmp_path / "results", tmp_path / "it.tar.gz")
+    with tarfile.open(tmp_path / "it.tar.gz") as archive:
+        shelves = {name.split("/")[1] for name in archive.getnames() if name.startswith("ledger/")}
+        manifest = json.loads((archive.extractfile("manifest.json") or pytest.fail("no manifest")).read())
+    assert shelves == {today} == set(manifest["codes"]) == set(manifest["measured_by"].values())
 
 
 def test_results_of_other_code_are_not_taken(tmp_path: Path) -> None:

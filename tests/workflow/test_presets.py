@@ -11,6 +11,7 @@ import pytest
 from doubt.data.task import load_tasks
 from doubt.workflow.planning.options import plan_of
 from doubt.workflow.planning.plan import Plan
+from doubt.workflow.standing.estimate import estimates
 from tests.shared.workspace import ROOT
 
 pytestmark = pytest.mark.xdist_group("presets")  # one worker makes the plans
@@ -63,6 +64,10 @@ def test_the_atlas_has_every_built_in_learner_and_enough_seeds(plans: dict[str, 
         assert sum("fpa" in datasets for datasets in cell.seeds.values()) >= 48
         coded = [seed for seed, datasets in cell.seeds.items() if set(datasets) - {"fpa"}]
         assert not coded or len(coded) >= 12
+
+
+def test_the_atlas_takes_forty_hours_of_a_core_at_most(plans: dict[str, Plan], tmp_path: Path) -> None:
+    assert 20 < sum(each.hours for each in estimates(plans["atlas"], tmp_path / "nothing measured")) <= 40
 
 
 def test_every_new_task_is_asked_whether_it_is_learned_at_all(plans: dict[str, Plan]) -> None:

@@ -28,11 +28,19 @@ ENGINES = {
     "fused": "doubt/engines/fused/engine.py",
     "modules": "doubt/engines/modules/engine.py",
 }
-#: Hashes of an engine's earlier code that gives the same numbers, by the hash of today's: results filed under them are
-#: taken as today's. A release adds one only where tests compare the numbers (tests/workflow/test_earlier_results.py).
+#: Hashes of earlier code that gives the same numbers, by the hash of today's: results filed under them are taken as
+#: today's. A release adds one only where tests compare the numbers (tests/workflow/test_earlier_results.py).
 EARLIER: dict[str, tuple[str, ...]] = {
     # In turn: modules lay elsewhere; over 128 sources were decoded at once; there were no milestones.
     "58759b02a096a5cb": ("255c0e789411fa8b", "0dbfcb0c9f110150", "2304051fef761315"),  # fairseq
+    # Engine `modules` with a file of learners/ (`learner_code.trained_by`): clipping was no part of Adam, batches drawn
+    # by chance were drawn on the CPU, and more sources were decoded at once.
+    "77bf84d1aae514a5": ("e400e0c2e66af438",),  # decoder_only.py
+    "c60916092e782943": ("77e3c3a33d7126b3",),  # transformer.py
+    "7853ded3b1004f87": ("a3cd820e6f6119fe",),  # recurrent.py
+    "73e7997589abf9d9": ("c0b73d237f6623e9",),  # mamba.py
+    "e5a2c580f982dc08": ("852644ea7f9d3102",),  # s4d.py
+    "e6a02da0bda06793": ("202eb9f20859de21",),  # Hugging Face's
 }
 
 

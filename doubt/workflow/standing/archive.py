@@ -33,13 +33,19 @@ def pack(content: dict[str, Any], plan: Plan, results: Path, archive: Path) -> i
     Raises:
         UserError: there is nothing to pack, or the archive cannot be written.
     """
-    codes = sorted(_codes(plan))
     measured_by = {cell.learner: plan.engine_hash_of(cell) for cell in plan.cells.values()}
-    ledger = [path for code in codes for path in sorted((results / "ledger" / code).glob("*/*.json*"))]
-    if not ledger:
+    codes = sorted(set(measured_by.values()))
+    members = {
+        f"ledger/{code}/{path.parent.name}/{path.name}": path.read_bytes()
+        for code in codes
+        for counts_as_it in same_numbers(code)  # which a version that has forgotten it could not know
+        for path in sorted((results / "ledger" / counts_as_it).glob("*/*.json*"))
+    }
+    if not members:
         raise UserError(f"{results / 'ledger'} has no trainings of this configuration's code; run the workflow first")
+    n_ledger = len(members)
     others = sorted(path for name in ("tables", "report") for path in (results / name).glob("*") if path.is_file())
-    members = {path.relative_to(results).as_posix(): path.read_bytes() for path in [*ledger, *others]}
+    members |= {path.relative_to(results).as_posix(): path.read_bytes() for path in others}
     members["config.yaml"] = yaml.safe_dump(content).encode()
     sums = {name: hashlib.sha256(data).hexdigest() for name, data in members.items()}
     made = int(time.time())
@@ -57,7 +63,7 @@ def pack(content: dict[str, Any], plan: Plan, results: Path, archive: Path) -> i
     except OSError as error:
         temporary.unlink(missing_ok=True)
         raise UserError(f"the archive {archive} cannot be written: {error.strerror}") from error
-    return len(ledger)
+    return n_ledger
 
 
 def unpack(archive: Path, results: Path) -> tuple[Path, list[str]]:

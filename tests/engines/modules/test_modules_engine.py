@@ -6,7 +6,6 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -213,8 +212,7 @@ def test_an_untrained_models_outputs_of_200_symbols_take_less_than_half_as_many_
     asked = replace(DECODE, sources=tuple(made.ids("a" * n) for n in range(2, 9)), min_len=200, max_len=200)
     learner = made.learner("transformer.Transformer", 0)
     for seed in range(1, 5):
-        passes, started = 0, time.process_time()
+        passes = 0
         (result,) = run([replace(training(learner, seed), scores=(), decodes=(asked,))]).values()
         assert [len(output) for output in result.outputs[asked.key]] == [200] * 7
-        assert time.process_time() - started < 2.0
         assert passes < 100  # 7, 22, 78 and 86; symbol by symbol it would be 200
