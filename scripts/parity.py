@@ -107,7 +107,7 @@ def run(
         for engine, most in (("fused", case.seeds), ("fairseq", sets * case.seeds)):
             requests = [(dataset, seed) for dataset, seed in wanted if seed <= most]
             asked = chains(cell, requests, range(max(map(len, wanted.values()))))
-            missing = [training for (training,) in asked if (engine, training.key) not in known]
+            missing = [training for (training,) in asked if not _whole(known.get((engine, training.key)), training)]
             for number, result in enumerate(_train(engine, missing, jobs, device)):
                 row: dict[str, Any] = {"engine": engine, "key": result.key, "status": result.status}
                 row |= {
@@ -136,6 +136,13 @@ def _rows(ledger: Path) -> Iterator[tuple[tuple[str, str], dict[str, Any]]]:
         except ValueError:
             continue
         yield (row["engine"], row["key"]), row
+
+
+def _whole(row: dict[str, Any] | None, training: Training) -> bool:
+    """Whether a training's row has all that is asked of it: of T one that scored a single candidate has not."""
+    if row is None or row["status"] != "ok":
+        return row is not None
+    return all(score.key in row["nats"] for score in training.scores) and (len(row["outputs"]) >= len(training.decodes))
 
 
 def _train(engine: str, trainings: Sequence[Training], jobs: int, device: torch.device) -> Iterator[Result]:

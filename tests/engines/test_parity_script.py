@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 import shutil
 import statistics
@@ -34,6 +35,19 @@ def test_code_lengths_are_sums_over_each_candidates_own_blocks(tmp_path: Path) -
             nats += sum(result.nats.values())
         assert outcomes["fairseq", dataset, 1] == pytest.approx(nats / math.log(2), rel=1e-6)
     assert outcomes["fairseq", "hierar", 1] != outcomes["fairseq", "linear", 1]
+
+
+def test_a_training_that_scored_less_than_is_asked_is_done_again(tmp_path: Path) -> None:
+    outcomes = parity.run(CASE, UPDATES, tmp_path, sets=1)
+    (ledger,) = tmp_path.iterdir()
+    rows = [json.loads(line) for line in ledger.read_text().splitlines()]
+    of_both = [row for row in rows if len(row["nats"]) == 2]
+    assert [row["engine"] for row in of_both] == ["fused", "fairseq"]  # T, scored for both candidates
+    for row in of_both:
+        row["nats"].popitem()
+    ledger.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    assert parity.run(CASE, UPDATES, tmp_path, sets=1) == outcomes
+    assert len(ledger.read_text().splitlines()) == len(rows) + 2
 
 
 def test_several_at_a_time_and_one_set_give_the_same(tmp_path: Path) -> None:
