@@ -24,6 +24,13 @@ from tests.shared.tasks import released_tasks
 from tests.shared.workspace import ROOT
 
 torch.set_num_threads(1)
+#: Folders whose single tests take up to a minute.
+LONG = ("workflow", "project", "notebook", "report")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Long tests first: two workers then end at the same time, with short ones."""
+    items.sort(key=lambda item: item.path.relative_to(ROOT / "tests").parts[0] not in LONG)
 
 
 @pytest.fixture(scope="session")
