@@ -72,6 +72,8 @@ def follow(command: list[str], progress: Progress) -> None:
     Raises:
         UserError: Snakemake failed; with the end of its log.
     """
+    for number in (signal.SIGTERM, signal.SIGHUP):  # a kill or a closed terminal is as Ctrl-C: Snakemake goes too
+        signal.signal(number, signal.default_int_handler)
     LOG.parent.mkdir(parents=True, exist_ok=True)
     console = Console()
     console.print(f"{progress.total} trainings to do; details in {LOG}")

@@ -149,7 +149,12 @@ def test_random_labels_are_a_candidate_that_any_task_can_be_given(tmp_path: Path
     assert (tmp_path / "results/data/add-or-mul/5/random/train.src").exists()
 
 
-def test_ctrl_c_keeps_what_is_done_and_the_next_run_goes_on(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    "number", [signal.SIGINT, *(pytest.param(each, marks=pytest.mark.long) for each in (signal.SIGTERM, signal.SIGHUP))]
+)
+def test_ctrl_c_a_kill_or_a_closed_terminal_keep_what_is_done_and_the_next_run_goes_on(
+    tmp_path: Path, number: signal.Signals
+) -> None:
     experiment = {"task": "hierar-or-linear", "learners": ["transformer"], "seeds": "1-2"}
     config = {"experiments": [experiment], "updates": 80, "engine": "fairseq", "blocks_per_job": 4, "device": "cpu"}
     (tmp_path / "changed.yaml").write_text(yaml.safe_dump(config))
@@ -165,7 +170,7 @@ def test_ctrl_c_keeps_what_is_done_and_the_next_run_goes_on(tmp_path: Path) -> N
     deadline = time.monotonic() + 120
     while records(tmp_path) < 3 and time.monotonic() < deadline:
         time.sleep(0.2)
-    run.send_signal(signal.SIGINT)
+    run.send_signal(number)
     _, complaint = run.communicate(timeout=60)
     before = records(tmp_path)
     assert run.returncode == 1 and "finished trainings are kept, run again to go on" in complaint
