@@ -92,6 +92,12 @@ def follow(command: list[str], progress: Progress) -> None:
             os.killpg(snakemake.pid, signal.SIGINT)
             snakemake.wait()
             raise UserError("interrupted; finished trainings are kept, run again to go on") from None
+    if snakemake.returncode != 0 and "LockException" in LOG.read_text():
+        raise UserError(
+            "another run is at work in this folder, or one was killed before it could take its lock away; if none is, "
+            f"run `{sys.executable} -m snakemake --unlock --snakefile {ROOT / 'Snakefile'}`, then this again: nothing "
+            "is lost"
+        )
     if snakemake.returncode != 0:
         raise UserError(f"the run failed; finished trainings are kept. The end of {LOG}:\n{_tail(LOG.read_text())}")
 

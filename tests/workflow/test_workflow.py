@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -217,3 +218,20 @@ def test_data_of_the_papers_grid_are_those_that_tests_make(cell: str, tmp_path: 
     assert len(made) >= 4 * (5 + 6)
     for path in made:
         assert (tmp_path / "results" / path.relative_to(results)).read_bytes() == path.read_bytes()
+
+
+def test_a_lock_that_a_killed_run_left_is_answered_with_what_to_do(tmp_path: Path) -> None:
+    experiment = {"task": "hierar-or-linear", "learners": ["transformer"], "seeds": 1, "measures": ["fpa"]}
+    (tmp_path / "one.yaml").write_text(yaml.safe_dump({"experiments": [experiment], "updates": 2, "device": "cpu"}))
+    locks = tmp_path / ".snakemake/locks"
+    locks.mkdir(parents=True)
+    outputs = [str(path) for path in ("results/tables/fpa.csv", "results/runs/hierar-or-linear/4/transformer.jsonl")]
+    (locks / "0.output.lock").write_text("\n".join(outputs) + "\n")
+    (locks / "0.input.lock").write_text("")
+    command = [sys.executable, str(ROOT / "scripts/run.py"), "tables", "--cores", "1", "--configfile", "one.yaml"]
+    refused = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True)
+    assert refused.returncode == 1 and "was killed before it could take its lock away" in refused.stderr
+    said = re.search(r"`(.+ --unlock .+)`", refused.stderr.replace("\n", " "))
+    assert said
+    subprocess.run(said[1].split(), cwd=tmp_path, check=True, capture_output=True)
+    assert subprocess.run(command, cwd=tmp_path, capture_output=True, check=False).returncode == 0
