@@ -142,7 +142,8 @@ def _whole(row: dict[str, Any] | None, training: Training) -> bool:
     """Whether a training's row has all that is asked of it: of T one that scored a single candidate has not."""
     if row is None or row["status"] != "ok":
         return row is not None
-    return all(score.key in row["nats"] for score in training.scores) and (len(row["outputs"]) >= len(training.decodes))
+    scored = all(score.key in row["nats"] for score in training.scores)
+    return scored and len(row["outputs"]) >= len(training.decodes)
 
 
 def _train(engine: str, trainings: Sequence[Training], jobs: int, device: torch.device) -> Iterator[Result]:

@@ -30,7 +30,7 @@ LONG = ("workflow", "project", "notebook", "report")
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Long tests first: two workers then end at the same time, with short ones."""
-    items.sort(key=lambda item: item.path.relative_to(ROOT / "tests").parts[0] not in LONG)
+    items.sort(key=lambda item: item.path.parent.name not in LONG)
 
 
 @pytest.fixture(scope="session")

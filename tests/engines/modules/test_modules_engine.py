@@ -6,6 +6,7 @@ import os
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -211,8 +212,14 @@ def test_an_untrained_models_outputs_of_200_symbols_take_less_than_half_as_many_
     monkeypatch.setattr(decoding, "make_inputs", counted)
     asked = replace(DECODE, sources=tuple(made.ids("a" * n) for n in range(2, 9)), min_len=200, max_len=200)
     learner = made.learner("transformer.Transformer", 0)
-    for seed in range(1, 5):
-        passes = 0
+
+    def seconds(seed: int) -> float:
+        nonlocal passes
+        passes, started = 0, time.process_time()
         (result,) = run([replace(training(learner, seed), scores=(), decodes=(asked,))]).values()
         assert [len(output) for output in result.outputs[asked.key]] == [200] * 7
+        return time.process_time() - started
+
+    for seed in range(1, 5):
+        assert any(seconds(seed) < 2.0 for _ in range(3)), "CPU time, again where a neighbour may have used the cache"
         assert passes < 100  # 7, 22, 78 and 86; symbol by symbol it would be 200
