@@ -11,6 +11,7 @@ from __future__ import annotations
 import argparse
 import csv
 import os
+import shlex
 import signal
 import subprocess
 import sys
@@ -66,14 +67,20 @@ def the_plan(options: list[str]) -> Plan:
     return plan_of(known.configfile, known.config, known.results)
 
 
+def stop_as_by_ctrl_c() -> None:
+    """Let a kill or a closed terminal raise KeyboardInterrupt, so that Snakemake goes too; `nohup` stays as it is."""
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        if signal.getsignal(number) is not signal.SIG_IGN:
+            signal.signal(number, signal.default_int_handler)
+
+
 def follow(command: list[str], progress: Progress) -> None:
     """Run Snakemake and say how far it is; its output goes to the log.
 
     Raises:
-        UserError: Snakemake failed; with the end of its log.
+        UserError: Snakemake failed, with the end of its log; another's lock is there; or the run was interrupted.
     """
-    for number in (signal.SIGTERM, signal.SIGHUP):  # a kill or a closed terminal is as Ctrl-C: Snakemake goes too
-        signal.signal(number, signal.default_int_handler)
+    stop_as_by_ctrl_c()
     LOG.parent.mkdir(parents=True, exist_ok=True)
     console = Console()
     console.print(f"{progress.total} trainings to do; details in {LOG}")
@@ -92,14 +99,15 @@ def follow(command: list[str], progress: Progress) -> None:
             os.killpg(snakemake.pid, signal.SIGINT)
             snakemake.wait()
             raise UserError("interrupted; finished trainings are kept, run again to go on") from None
-    if snakemake.returncode != 0 and "LockException" in LOG.read_text():
-        raise UserError(
-            "another run is at work in this folder, or one was killed before it could take its lock away; if none is, "
-            f"run `{sys.executable} -m snakemake --unlock --snakefile {ROOT / 'Snakefile'}`, then this again: nothing "
-            "is lost"
-        )
     if snakemake.returncode != 0:
-        raise UserError(f"the run failed; finished trainings are kept. The end of {LOG}:\n{_tail(LOG.read_text())}")
+        said = LOG.read_text()
+        if "LockException" in said:
+            unlock = shlex.join([sys.executable, "-m", "snakemake", "--unlock", "--snakefile", str(ROOT / "Snakefile")])
+            raise UserError(
+                "another run is at work in this folder, or one was killed before it could take its lock away; if none "
+                f"is, run `{unlock}`, then this again: nothing is lost"
+            )
+        raise UserError(f"the run failed; finished trainings are kept. The end of {LOG}:\n{_tail(said)}")
 
 
 def summarise() -> None:

@@ -6,6 +6,7 @@ import csv
 import json
 import os
 import re
+import shlex
 import signal
 import subprocess
 import sys
@@ -220,6 +221,19 @@ def test_data_of_the_papers_grid_are_those_that_tests_make(cell: str, tmp_path: 
         assert (tmp_path / "results" / path.relative_to(results)).read_bytes() == path.read_bytes()
 
 
+@pytest.mark.parametrize(("ignored", "left"), [("", "default_int_handler"), ("trap '' HUP;", "Handlers.SIG_IGN")])
+def test_a_run_outlives_its_terminal_only_where_nohup_says_so(ignored: str, left: str) -> None:
+    program = "import signal; from scripts import run; run.stop_as_by_ctrl_c(); print([signal.getsignal(signal.SIGHUP)])"
+    done = subprocess.run(
+        ["sh", "-c", f'{ignored} exec "$@"', "sh", sys.executable, "-c", program],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert left in done.stdout
+
+
 def test_a_lock_that_a_killed_run_left_is_answered_with_what_to_do(tmp_path: Path) -> None:
     experiment = {"task": "hierar-or-linear", "learners": ["transformer"], "seeds": 1, "measures": ["fpa"]}
     (tmp_path / "one.yaml").write_text(yaml.safe_dump({"experiments": [experiment], "updates": 2, "device": "cpu"}))
@@ -233,5 +247,5 @@ def test_a_lock_that_a_killed_run_left_is_answered_with_what_to_do(tmp_path: Pat
     assert refused.returncode == 1 and "was killed before it could take its lock away" in refused.stderr
     said = re.search(r"`(.+ --unlock .+)`", refused.stderr.replace("\n", " "))
     assert said
-    subprocess.run(said[1].split(), cwd=tmp_path, check=True, capture_output=True)
+    subprocess.run(shlex.split(said[1]), cwd=tmp_path, check=True, capture_output=True)
     assert subprocess.run(command, cwd=tmp_path, capture_output=True, check=False).returncode == 0
