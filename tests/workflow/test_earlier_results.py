@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import json
 import shutil
-import tarfile
-from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +17,7 @@ from doubt.workflow.planning.learner_code import trained_by
 from doubt.workflow.planning.options import content_of
 from doubt.workflow.planning.plan import Plan
 from doubt.workflow.standing.archive import pack
+from tests.shared.archives import names, tarred
 from tests.shared.workspace import EXPERIMENT, ROOT, SMALL, Workspace
 
 pytestmark = pytest.mark.xdist_group("earlier")
@@ -57,9 +56,9 @@ def test_earlier_results_are_taken_and_are_what_training_gives(engine: str, tmp_
         assert taken[2] == (None if trained[2] is None else pytest.approx(trained[2], rel=1e-5))
 
 
-def rows_of(lines: Iterable[str], learner: str) -> dict[str, dict[str, Any]]:
-    """A ledger's outputs of a learner trained on T of hierar-or-linear, by training."""
-    rows = [json.loads(line) for line in lines]
+def rows_of(results: Path, learner: str) -> dict[str, dict[str, Any]]:
+    """The outputs, in a folder's ledger, of a learner trained on T of hierar-or-linear, by training."""
+    rows = [json.loads(line) for path in results.glob("ledger/*/*/*.jsonl") for line in path.open()]
     here = ("hierar-or-linear", learner, 0)
     found = [row for row in rows if tuple(row["note"][key] for key in ("task", "learner", "block")) == here]
     return {row["key"]: row["outputs"] for row in found if row["outputs"]}
@@ -69,13 +68,19 @@ def rows_of(lines: Iterable[str], learner: str) -> dict[str, dict[str, Any]]:
 @pytest.mark.parametrize("learner", ["decoder-nope", "transformer-rope", "gru-64", "mamba", "s4d", "hf-t5"])
 def test_what_earlier_code_of_engine_modules_measured_is_what_training_gives(learner: str, tmp_path: Path) -> None:
     """One learner of each file. Bits are those of a kind of CPU; rounding tips a symbol here and there."""
-    with tarfile.open(ROOT / "docs/findings/atlas.tar.gz") as archive:
-        members = [member for member in archive.getmembers() if member.name.endswith(".jsonl")]
-        taken = rows_of((line.decode() for member in members for line in archive.extractfile(member) or ()), learner)
+    rebuilt = tmp_path / "archive"
+    shutil.unpack_archive(ROOT / "docs/findings/atlas.tar.gz", rebuilt, filter="data")
+    taken = rows_of(rebuilt, learner)
     definition = yaml.safe_load((ROOT / "presets/atlas.yaml").read_text())["learners"][learner]
-    options: dict[str, Any] = {"size": 4, "name": learner, "ledger": tmp_path, "progress": False, "device": "cpu"}
+    options: dict[str, Any] = {
+        "size": 4,
+        "name": learner,
+        "ledger": tmp_path / "ledger",
+        "progress": False,
+        "device": "cpu",
+    }
     doubt.measure("hierar-or-linear", definition, range(1, 9), ("fpa",), **options)
-    trained = rows_of((line for path in tmp_path.glob("*/*/*.jsonl") for line in path.open()), learner)
+    trained = rows_of(tmp_path, learner)
     assert len(trained) == 8 and trained.keys() <= taken.keys()
     asked = [(key, each) for key in trained for each in trained[key]]
     pairs = [pair for key, each in asked for pair in zip(trained[key][each], taken[key][each], strict=True)]
@@ -83,16 +88,17 @@ def test_what_earlier_code_of_engine_modules_measured_is_what_training_gives(lea
 
 
 def test_an_archive_files_what_earlier_code_measured_under_the_code_whose_numbers_they_are(tmp_path: Path) -> None:
-    today, earlier = next(item for item in EARLIER.items() if item[0] == engine_hash("fairseq"))
-    shutil.copytree(LEDGER / earlier[0], tmp_path / "results/ledger" / earlier[0])
+    today = engine_hash("fairseq")
+    earlier = EARLIER[today][0]
+    shutil.copytree(LEDGER / earlier, tmp_path / "results/ledger" / earlier)
     (tmp_path / "our.yaml").write_text(yaml.safe_dump(ONE_SEED | {"engine": "fairseq"}))
     content = content_of([str(tmp_path / "our.yaml")], [])
     plan = Plan(content, tmp_path / "cache")
     assert pack(content, plan, tmp_path / "results", tmp_path / "it.tar.gz")
-    with tarfile.open(tmp_path / "it.tar.gz") as archive:
-        shelves = {name.split("/")[1] for name in archive.getnames() if name.startswith("ledger/")}
-        manifest = json.loads((archive.extractfile("manifest.json") or pytest.fail("no manifest")).read())
-    assert shelves == {today} == set(manifest["codes"]) == set(manifest["measured_by"].values())
+    archive = (tmp_path / "it.tar.gz").read_bytes()
+    manifest = json.loads(tarred(archive, "manifest.json"))
+    codes = {name.split("/")[1] for name in names(archive) if name.startswith("ledger/")}
+    assert codes == {today} == set(manifest["codes"]) == set(manifest["measured_by"].values())
 
 
 def test_results_of_other_code_are_not_taken(tmp_path: Path) -> None:

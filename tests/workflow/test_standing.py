@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import csv
-import io
 import json
 import os
 import subprocess
@@ -21,6 +20,7 @@ from doubt.errors import UserError
 from doubt.workflow.planning.options import content_of, plan_of
 from doubt.workflow.planning.plan import Plan
 from doubt.workflow.running.heartbeat import heartbeat, signs
+from tests.shared.archives import tarred
 from tests.shared.tasks import released_tasks
 from tests.shared.workspace import EXPERIMENT, ROWS, SMALL, Workspace
 
@@ -215,14 +215,6 @@ def test_damaged_and_foreign_archives_are_refused(ours: Workspace, tmp_path: Pat
         for name in names:
             tar.add(unpacked / name, name)
     assert "is foreign: its trainings were done by other code" in refusal()
-
-
-def tarred(archive: bytes, member: str) -> bytes:
-    """One member of a packed archive."""
-    with tarfile.open(fileobj=io.BytesIO(archive)) as tar:
-        file = tar.extractfile(member)
-        assert file is not None
-        return file.read()
 
 
 def test_what_other_code_measured_is_rebuilt_and_not_trained_on(ours: Workspace, tmp_path: Path) -> None:

@@ -33,8 +33,8 @@ ENGINES = {
 EARLIER: dict[str, tuple[str, ...]] = {
     # In turn: modules lay elsewhere; over 128 sources were decoded at once; there were no milestones.
     "58759b02a096a5cb": ("255c0e789411fa8b", "0dbfcb0c9f110150", "2304051fef761315"),  # fairseq
-    # Engine `modules` with a file of learners/ (`learner_code.trained_by`): clipping was no part of Adam, batches drawn
-    # by chance were drawn on the CPU, and more sources were decoded at once.
+    # Engine `modules` with a file of learners/ (`learner_code.trained_by`): since then 128 sources are decoded at once,
+    # memory is planned and failures are met differently, batches drawn by chance work on a GPU, `fused` has more in C.
     "77bf84d1aae514a5": ("e400e0c2e66af438",),  # decoder_only.py
     "c60916092e782943": ("77e3c3a33d7126b3",),  # transformer.py
     "7853ded3b1004f87": ("a3cd820e6f6119fe",),  # recurrent.py
