@@ -223,7 +223,9 @@ def test_data_of_the_papers_grid_are_those_that_tests_make(cell: str, tmp_path: 
 
 @pytest.mark.parametrize(("ignored", "left"), [("", "default_int_handler"), ("trap '' HUP;", "Handlers.SIG_IGN")])
 def test_a_run_outlives_its_terminal_only_where_nohup_says_so(ignored: str, left: str) -> None:
-    program = "import signal; from scripts import run; run.stop_as_by_ctrl_c(); print([signal.getsignal(signal.SIGHUP)])"
+    program = (
+        "import signal; from scripts import run; run.stop_as_by_ctrl_c(); print([signal.getsignal(signal.SIGHUP)])"
+    )
     done = subprocess.run(
         ["sh", "-c", f'{ignored} exec "$@"', "sh", sys.executable, "-c", program],
         cwd=ROOT,
