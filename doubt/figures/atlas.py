@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import textwrap
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import matplotlib
 import pandas as pd
@@ -14,7 +14,7 @@ from matplotlib.lines import Line2D
 
 from doubt.errors import UserError, nearest
 from doubt.figures.layout import small_print
-from doubt.figures.style import FAINT, INK, RC, colour, not_measured, rules_of
+from doubt.figures.style import FAINT, INK, RC, RULE_COLOURS, colour, not_measured, rules_of
 from doubt.measures.classify import NO_RULE
 from doubt.statistics.preferences import NOT_MEASURED, OPEN, TESTED
 
@@ -62,6 +62,7 @@ def atlas(
         there = set(shown.loc[shown["column"].isin(of_band), "learner"])
         bands.append((of_band, [learner for learner in rows if learner in there]))
     rules = {task: _rules(task, fpa, code) for task, _ in chosen}
+    colours = _colours(rules)
     sizes = {task: sum(each == task for each, _ in chosen) for task in rules}
     with matplotlib.rc_context(RC):
         said = "Mark and name: the rule that is preferred, or that leads, with the share of seeds that follow it."
@@ -79,7 +80,7 @@ def atlas(
             _prepare(axes, names, learners_of_band)
             for row in shown[shown["column"].isin(of_band)].to_dict("records"):
                 place = of_band.index(row["column"]), learners_of_band.index(str(row["learner"]))
-                _mark(axes, *place, row, rules[str(row["task"])])
+                _mark(axes, *place, row, colours)
         keys = [
             Line2D([], [], linestyle="", marker="o", markersize=size * 0.6, color=INK, label=said,
                    markerfacecolor=INK if filled else "white")
@@ -103,6 +104,20 @@ def _rules(task: str, fpa: pd.DataFrame, code: pd.DataFrame) -> list[str]:
     return rules_of([*fpa.loc[fpa["task"] == task, "class"], *code.loc[code["task"] == task, "candidate"]])
 
 
+def _colours(rules: Mapping[str, Sequence[str]]) -> dict[str, str]:
+    """A colour for each rule, one in all columns: that of the other figures of the first task that has the rule.
+
+    Where a rule beside it has that one already, the first that none has.
+    """
+    colours: dict[str, str] = {}
+    for of_task in rules.values():
+        for rule in (each for each in of_task if each not in colours):
+            beside = {colours.get(other) for others in rules.values() if rule in others for other in others}
+            free = [each for each in (colour(rule, of_task), *RULE_COLOURS) if each not in beside]
+            colours[rule] = free[0] if free else colour(rule, of_task)
+    return colours
+
+
 def _of(shown: pd.DataFrame, table: pd.DataFrame) -> pd.DataFrame:
     """The rows of a table that are of cells that are shown."""
     cells = {*zip(shown["task"], shown["size"], shown["learner"], strict=True)}
@@ -123,7 +138,7 @@ def _prepare(axes: Axes, names: list[str], learners: list[str]) -> None:
     axes.hlines(between, -0.5, len(names) - 0.5, color=FAINT, linewidth=0.5)
 
 
-def _mark(axes: Axes, x: int, y: int, row: dict[object, object], rules: list[str]) -> None:
+def _mark(axes: Axes, x: int, y: int, row: dict[object, object], colours: dict[str, str]) -> None:
     """One cell's mark, with the rule's name and its share of seeds, or why there is none (`several`: a tie)."""
     by_code = row["code_level"] != NOT_MEASURED
     rule = str(row["rule"] or (row["code_lead"] if by_code else row["fpa_class"]) or row["fpa_class"])
@@ -133,7 +148,7 @@ def _mark(axes: Axes, x: int, y: int, row: dict[object, object], rules: list[str
         axes.text(x, y, f"– {rule or 'several'}{of}", fontsize=6, linespacing=1.3, ha="center", va="center", color=INK)
         return
     _, size, filled = FORMS.get(str(row["level"]), FORMS[""])
-    shade = colour(rule, rules)
+    shade = colours[rule]
     axes.plot(
         x - 0.36,
         y,

@@ -119,6 +119,31 @@ def test_the_atlas_of_some_in_their_order(tmp_path: Path) -> None:
         draw_atlas(of, tmp_path / "figures", learners=["gpt"])
 
 
+def test_a_rule_has_one_colour_in_all_columns_and_none_beside_it_the_same(tmp_path: Path) -> None:
+    mul = load_tasks()["mul-by-3"]
+    both = [
+        tables(tmp_path / "count", [decode(seed=s, outputs=follow(COUNT, 10, "mem")) for s in range(1, 13)]),
+        tables(tmp_path / "mul", [
+            row
+            for learner, rule in (("cnn", "mem"), ("gru", "add"), ("lstm", "mul"))
+            for row in [
+                decode(task=mul.name, seed=s, learner=learner, outputs=follow(mul, 10, rule)) for s in range(1, 13)
+            ]
+        ], mul),
+    ]  # fmt: skip
+    verdicts, fpa, code_length = (
+        pd.concat([read_table(folder, name) for folder in both]) for name in ("verdicts", "fpa", "code_length")
+    )
+    figure = atlas(verdicts, fpa, code_length)
+    (axes,) = figure.axes
+    shades: dict[str, set[str]] = {}
+    for mark, said in zip(axes.lines, axes.texts, strict=True):
+        shades.setdefault(said.get_text().split()[0], set()).add(str(mark.get_color()))
+    assert shades.keys() == {"mem", "add", "mul"}
+    assert all(len(of_rule) == 1 for of_rule in shades.values())
+    assert len(set.union(*shades.values())) == 3
+
+
 def test_columns_that_a_page_cannot_show_abreast_lie_below(tmp_path: Path) -> None:
     verdicts, fpa, code = (
         read_table(tables(tmp_path, [decode(seed=1)]), n) for n in ("verdicts", "fpa", "code_length")
