@@ -105,6 +105,19 @@ def test_alone_and_among_50_others_is_equal_bit_for_bit(name: str) -> None:
         assert same(together[one.key], alone)
 
 
+@pytest.mark.parametrize("name", SMALL)
+def test_companions_whose_examples_are_as_many_but_of_other_lengths_change_no_bit(name: str) -> None:
+    """They share the longest source and target alone, so at most times other numbers of rows have symbols."""
+    learner = sides.learner(name, updates=20, lr=1e-2, warmup_updates=5)
+    sets = [("aaabb>bbbbb", "a>b", "b>b"), ("aaabb>bbbbb", "abbab>abbab", "babab>bbaab"), ("a>babab", "aaabb>b", "b>")]
+    blocks = [(examples(*pairs), FIRST) for pairs in sets]
+    one = replace(training(learner, 1, 0), blocks=blocks[0])
+    others = [replace(training(learner, seed, 0), blocks=each) for seed in (2, 3, 4) for each in blocks]
+    (alone,) = train_many([one], CPU)
+    together = by_key(train_many([*others, one], CPU))
+    assert same(together[one.key], alone)
+
+
 def test_a_diverged_training_is_named_and_disturbs_nobody(monkeypatch: pytest.MonkeyPatch) -> None:
     learner = sides.learner("transformer", updates=120)
     trainings = [training(learner, seed, 1) for seed in (1, 2, 3)]

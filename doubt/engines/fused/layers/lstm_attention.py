@@ -9,7 +9,7 @@ from doubt.engines.fused.arrays import kernels
 from doubt.engines.fused.arrays.gradients import Gathered, Gradients
 from doubt.engines.fused.arrays.parameters import Parameters
 from doubt.engines.fused.layers.basic import product
-from doubt.engines.fused.layers.lstm_cell import computed
+from doubt.engines.fused.layers.lstm_cell import computed, goes_alone
 
 
 class Attention:
@@ -37,7 +37,7 @@ class Attention:
         self.out, self.d_sum = (zeros(*size, self.hidden) for _ in range(2))  # d_sum: with respect to tanh's argument
         self.attended, self.d_scores = (zeros(*size, times) for _ in range(2))
         self.d_hidden = zeros(models, batch, self.hidden)
-        self.native = models == 1 and kernels.serve(self.w_in)
+        self.native = goes_alone(self.w_in)
         kind = NativeStep if self.native else Step
         self._steps = [kind(self, t, n) for t, n in enumerate(active)]
 

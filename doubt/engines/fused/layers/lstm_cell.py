@@ -30,8 +30,8 @@ class Cell:
 
     Weight (models, 4 hidden, inputs + hidden), bias (models, 8 hidden): the input's and the state's.
 
-    At time t only the first `active[t]` rows of the batch are computed, never more than at the time before; what the
-    others hold stays zero and adds nothing to a gradient.
+    At time t only the first `active[t]` rows of the batch are computed (`rows_at`), never more than at the time before;
+    what the others hold stays zero and adds nothing to a gradient.
 
     Attributes:
         inputs: (models, time + 1, batch, inputs + hidden), what each step's product reads: the input, which the caller
@@ -65,7 +65,7 @@ class Cell:
         self.d_inputs = zeros(models, times, batch, width)
         self.d_hidden, self.d_cell = (zeros(models, batch, self.hidden) for _ in range(2))
         self.sum_of_biases = zeros(models, gates)
-        self.native = models == 1 and kernels.serve(self.weight)
+        self.native = goes_alone(self.weight)
         self._active = torch.tensor(active)
         if self.native:
             self._steps: list[NativeSteps] | list[Step] = [NativeSteps(self, t, t + 1) for t in range(times)]
@@ -114,10 +114,24 @@ class Cell:
         self.d_bias.unflatten(1, (2, -1)).copy_(d_gates.sum(1)[:, None])
 
 
+def goes_alone(weight: Tensor) -> bool:
+    """Whether this, (models, ...), is a large weight of a single model, which shares its lockstep with none."""
+    return weight.size(0) == 1 and kernels.serve(weight)
+
+
+def rows_at(occupied: Sequence[int], batch: int, weight: Tensor) -> list[int]:
+    """How many rows are computed at each time, of the first `occupied` ones that some model has a symbol in.
+
+    Of models that may share a lockstep it is all rows of a time that any of them reaches: the product of a row may be
+    rounded by how many rows there are, and that would depend on the others.
+    """
+    return list(occupied) if goes_alone(weight) else [batch if n else 0 for n in occupied]
+
+
 def computed(x: Tensor, active: Sequence[int], alone: bool) -> Tensor:
     """Of (models, time, batch, ...) the rows that are computed, (models, rows, ...).
 
-    Of models that share a lockstep it is all rows: how many of them are computed depends on the others.
+    Of models that may share a lockstep it is all times too: how many of them are computed depends on the others.
     """
     if not alone or all(n == x.size(2) for n in active):
         return x.flatten(1, 2)

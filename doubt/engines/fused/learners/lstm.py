@@ -18,7 +18,7 @@ from doubt.engines.fused.arrays.masks import Masks, Site
 from doubt.engines.fused.arrays.parameters import Block, Parameters
 from doubt.engines.fused.layers.basic import Embedding, Linear, dropped
 from doubt.engines.fused.layers.lstm_attention import Attention
-from doubt.engines.fused.layers.lstm_cell import Cell, cell_blocks
+from doubt.engines.fused.layers.lstm_cell import Cell, cell_blocks, rows_at
 from doubt.training import Learner
 
 
@@ -82,10 +82,11 @@ class Encoder:
 
     def __init__(self, weights: Parameters, gradients: Gradients, batch: Batch) -> None:
         self.embed = Embedding(weights, gradients, "encoder.embed_tokens", batch.source, PAD)
-        active = batch.active_sources
+        weight, rows = weights.values["encoder.cell.weight"], batch.source.size(1)
+        active = rows_at(batch.active_sources, rows, weight)
         present = batch.source_mask.transpose(1, 2)[..., None]
         running = [None if bool(present[:, t, :n].all()) else present[:, t, :n] for t, n in enumerate(active)]
-        self.cell = Cell(weights, gradients, "encoder.cell", active, batch.source.size(1), running)
+        self.cell = Cell(weights, gradients, "encoder.cell", active, rows, running)
         self.steps = self.cell.all_steps() if self.cell.native else None
         self.width = self.embed.weight.size(2)
         #: Where rows end: the place of their last state in time, and which rows they are.
@@ -136,7 +137,8 @@ class Decoder:
 
     def __init__(self, weights: Parameters, gradients: Gradients, batch: Batch, attention: bool) -> None:
         rows = batch.source.size(1)
-        active = batch.active_targets or [rows]  # decoding uses one step's place over and over
+        # decoding uses one step's place over and over
+        active = rows_at(batch.active_targets, rows, weights.values["decoder.cell.weight"]) or [rows]
         self.embed = Embedding(weights, gradients, "decoder.embed_tokens", batch.previous, PAD)
         self.cell = Cell(weights, gradients, "decoder.cell", active, rows)
         self.attention: Attention | None = None
