@@ -58,11 +58,14 @@ def test_a_training_of_which_more_is_asked_is_not_found_until_it_is_there(tmp_pa
     decode = Decode(((4, 2),), 0)
     asked = training(decodes=(decode,))
     ledger = Ledger(tmp_path, "code")
-    ledger.add(training(), result(training()), NOTE)
+    ledger.add(training(), replace(result(training()), engine="fused", device="cuda", host="one"), NOTE)
     assert ledger.find(asked) is None
-    ledger.add(asked, Result(asked.key, "ok", 0.1, 3, {}, {decode.key: [[4]]}), NOTE)
-    found = Ledger(tmp_path, "code").find(asked)
-    assert found is not None and found.nats and found.outputs == {decode.key: [[4]]} and found.seconds == 2.0
+    read_off = Result(asked.key, "ok", 0.1, 3, {}, {decode.key: [[4]]}, device="cpu", engine="fairseq", host="other")
+    ledger.add(asked, read_off, NOTE)
+    for each in (ledger, Ledger(tmp_path, "code")):
+        found = each.find(asked)
+        assert found is not None and found.nats and found.outputs == {decode.key: [[4]]} and found.seconds == 2.0
+        assert (found.engine, found.device, found.host) == ("fused", "cuda", "one"), "who trained, not who looked"
 
 
 def test_duplicates_are_harmless(tmp_path: Path) -> None:

@@ -15,7 +15,7 @@ import platform
 import sys
 import time
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -171,13 +171,17 @@ def _parse(line: bytes) -> Record | None:
 
 
 def _merge(results: dict[str, Result], new: Result) -> None:
-    """Add a result to those known; scores and outputs of the same training that were asked for later are added."""
+    """Add a result to those known; scores and outputs of the same training that were asked for later are added.
+
+    What was read off a kept checkpoint cost next to nothing: engine, device and seconds are those of the one that took
+    longer, which trained.
+    """
     old = results.get(new.key)
-    if old is not None and old.status == new.status == "ok":
-        new.nats = old.nats | new.nats
-        new.outputs = old.outputs | new.outputs
-        new.seconds = max(old.seconds, new.seconds)  # scores read off a kept checkpoint cost next to nothing
-    results[new.key] = new
+    if old is None or not old.status == new.status == "ok":
+        results[new.key] = new
+        return
+    trained = max(new, old, key=lambda result: result.seconds)
+    results[new.key] = replace(trained, nats=old.nats | new.nats, outputs=old.outputs | new.outputs)
 
 
 def _write_all(descriptor: int, data: bytes) -> None:
