@@ -16,6 +16,7 @@ from typing import Any, ClassVar, Generic, Protocol, TypeVar
 
 import torch
 
+from doubt.engines.fused import subnormals
 from doubt.engines.fused.arrays.batch import Shape
 from doubt.engines.fused.arrays.parameters import Parameters
 from doubt.engines.fused.failures import Failures, of_device
@@ -181,7 +182,8 @@ class Engine(ABC, Generic[Lockstep]):
         started = time.monotonic() - lockstep.seconds
         milestones = {update for link in links for update in link.training.milestones}
         while not lockstep.finished:
-            lockstep.update()
+            with subnormals.taken_for_zero():
+                lockstep.update()
             say(lockstep.trainings, lockstep.done)
             if lockstep.done in milestones:
                 self._look(lockstep, links)
