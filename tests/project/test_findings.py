@@ -39,6 +39,23 @@ def test_every_number_of_the_text_is_the_archives(rebuilt: Path) -> None:
     assert quoted(text, tables) == (ROOT / "docs/findings.md").read_text(), "make findings"
 
 
+def test_what_the_text_says_that_no_seed_does_none_does(rebuilt: Path) -> None:
+    """Rules that stand in the text without a number, since nobody follows them."""
+    nobodys = {
+        "odd-or-place": {"middle"},
+        "mul-by-3": {"add", "affine", "mul"},
+        "mutual-exclusivity": {"unused"},
+        "comp-or-mem": {"compo"},
+        "copy-or-reverse": {"reverse"},
+        "count-wrap-saturate": {"wrap"},
+    }
+    fpa = read_table(rebuilt / "tables", "fpa")
+    for task, rules in nobodys.items():
+        rows = fpa[(fpa["task"] == task) & fpa["class"].isin(rules)]
+        assert set(rows["class"]) == rules and rows["n_seeds"].sum() > 0
+        assert rows["n"].sum() == 0, task
+
+
 def test_the_runs_of_the_papers_readme_are_the_archives(tmp_path: Path) -> None:
     tables = tables_of("readme.tar.gz", tmp_path / "results") / "tables"
     text = (FINDINGS / "readme.md.j2").read_text()

@@ -21,8 +21,8 @@ from tests.shared.archives import names, tarred
 from tests.shared.workspace import EXPERIMENT, ROOT, SMALL, Workspace
 
 pytestmark = pytest.mark.xdist_group("earlier")
-#: Ledgers that earlier code wrote: engine `fairseq` before its modules were put into packages, engine `fused` before an
-#: LSTM's rows no longer hung on its companions'. 20 updates on torch 2.13.0.
+#: Ledgers that earlier code wrote: engine `fairseq` before its modules were put into packages, engine `fused` before it
+#: took subnormal numbers for zero. 20 updates on torch 2.13.0.
 LEDGER = ROOT / "tests/shared/ledger"
 ONE_SEED = SMALL | {"updates": 20, "experiments": [EXPERIMENT | {"seeds": 1}]}
 N_TRAININGS = 7

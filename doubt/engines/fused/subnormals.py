@@ -1,4 +1,4 @@
-"""Numbers below 1.2e-38 (2.2e-308 in double precision), which many CPUs compute with tens of times as slowly.
+"""Numbers below 1.2e-38 (2.2e-308 in double precision), with which some CPUs compute far more slowly.
 
 Adam's moments of a weight that has no gradient any more shrink by a factor at each update until they are of that size,
 and stay there: rounding brings them back to where they were. A CNN's updates then took three times as long on one CPU.
