@@ -5,14 +5,12 @@ The fused learner on the CPU, and on a GPU where there is one; fairseq's models 
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Sequence
 from typing import Any
 
 import pytest
 import side_by_side as sides
 import torch
-from fairseq import utils
 from fairseq.optim.adam import Adam as FairseqAdam
 from side_by_side import EQUAL_SIZES, SMALL, UNEQUAL_SIZES, difference, examples
 from torch import Tensor
@@ -25,6 +23,7 @@ from doubt.engines.fused.optimisation import Adam, Schedule, nll
 from doubt.engines.reference.optimisation import Optimizer
 from doubt.learners.definitions import namespace
 from doubt.training import Example, Learner
+from tests.shared.double import Adam64, keep_double
 
 SEEDS, STEPS = (1, 2, 3), 20
 #: Relative difference in norm that rounding may make.
@@ -33,29 +32,11 @@ TOLERANCES = {torch.float32: 1e-5, torch.float64: 1e-10}
 PRECISIONS = {"cpu": torch.float64, "cuda": torch.float32}
 
 
-class Adam64:
-    """fairseq's Adam in its weights' own type (fairseq's rounds to float32)."""
-
-    def __init__(self, parameters: list[Tensor]) -> None:
-        self.parameters, self.t = parameters, 0
-        self.m, self.v = ([torch.zeros_like(p) for p in parameters] for _ in range(2))
-
-    @torch.no_grad()
-    def step(self, lr: float) -> None:
-        self.t += 1
-        for p, m, v in zip(self.parameters, self.m, self.v, strict=True):
-            m += 0.1 * (p.grad - m)
-            v += 0.001 * (p.grad**2 - v)
-            p -= lr * math.sqrt(1 - 0.999**self.t) / (1 - 0.9**self.t) * m / (v.sqrt() + 1e-8)
-
-
 @pytest.fixture(params=[torch.float32, torch.float64], ids=["float32", "float64"])
 def dtype(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> torch.dtype:
-    """A precision; fairseq's softmaxes, and what goes into them, keep it."""
+    """A precision, which fairseq keeps."""
     if request.param is torch.float64:
-        monkeypatch.setattr(utils, "softmax", lambda x, dim, onnx_trace=False: torch.softmax(x, dim))
-        monkeypatch.setattr(utils, "log_softmax", lambda x, dim, onnx_trace=False: torch.log_softmax(x, dim))
-        monkeypatch.setattr(torch.Tensor, "float", lambda x: x)
+        keep_double(monkeypatch)
     precision: torch.dtype = request.param
     return precision
 
