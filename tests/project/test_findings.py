@@ -56,6 +56,34 @@ def test_what_the_text_says_that_no_seed_does_none_does(rebuilt: Path) -> None:
         assert rows["n"].sum() == 0, task
 
 
+def test_what_the_text_says_is_preferred_is_by_the_corrected_test(rebuilt: Path) -> None:
+    """Section 7's words about code lengths, learner by learner; `open` where it says that no test is sure."""
+    said = {
+        "odd-or-place": {"transformer": "oddone", "transformer-0.1": "oddone", "decoder-nope": "oddone", "s4d": "open"},
+        "hierar-or-linear": {
+            "decoder-learned": "linear",
+            "decoder-nope": "hierar",
+            "decoder-rope": "linear",
+            "decoder-sinusoidal": "open",
+            "hf-llama": "linear",
+            "s4d": "linear",
+        },
+        "add-or-mul": {"transformer-joint": "mem", "s4d": "mem"},
+        "first-last-majority-parity": {
+            "decoder-nope": "majority",
+            "decoder-rope": "open",
+            "decoder-sinusoidal": "open",
+            "transformer": "majority",
+        },
+    }
+    verdicts = read_table(rebuilt / "tables", "verdicts").set_index(["task", "learner"])
+    verdicts = verdicts[verdicts["code_n"] > 0]
+    for task, learners in said.items():
+        for learner, rule in learners.items():
+            (row,) = verdicts.loc[[(task, learner)]].to_dict("records")
+            assert (row["code_rule"] if row["code_level"] == "tested" else row["code_level"]) == rule, (task, learner)
+
+
 def test_the_runs_of_the_papers_readme_are_the_archives(tmp_path: Path) -> None:
     tables = tables_of("readme.tar.gz", tmp_path / "results") / "tables"
     text = (FINDINGS / "readme.md.j2").read_text()
