@@ -7,7 +7,7 @@ from typing import Any
 
 import pandas as pd
 
-from doubt.data.criteria import CANDIDATE
+from doubt.data.criteria import CANDIDATE, RULE
 from doubt.data.random_candidate import RANDOM
 from doubt.measures.code_length import COMPLETE
 from doubt.measures.fpa import CELL
@@ -31,6 +31,7 @@ def verdicts_table(
     preferred to every other candidate (`level` tested). With too few seeds to test, `code_lead` is the rule that has
     the shortest code in most seeds, `code_count` of them, and `code_needed` seeds would be needed. `agree` says
     whether the rule with the shortest mean code is that of most seeds; empty where a measure or a rule is missing.
+    Where more than half of the seeds follow a rule that is no candidate, and so has no code, `verdict` says so too.
     """
     groups = {name: dict(list(f.groupby(CELL))) for name, f in
               (("pairs", preferences), ("lengths", lengths), ("fpa", fpa), ("code", code))}  # fmt: skip
@@ -43,9 +44,10 @@ def verdicts_table(
         measure = "code" if lead is by_code else "fpa"
         shortest, most = by_code.pop("shortest"), by_fpa["fpa_class"]
         rule = by_code["code_rule"] if measure == "code" else (most if by_fpa["fpa_level"] == TESTED else "")
+        yet = f", yet {by_fpa['fpa_verdict']}" if measure == "code" and _outside(by_fpa, of["fpa"]) else ""
         rows.append(
             dict(zip(CELL, cell, strict=True))
-            | {"rule": rule, "level": lead[f"{measure}_level"], "verdict": lead[f"{measure}_verdict"]}
+            | {"rule": rule, "level": lead[f"{measure}_level"], "verdict": lead[f"{measure}_verdict"] + yet}
             | by_code
             | by_fpa
             | {"agree": str(shortest == most) if shortest and most in _candidates(of["fpa"]) else ""}
@@ -143,6 +145,12 @@ def _by_fpa(pairs: pd.DataFrame, fpa: pd.DataFrame) -> Row:
 def _candidates(fpa: pd.DataFrame) -> set[str]:
     """The classes that are candidates: rules that only classify have no code length, and are not tested."""
     return set(fpa.loc[fpa["kind"] == CANDIDATE, "class"])
+
+
+def _outside(by_fpa: Row, fpa: pd.DataFrame) -> bool:
+    """Whether more than half of the seeds follow one rule that only classifies."""
+    rules = set(fpa.loc[fpa["kind"] == RULE, "class"])
+    return bool(by_fpa["fpa_class"] in rules and by_fpa["fpa_share"] > 0.5)
 
 
 def p_value(p: float) -> str:

@@ -10,7 +10,7 @@ import pandas as pd
 import pytest
 
 from doubt.data.random_candidate import with_random
-from doubt.data.task import Task, load_tasks
+from doubt.data.task import Task, line, load_tasks
 from doubt.errors import UserError
 from doubt.figures import NAMES
 from doubt.figures.atlas import ABREAST, atlas
@@ -105,6 +105,23 @@ def test_the_atlas_names_the_rule_of_each_cell_and_says_how_sure(tmp_path: Path)
     shades = re.findall(r"fill: (#[0-9a-f]{6}); stroke: (#[0-9a-f]{6})", text)
     assert (RULE_COLOURS[1], RULE_COLOURS[1]) in shades  # mem, sure: filled
     assert ("#ffffff", RULE_COLOURS[0]) in shades  # count, two seeds: not filled
+
+
+def test_a_rule_that_has_no_code_is_not_hidden_by_what_is_preferred_among_those_that_have(tmp_path: Path) -> None:
+    """All seeds keep the length of source and output together (`total`, no candidate); `mem` has the shorter code."""
+    kept = COUNT.further_rules["total"]
+    said = [kept(source, 10) for source in COUNT.test_inputs(10)]
+    outputs = ["x" if output is None else line(output) for output in said]
+    rows = [decode(seed=s, outputs=outputs) for s in range(1, 13)]
+    for rule, bits in (("count", 60.0), ("mem", 20.0)):
+        rows += [row for s in range(1, 13) for row in code(COUNT, 10, rule, "lstm", s, bits + s / 10)]
+    of = tables(tmp_path / "tables", rows)
+    (verdict,) = read_table(of, "verdicts").to_dict("records")
+    assert verdict["rule"] == "mem" and verdict["level"] == "tested"
+    assert re.fullmatch(r"mem preferred \(n = 12, p .*\), yet 12 of 12 seeds: total", verdict["verdict"])
+    text = draw_atlas(of, tmp_path / "figures")[0].read_text()
+    assert "<!-- total -->" in text and "<!-- mem -->" not in text
+    assert ("#ffffff", RULE_COLOURS[2]) in re.findall(r"fill: (#[0-9a-f]{6}); stroke: (#[0-9a-f]{6})", text)
 
 
 def test_the_atlas_of_some_in_their_order(tmp_path: Path) -> None:
