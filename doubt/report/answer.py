@@ -96,7 +96,8 @@ def _finding(level: str, rule: str, rows: list[dict[str, Any]]) -> Finding:
         detail += [f"in {counts} of {n} seeds"]
         detail += [f"{max(row['code_needed'] for row in rows)} needed to test"] if by_code else []
     elif len(rows) == 1 and level != TESTED:
-        detail += [str(rows[0]["verdict"]).replace("no clear preference at ", "")]
+        said = str(rows[0]["code_verdict" if by_code else "verdict"])
+        detail += [said.replace("no clear preference at ", "")]
     elif by_code:
         detail += [f"n = {_range([row['code_n'] for row in rows], '.0f')}"]
     leading = [row for row in rows if (row["fpa_class"] == rule if rule else level == OPEN and not by_code)]
@@ -105,6 +106,9 @@ def _finding(level: str, rule: str, rows: list[dict[str, Any]]) -> Finding:
     if fitting and rule not in NO_RULE:  # what a learner prefers that has not learned T is a weak finding
         fit, of = (_range([pair[i] for pair in fitting], ".0f") for i in (0, 1))
         detail += [f"but only {fit} of {of} fit T"]
+    if by_code:  # what a verdict says beyond that of the code lengths: most seeds follow a rule that has no code
+        beyond = (str(row["verdict"]).removeprefix(str(row["code_verdict"])).removeprefix(", ") for row in rows)
+        detail += [part for part in beyond if part]
     sizes = ", ".join(str(row["size"]) for row in rows)
     where = f"{rows[0]['learner']} on {rows[0]['task']}, size{'s' * (len(rows) > 1)} {sizes}"
     said = "; ".join(part for part in (f"{rule} ({SURE[level]})" if rule else SURE[level], ", ".join(detail)) if part)
