@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import textwrap
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 
 import matplotlib
 import pandas as pd
@@ -12,7 +12,6 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from doubt.data.criteria import RULE
 from doubt.errors import UserError, nearest
 from doubt.figures.layout import small_print
 from doubt.figures.style import FAINT, INK, RC, RULE_COLOURS, colour, not_measured, rules_of
@@ -64,8 +63,6 @@ def atlas(
         bands.append((of_band, [learner for learner in rows if learner in there]))
     rules = {task: _rules(task, fpa, code) for task, _ in chosen}
     colours = _colours(rules)
-    only_classify = fpa[fpa["kind"] == RULE]
-    outside = {task: set(only_classify.loc[only_classify["task"] == task, "class"]) for task in rules}
     sizes = {task: sum(each == task for each, _ in chosen) for task in rules}
     with matplotlib.rc_context(RC):
         said = "Mark and name: the rule that is preferred, or that leads, with the share of seeds that follow it."
@@ -83,7 +80,7 @@ def atlas(
             _prepare(axes, names, learners_of_band)
             for row in shown[shown["column"].isin(of_band)].to_dict("records"):
                 place = of_band.index(row["column"]), learners_of_band.index(str(row["learner"]))
-                _mark(axes, *place, row, colours, outside[row["task"]])
+                _mark(axes, *place, row, colours)
         keys = [
             Line2D([], [], linestyle="", marker="o", markersize=size * 0.6, color=INK, label=said,
                    markerfacecolor=INK if filled else "white")
@@ -141,19 +138,17 @@ def _prepare(axes: Axes, names: list[str], learners: list[str]) -> None:
     axes.hlines(between, -0.5, len(names) - 0.5, color=FAINT, linewidth=0.5)
 
 
-def _mark(
-    axes: Axes, x: int, y: int, row: dict[object, object], colours: dict[str, str], outside: Collection[str]
-) -> None:
+def _mark(axes: Axes, x: int, y: int, row: dict[object, object], colours: dict[str, str]) -> None:
     """One cell's mark, with the rule's name and its share of seeds, or why there is none (`several`: a tie).
 
-    Where more than half of the seeds follow a rule that is no candidate, it is that one: what is preferred among
-    candidates that they do not follow would hide it.
+    Where most seeds follow a rule that has no code, which the verdict then says beyond that of the code lengths, it is
+    that one: what is preferred among candidates that they do not follow would hide it.
     """
     by_code = row["code_level"] != NOT_MEASURED
     share = float(str(row["fpa_share"]))
     rule = str(row["rule"] or (row["code_lead"] if by_code else row["fpa_class"]) or row["fpa_class"])
     level = str(row["level"])
-    if by_code and row["fpa_class"] in outside and share > 0.5:
+    if by_code and row["verdict"] != row["code_verdict"]:
         rule, level = str(row["fpa_class"]), OPEN
     of = f"\n{share:.0%}" if not math.isnan(share) and rule == row["fpa_class"] else ""
     if rule in NO_RULE or not rule:
