@@ -7,7 +7,7 @@ export MKL_NUM_THREADS := 1
 
 TEST := $(PYTHON) -m pytest -n 2 --dist loadgroup --durations 15
 
-.PHONY: help env run status plan estimate archive findings test test-long parity lint format clean FORCE
+.PHONY: help env run status plan estimate archive findings test test-long golden parity lint format clean FORCE
 
 help: ## show this help
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' Makefile | expand -t 20
@@ -54,6 +54,9 @@ test-long: env ## run all tests, also those that take longer
 
 parity: env ## compare engine fused with fairseq in distribution; takes hours, goes on where it was stopped
 	@$(PYTHON) scripts/parity.py --folder results/parity
+
+golden: env ## compare engines with their golden trainings, and record sources that give the same numbers
+	@$(PYTHON) -W ignore -m tests.shared.golden
 
 lint: env ## check style, types and rules (part of the tests)
 	@$(PYTHON) -m pytest -q tests/project/test_code_quality.py

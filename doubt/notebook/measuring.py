@@ -31,7 +31,7 @@ from doubt.notebook.classes import code_of, named
 from doubt.notebook.measurement import Measurement
 from doubt.tables.tables import build_tables
 from doubt.training import Learner, Protocol, Result, Training
-from doubt.workflow.planning.learner_code import module_hash, trained_by
+from doubt.workflow.planning.identity import NOTEBOOK, identity, with_own_code
 from doubt.workflow.running.jobs import Job, Places, measured
 
 #: Where learners that have a name are defined.
@@ -168,9 +168,9 @@ def _job(task: Task, size: int, label: str, resolved: Mapping[str, Any], seeds: 
     about = resolved["learner"]
     engine = "modules" if "tried" in resolved else "fused" if resolved["not_fused"] is None else "fairseq"
     if about["user_dir"] in GIVEN:
-        code = f"{module_hash(None)}-{code_of(GIVEN[about['user_dir']])}"
+        code = with_own_code("modules", f"{NOTEBOOK}-{code_of(GIVEN[about['user_dir']])}")
     else:
-        code = trained_by(engine, about["user_dir"])
+        code = identity(engine, about["user_dir"])
     return Job(
         task=task.name,
         size=size,

@@ -20,7 +20,7 @@ from doubt.data.binary import load_dataset
 from doubt.engines.reference.engine import train_chain, train_chains
 from doubt.engines.reference.saved_state import SavedState
 from doubt.training import Learner, Protocol, Result, Training
-from doubt.workflow.planning.code_hash import engine_hash
+from doubt.workflow.planning.identity import identity
 from doubt.workflow.running.ledger import read_records
 from doubt.workflow.running.measurement import Cell
 from tests.shared.workspace import ROOT
@@ -150,7 +150,7 @@ def test_sigterm_saves_the_state_and_the_next_run_goes_on(
     results: Path, learner_of: Callable[..., Learner], tmp_path: Path
 ) -> None:
     """A job as Snakemake starts it, told to end as by SLURM at a time limit, and started again."""
-    learner, n_updates, code = learner_of("transformer", updates=500), 500, engine_hash("fairseq")
+    learner, n_updates, code = learner_of("transformer", updates=500), 500, identity("fairseq")
     job = {"task": "add-or-mul", "size": 5, "name": "it", "learner": asdict(learner), "protocol": asdict(FRESH)}
     job |= {"engine": "fairseq", "engine_hash": code, "n_training": 1, "block_size": 1}
     job |= {"seeds": {"1": ["mul"]}, "blocks": [0, 0], "milestones": {}}

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from doubt.workflow.planning import learner_code
-from doubt.workflow.planning.learner_code import module_hash
+from doubt.workflow.planning.identity import identity
 from tests.shared.workspace import ROOT, Workspace
 
 pytestmark = pytest.mark.xdist_group("learner_code")
@@ -35,35 +35,35 @@ def test_a_learner_is_known_by_its_code_and_by_what_it_imports(tmp_path: Path) -
     mine, sizes, other = (tmp_path / f"{name}.py" for name in ("mine", "sizes", "other"))
     mine.write_text(MINE)
     sizes.write_text("WIDTH = 16\n")
-    first = module_hash(str(mine))
+    first = identity("modules", str(mine))
     other.write_text("x = 1\n")
     mine.write_text(MINE.replace("# a comment", "# another one").replace('"""A learner."""', '"""Mine."""'))
-    assert module_hash(str(mine)) == first
+    assert identity("modules", str(mine)) == first
     sizes.write_text("WIDTH = 17  # changed\n")
-    assert module_hash(str(mine)) != first
+    assert identity("modules", str(mine)) != first
     sizes.write_text("WIDTH = 16  # as it was\n")
-    assert module_hash(str(mine)) == first
+    assert identity("modules", str(mine)) == first
     mine.write_text(MINE.replace("cumsum(1)", "cumsum(1) * 2"))
-    assert module_hash(str(mine)) != first
+    assert identity("modules", str(mine)) != first
 
 
 def test_versions_of_other_packages_count_but_not_torchs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     file = tmp_path / "mine.py"
     file.write_text("import os\nimport torch\nimport scipy.stats\n")
-    first = module_hash(str(file))
+    first = identity("modules", str(file))
     versions = {"scipy": "0.0.1", "torch": "0.0.1"}
     monkeypatch.setattr(learner_code.importlib.metadata, "version", versions.__getitem__)
-    assert module_hash(str(file)) != first
+    assert identity("modules", str(file)) != first
     file.write_text("import os\nimport torch\n")
-    without = module_hash(str(file))
+    without = identity("modules", str(file))
     versions["torch"] = "0.0.2"
-    assert module_hash(str(file)) == without
+    assert identity("modules", str(file)) == without
 
 
 def test_built_in_learners_know_their_layers_and_the_engine_does_not(tmp_path: Path) -> None:
     program = (
-        "from doubt.workflow.planning.learner_code import module_hash;"
-        "print(*(module_hash(f) for f in (None, 'learners/mamba.py', 'learners/transformer.py')))"
+        "from doubt.workflow.planning.identity import identity;"
+        "print(*(identity('modules', f) for f in (None, 'learners/mamba.py', 'learners/transformer.py')))"
     )
 
     def hashes(workspace: Workspace) -> list[str]:

@@ -1,8 +1,8 @@
 """What the code computes, as a hash: its syntax trees without comments and docstrings, and the C code beside it.
 
 A rule takes the hash of its script and of all that the script imports from here as a param, so that Snakemake re-runs
-it when, and only when, the code that makes its result has changed. A training's record in the ledger is filed under the
-hash of the engine alone: nothing that merely calls the engine can make a training stale.
+it when, and only when, the code that makes its result has changed. What a training is filed under is said in
+`planning.identity`.
 
 A file's hash holds, in place of the name of a module that it imports, that module's own hash: where files lie, and how
 modules are called, is no part of what they compute.
@@ -22,47 +22,11 @@ from doubt.files import ROOT
 COMMENT = re.compile(r"/\*.*?\*/|//[^\n]*", re.DOTALL)
 #: Modules that decide no number: messages for people.
 WITHOUT_EFFECT = {"doubt", "doubt.errors"}
-#: The module that an engine's numbers come from; what it imports belongs to it.
-ENGINES = {
-    "fairseq": "doubt/engines/reference/engine.py",
-    "fused": "doubt/engines/fused/engine.py",
-    "modules": "doubt/engines/modules/engine.py",
-}
-#: Hashes of earlier code that gives the same numbers, by the hash of today's: results filed under them are taken as
-#: today's. A release adds one only where tests compare the numbers (tests/workflow/test_earlier_results.py).
-EARLIER: dict[str, tuple[str, ...]] = {
-    # In turn: modules lay elsewhere; over 128 sources were decoded at once; there were no milestones.
-    "58759b02a096a5cb": ("255c0e789411fa8b", "0dbfcb0c9f110150", "2304051fef761315"),  # fairseq
-    # Subnormal numbers were computed with; LSTMs that share a lockstep were rounded by what companions they had.
-    "43a2fa2a36f24bbd": ("dee2a373e76c8921",),  # fused
-    # Engine `modules` with a file of learners/ (`learner_code.trained_by`). In turn: subnormal numbers were computed
-    # with; 128 sources were not decoded at once, memory was not planned, batches drawn by chance failed on a GPU.
-    "310b23b2ac62315f": ("77bf84d1aae514a5", "e400e0c2e66af438"),  # decoder_only.py
-    "735e8f20572f4484": ("c60916092e782943", "77e3c3a33d7126b3"),  # transformer.py
-    "e9a884e8312bfc5a": ("7853ded3b1004f87", "a3cd820e6f6119fe"),  # recurrent.py
-    "c3e4db35d70786b2": ("73e7997589abf9d9", "c0b73d237f6623e9"),  # mamba.py
-    "0709ee61cbdf4361": ("e5a2c580f982dc08", "852644ea7f9d3102"),  # s4d.py
-    "f2913fbdf62503b1": ("e6a02da0bda06793", "202eb9f20859de21"),  # Hugging Face's
-}
 
 
 def code_hash(*entries: str | Path) -> str:
     """Hash of some files (paths relative to the repository) and of every `doubt` module that they import, 16 digits."""
-    return _digest(sorted(_file_hash(ROOT / entry) for entry in entries))
-
-
-def engine_hash(engine: str, user_dir: str | None = None) -> str:
-    """Hash of the code that decides an engine's numbers, a folder of fairseq plug-ins included.
-
-    Of engine `modules` that is the engine alone; `learner_code.module_hash` adds a learner's own code.
-    """
-    plugins = sorted(Path(user_dir).resolve().glob("**/*.py")) if user_dir else []
-    return code_hash(ENGINES[engine], *plugins)
-
-
-def same_numbers(engine_code: str) -> tuple[str, ...]:
-    """The hashes of engine code whose results are those of `engine_code`: itself, then earlier ones."""
-    return (engine_code, *EARLIER.get(engine_code, ()))
+    return _digest(sorted(file_hash(ROOT / entry) for entry in entries))
 
 
 def content_hash(*patterns: str) -> str:
@@ -112,17 +76,17 @@ def _is_ours(module: str) -> bool:
 
 def _module_hash(module: str) -> str:
     """Hash of a module of ours; of those without effect, nothing."""
-    return "" if module in WITHOUT_EFFECT else _digest(_file_hash(path) for path in _files(module))
+    return "" if module in WITHOUT_EFFECT else _digest(file_hash(path) for path in _files(module))
 
 
 @cache
-def _file_hash(path: Path) -> str:
+def file_hash(path: Path) -> str:
     """Hash of one file, the modules that it imports included; of a folder `native` beside it, the C code in it too."""
     if path.suffix != ".py":
         code = COMMENT.sub(" ", path.read_text(encoding="utf-8"))
         return _digest([" ".join(code.split())])
     native = (path.parent / "native").glob("*.[ch]")
-    return _digest([canonical(ast.parse(path.read_bytes())), *sorted(_file_hash(each) for each in native)])
+    return _digest([canonical(ast.parse(path.read_bytes())), *sorted(file_hash(each) for each in native)])
 
 
 def _files(module: str) -> list[Path]:

@@ -16,10 +16,11 @@ from doubt.data.task import Task, check_size, find_task, load_tasks
 from doubt.errors import UserError, nearest
 from doubt.learners.sweeps import AT_MOST
 from doubt.training import Protocol
+from doubt.workflow.planning import identity
 
 Measure = Literal["fpa", "code_length"]
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._=,+-]*")
-CODE = re.compile(r"[0-9a-f]{16}")
+CODE = re.compile(rf"{identity.NAME.pattern}|[0-9a-f]{{16}}")
 
 
 class _Strict(BaseModel):
@@ -172,7 +173,7 @@ def read_config(content: Mapping[str, Any]) -> tuple[Config, dict[str, Task]]:
         if name not in config.learners:
             faults.append(f"  measured_by: no learner {name!r}{nearest(name, config.learners)}")
         if not CODE.fullmatch(code):
-            faults.append(f"  measured_by: {name}: {code!r} is no hash of training code: 16 digits, as in the ledger")
+            faults.append(f"  measured_by: {name}: {code!r} is not a folder of the ledger, such as fused-1")
     for place, experiment in enumerate(config.experiments):
         for fault in _faults(experiment, config, tasks):
             faults.append(f"  experiments[{place}]: {fault}")

@@ -9,29 +9,10 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
-from doubt.files import ROOT
-from doubt.workflow.planning.code_hash import ENGINES, canonical, code_hash, engine_hash
+from doubt.workflow.planning.code_hash import canonical
 
 #: Packages whose versions are no part of a learner's code: ours, by its syntax trees; torch's is noted with each row.
 NOT_COUNTED = {"doubt", "torch", "__future__"}
-
-
-def trained_by(engine: str, user_dir: str | None) -> str:
-    """Hash of all code that decides a learner's numbers: its engine's, and its own or that of fairseq plug-ins."""
-    return module_hash(user_dir) if engine == "modules" else engine_hash(engine, user_dir)
-
-
-def module_hash(file: str | None) -> str:
-    """Hash of engine `modules` and of a learner's file, 16 digits.
-
-    Args:
-        file: a path, from the project's folder where it is not absolute; anything else (None, or a folder of weights,
-            which the learner's arguments identify) adds nothing.
-    """
-    parts = [code_hash(ENGINES["modules"])]
-    if file is not None and (ROOT / file).is_file():
-        parts += learner_code(ROOT / file)
-    return hashlib.sha256("\n".join(parts).encode()).hexdigest()[:16]
 
 
 def learner_code(path: Path) -> list[str]:

@@ -20,7 +20,7 @@ from doubt.training import is_chained
 from doubt.workflow.planning.cells import CellPlan, cells_of
 from doubt.workflow.planning.config import read_config
 from doubt.workflow.planning.cost import Costs, memory_mb
-from doubt.workflow.planning.learner_code import trained_by
+from doubt.workflow.planning.identity import identity, notice
 from doubt.workflow.planning.resolved import resolved_learners
 
 
@@ -108,6 +108,8 @@ class Plan:
         if self.config.engine == "fused":
             pairs = sorted(self.not_fused.items())
             said += [f"{name}: trained by engine fairseq, since {why}" for name, why in pairs]
+        edited = (notice(engine) for engine in sorted({self.engine(cell.learner) for cell in self.cells.values()}))
+        said += [each for each in edited if each is not None]
         return said
 
     def chained(self, cell: CellPlan) -> bool:
@@ -266,12 +268,12 @@ class Plan:
         return memory_mb(self.engine(cell.learner), on_gpu, self.n_trainings(cell, chunk), symbols, weights)
 
     def engine_hash_of(self, cell: CellPlan) -> str:
-        """Hash of the code that trains a cell, or is said to have done so; the ledger files results under it."""
+        """The name under which the ledger files a cell's results, or is said to have done so."""
         if cell.learner in self.config.measured_by:
             return self.config.measured_by[cell.learner]
         engine, user_dir = self.engine(cell.learner), self.learners[cell.learner].user_dir
         if (engine, user_dir) not in self._engine_hashes:
-            self._engine_hashes[engine, user_dir] = trained_by(engine, user_dir)
+            self._engine_hashes[engine, user_dir] = identity(engine, user_dir)
         return self._engine_hashes[engine, user_dir]
 
 

@@ -20,7 +20,7 @@ from doubt.engines.choice import evaluate_kept, train_chains_of
 from doubt.errors import UserError
 from doubt.files import write_atomically
 from doubt.training import Learner, Protocol, Result, Training
-from doubt.workflow.planning.learner_code import trained_by
+from doubt.workflow.planning.identity import identity
 from doubt.workflow.running.heartbeat import heartbeat
 from doubt.workflow.running.ledger import Ledger
 from doubt.workflow.running.measurement import Cell, Chain, chains
@@ -172,7 +172,7 @@ def _check_code(job: Job) -> None:
         load_class(*located(job.learner))
         if job.learner.user_dir in GIVEN:  # from Python: there is no file that could have changed
             return
-    if trained_by(job.engine, job.learner.user_dir) != job.engine_hash:
+    if identity(job.engine, job.learner.user_dir) != job.engine_hash:
         raise UserError(
             f"the code of learner {job.name!r} is not {job.engine_hash}, by which trainings of it are missing: it has "
             "changed since this run was planned (run again), or `measured_by` names other code (take the learner out "

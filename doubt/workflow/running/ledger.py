@@ -4,7 +4,7 @@ It lies outside what Snakemake deletes. Each writer appends to a file of its own
 system will do), one JSON object a line, synced to disk before the training counts as done. A line that was cut off by a
 kill or a full disk is dropped on reading; the same training recorded twice does no harm.
 
-    ledger/{hash of the engine's code}/{what learners and T have in common}/{host}-{process}-{time}.jsonl
+    ledger/{engine and version of its numbers}/{what learners and T have in common}/{host}-{process}-{time}.jsonl
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from typing import Any
 from doubt.errors import UserError
 from doubt.files import write_atomically
 from doubt.training import Result, Training, digest
-from doubt.workflow.planning.code_hash import same_numbers
+from doubt.workflow.planning.identity import same_numbers
 
 #: A file on each shelf that says in words what lies there.
 LABEL = "shelf.json"
@@ -39,7 +39,7 @@ class Record:
 
 
 class Ledger:
-    """The finished trainings of one engine's code, and of earlier code that gives the same numbers, below a folder.
+    """The finished trainings that are filed under one name (`planning.identity`), below a folder.
 
     Reading is done a shelf at a time (a shelf holds the trainings that share learner, dictionaries and T) and kept;
     records that another process adds later are not seen.

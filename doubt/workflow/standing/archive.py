@@ -19,7 +19,7 @@ import yaml
 
 from doubt.errors import UserError
 from doubt.files import write_atomically
-from doubt.workflow.planning.code_hash import same_numbers
+from doubt.workflow.planning.identity import same_numbers
 from doubt.workflow.planning.plan import Plan
 
 FORMAT = "doubt-archive-1"

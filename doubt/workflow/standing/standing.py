@@ -12,7 +12,7 @@ from typing import Any
 from doubt.data.in_memory import dataset_in_memory
 from doubt.training import Result, Training
 from doubt.workflow.planning.cells import CellPlan
-from doubt.workflow.planning.code_hash import same_numbers
+from doubt.workflow.planning.identity import same_numbers
 from doubt.workflow.planning.plan import Plan
 from doubt.workflow.planning.steps import Look, looks_in, reached
 from doubt.workflow.running.ledger import Ledger, read_label, read_records, shelf_of

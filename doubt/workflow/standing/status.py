@@ -10,7 +10,7 @@ from statistics import fmean
 
 from doubt.data.seeds import ranges
 from doubt.workflow.planning.cells import CellPlan
-from doubt.workflow.planning.code_hash import same_numbers
+from doubt.workflow.planning.identity import same_numbers
 from doubt.workflow.planning.plan import Plan
 from doubt.workflow.running.heartbeat import Sign, signs
 from doubt.workflow.running.ledger import read_records

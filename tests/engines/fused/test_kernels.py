@@ -16,6 +16,7 @@ from torch import Tensor
 from doubt.engines.fused.arrays import kernels
 from doubt.engines.fused.arrays.masks import DropoutMasks, Site
 from doubt.workflow.planning import code_hash
+from doubt.workflow.planning.identity import SOURCES, sources_hash
 from tests.shared.workspace import ROOT
 
 TYPES = {torch.float32: 1e-6, torch.float64: 1e-14}
@@ -216,8 +217,8 @@ def test_changed_c_code_makes_fused_trainings_stale_and_no_others(
     path = tmp_path / "doubt/engines/fused/arrays/native/functions.h"
 
     def hashes() -> dict[str, str]:
-        code_hash._file_hash.cache_clear()
-        return {engine: code_hash.engine_hash(engine) for engine in code_hash.ENGINES}
+        code_hash.file_hash.cache_clear()
+        return {engine: sources_hash(engine) for engine in SOURCES}
 
     before = hashes()
     path.write_text("/* A comment,\n   and another layout. */\n" + path.read_text().replace("    ", "\t"))

@@ -1,0 +1,68 @@
+"""Engines give the numbers that they declare, and sources that were not held to them file results apart."""
+
+from __future__ import annotations
+
+import copy
+import json
+from pathlib import Path
+
+import pytest
+
+from doubt.workflow.planning import identity
+from doubt.workflow.planning.identity import SOURCES, numbers_of, same_numbers
+from doubt.workflow.planning.identity import identity as name_of
+from tests.shared import golden
+
+HASH = "0123456789abcdef"
+
+
+@pytest.mark.parametrize("engine", SOURCES)
+def test_golden_trainings_give_what_they_always_gave(engine: str) -> None:
+    recorded = golden.recorded(engine)
+    assert recorded["version"] == numbers_of(engine).version
+    assert golden.differences(recorded, golden.measured(engine)) == []
+
+
+@pytest.mark.parametrize("engine", SOURCES)
+def test_todays_sources_are_recorded(engine: str) -> None:
+    """After an edit of an engine: `make golden` compares the numbers and records the sources, or says what moved."""
+    assert numbers_of(engine).recorded and identity.notice(engine) is None
+
+
+def test_a_number_that_moved_is_named() -> None:
+    before = golden.recorded("fairseq")
+    name = sorted(before["numbers"])[0]
+    now = copy.deepcopy(before["numbers"])
+    assert golden.differences(before, now) == []
+    now[name]["nats"][0] *= 1 + 1e-4
+    (said,) = golden.differences(before, now)
+    assert said.startswith(name) and "off by 0.0001" in said
+    elsewhere = before | {"made_on": {"cpu": "another"}}
+    now[name]["nats"][0] = before["numbers"][name]["nats"][0] * (1 + 1e-7)
+    assert golden.differences(elsewhere, now) == []
+    here = before | {"made_on": golden.kind_of_cpu()}
+    assert len(golden.differences(here, now)) == 1
+    del now[name]
+    assert "is no golden training any more" in golden.differences(elsewhere, now)[0]
+
+
+def test_edited_sources_file_their_results_apart(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    declared = {engine: {"version": 3, "sources": [HASH]} for engine in SOURCES}
+    (tmp_path / "numbers.json").write_text(json.dumps(declared))
+    monkeypatch.setattr(identity, "NUMBERS", tmp_path / "numbers.json")
+    name = name_of("fused")
+    assert name == f"fused-3-edited-{identity.sources_hash('fused')}"
+    assert same_numbers(name) == (name,)  # nothing else is taken for its results
+    own = name_of("modules", "learners/mamba.py")
+    assert own.startswith(f"modules-3-edited-{identity.sources_hash('modules')}-")
+    identity.notice.cache_clear()
+    assert "make golden" in str(identity.notice("fused"))
+    identity.notice.cache_clear()
+
+
+def test_names_of_earlier_ledgers_are_found() -> None:
+    assert "43a2fa2a36f24bbd" in same_numbers("fused-1")
+    assert same_numbers(f"modules-1-{HASH}") == (f"modules-1-{HASH}", HASH)  # a module of a user's
+    assert same_numbers(f"modules-1-f2913fbdf62503b1-{HASH}")[1] == f"f2913fbdf62503b1-{HASH}"  # a notebook's class
+    assert same_numbers(HASH) == (HASH,)
+    assert "e400e0c2e66af438" in same_numbers(name_of("modules", "learners/decoder_only.py"))
