@@ -70,5 +70,10 @@ include: "rules/aggregate.smk"
 include: "rules/report.smk"
 
 
+# Here and not above: Snakemake listens to SIGTERM in its own way until now.
+onstart:
+    stop_as_by_ctrl_c()
+
+
 if is_dry_run():
     say_what_is_stale()

@@ -28,9 +28,15 @@ def nearest(word: object, allowed: Iterable[object]) -> str:
 
 
 def exit_on_user_error(main: Callable[[], None]) -> None:
-    """Run a command line's `main`; a `UserError` ends it with status 1 and its message, without a traceback."""
+    """Run a command line's `main`; a `UserError` ends it with status 1 and its message, without a traceback.
+
+    So does Ctrl-C, with status 130.
+    """
     try:
         main()
     except UserError as error:
         print(f"error: {error}", file=sys.stderr)
         sys.exit(1)
+    except KeyboardInterrupt:
+        print("interrupted", file=sys.stderr)
+        sys.exit(130)

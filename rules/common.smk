@@ -21,6 +21,7 @@ from doubt.workflow.planning.described import described
 from doubt.workflow.planning.job_environment import set_job_environment
 from doubt.workflow.planning.plan import Plan
 from doubt.workflow.planning.steps import reached, read_look
+from doubt.workflow.running.stopping import stop_as_by_ctrl_c
 
 RESULTS = "results"
 

@@ -9,14 +9,17 @@ Every option is Snakemake's. What Snakemake prints goes to results/logs/snakemak
 from __future__ import annotations
 
 import argparse
+import contextlib
 import csv
 import os
 import shlex
 import signal
 import subprocess
 import sys
+import tempfile
 import time
 from pathlib import Path
+from typing import IO
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
@@ -26,9 +29,15 @@ from doubt.errors import UserError, exit_on_user_error
 from doubt.files import ROOT
 from doubt.workflow.planning.options import add_config_options, plan_of
 from doubt.workflow.planning.plan import Plan
+from doubt.workflow.running.one_run import only_run, snakemake_has_locked
+from doubt.workflow.running.stopping import PATIENCE, Group, Stop, Stopped
+from doubt.workflow.standing.failures import failed_jobs, in_lines
 from doubt.workflow.standing.progress import Progress, in_words, pending_jobs
 
-LOG = Path("results/logs/snakemake.log")
+RESULTS = Path("results")
+LOG = RESULTS / "logs/snakemake.log"
+#: What Snakemake says where another one's lock is, and where it was told to end.
+LOCKED, SNAKEMAKE_TOLD = "LockException", "Terminating processes on user request"
 #: Seconds between two lines of progress where the terminal cannot show one that changes.
 INTERVAL = 30
 
@@ -37,12 +46,23 @@ def main() -> None:
     options = sys.argv[1:]
     if not any(option.startswith(("--cores", "-c", "-j", "--jobs")) for option in options):
         options += ["--cores", str(os.cpu_count() or 1)]
+    stop = Stop()
+    with stop.listening():
+        try:
+            with only_run(RESULTS) as lock:
+                run(options, stop, lock)
+        except Stopped:
+            raise UserError("stopped while nothing was trained; run the same command again") from None
+
+
+def run(options: list[str], stop: Stop, lock: int) -> None:
+    """Run what is to be done, and say what was found."""
     command = [sys.executable, "-m", "snakemake", "--snakefile", str(ROOT / "Snakefile"), *options]
     started = time.monotonic()
-    pending = outputs_to_write(command)
+    pending = outputs_to_write(command, stop)
     if pending:
         plan = the_plan(options)
-        follow(command, Progress(plan, pending_jobs(plan, pending), Path("results")))
+        follow(command, Progress(plan, pending_jobs(plan, pending), RESULTS), stop, lock)
     summarise()
     if pending:
         print(f"Done in {in_words(time.monotonic() - started)}.")
@@ -50,12 +70,20 @@ def main() -> None:
         print("Nothing to do: every result is up to date.")
 
 
-def outputs_to_write(command: list[str]) -> list[str]:
+def outputs_to_write(command: list[str], stop: Stop) -> list[str]:
     """The files that a run would write, as Snakemake says."""
-    done = subprocess.run([*command, "--summary"], capture_output=True, text=True, check=False)
-    if done.returncode != 0:
-        raise UserError(_tail(done.stderr))
-    rows = csv.DictReader(done.stdout.splitlines(), delimiter="\t")
+    with stop.held(), tempfile.TemporaryFile() as said, tempfile.TemporaryFile() as complaint:
+        snakemake = Group([*command, "--summary"], stdout=said, stderr=complaint)
+        try:
+            while not (snakemake.wait(1) or stop.by):
+                pass
+        finally:
+            snakemake.end()
+        stop.raise_if_told()
+        table, why = (_whole(file) for file in (said, complaint))
+    if snakemake.process.returncode != 0:
+        raise UserError(_tail(why))
+    rows = csv.DictReader(table.splitlines(), delimiter="\t")
     return [row["output_file"] for row in rows if row["plan"] == "update pending"]
 
 
@@ -67,47 +95,76 @@ def the_plan(options: list[str]) -> Plan:
     return plan_of(known.configfile, known.config, known.results)
 
 
-def stop_as_by_ctrl_c() -> None:
-    """Let a kill or a closed terminal raise KeyboardInterrupt, so that Snakemake goes too; `nohup` stays as it is."""
-    for number in (signal.SIGTERM, signal.SIGHUP):
-        if signal.getsignal(number) is not signal.SIG_IGN:
-            signal.signal(number, signal.default_int_handler)
-
-
-def follow(command: list[str], progress: Progress) -> None:
-    """Run Snakemake and say how far it is; its output goes to the log.
+def follow(command: list[str], progress: Progress, stop: Stop, lock: int) -> None:
+    """Run Snakemake, its output in the log, and say how far it is; at the end none of its processes is left.
 
     Raises:
-        UserError: Snakemake failed, with the end of its log; another's lock is there; or the run was interrupted.
+        UserError: a job failed, and which; another's lock is there; or the run was stopped.
     """
-    stop_as_by_ctrl_c()
     LOG.parent.mkdir(parents=True, exist_ok=True)
-    console = Console()
-    console.print(f"{progress.total} trainings to do; details in {LOG}")
-    with LOG.open("w") as log:
-        snakemake = subprocess.Popen(command, stdout=log, stderr=subprocess.STDOUT, start_new_session=True)
+    print(f"{progress.total} trainings to do; details in {LOG}", flush=True)
+    locked_by_another = snakemake_has_locked()
+    with stop.held():
+        with LOG.open("w", encoding="utf-8") as log:
+            snakemake = Group(command, stdout=log, stderr=subprocess.STDOUT, pass_fds=[lock])
         try:
-            if console.is_terminal:
-                with console.status(str(progress.look())) as status:
-                    while snakemake.poll() is None:
-                        time.sleep(1)
-                        status.update(str(progress.look()))
-            else:
-                while _wait(snakemake, INTERVAL):
-                    print(progress.look(), flush=True)
-        except KeyboardInterrupt:
-            os.killpg(snakemake.pid, signal.SIGINT)
-            snakemake.wait()
-            raise UserError("interrupted; finished trainings are kept, run again to go on") from None
-    if snakemake.returncode != 0:
-        said = LOG.read_text()
-        if "LockException" in said:
-            unlock = shlex.join([sys.executable, "-m", "snakemake", "--unlock", "--snakefile", str(ROOT / "Snakefile")])
-            raise UserError(
-                "another run is at work in this folder, or one was killed before it could take its lock away; if none "
-                f"is, run `{unlock}`, then this again: nothing is lost"
-            )
+            _watch(snakemake, progress, stop)
+        except OSError as error:  # nobody reads what is said any more
+            stop.by = stop.by or signal.SIGPIPE
+            _say(f"the progress cannot be shown ({error.strerror})")
+        finally:
+            if stop.by:
+                _say(f"stopping ({stop.by.name}): what is under way is being saved, for {PATIENCE:.0f} s at most")
+            snakemake.end()
+        said = LOG.read_text(encoding="utf-8", errors="replace")
+        if snakemake_has_locked() and not locked_by_another and LOCKED not in said:  # it was killed
+            subprocess.run([*command, "--unlock"], capture_output=True, check=False, start_new_session=True)
+    _complain(snakemake.process.returncode, said, stop)
+
+
+def _watch(snakemake: Group, progress: Progress, stop: Stop) -> None:
+    """Say how far a run is until it ends or is told to."""
+    console = Console()
+    if console.is_terminal:
+        with console.status(str(progress.look())) as status:
+            while not (snakemake.wait(1) or stop.by):
+                status.update(str(progress.look()))
+        return
+    said = time.monotonic()
+    while not (snakemake.wait(1) or stop.by):
+        if time.monotonic() - said > INTERVAL:
+            print(progress.look(), flush=True)
+            said = time.monotonic()
+
+
+def _complain(status: int, said: str, stop: Stop) -> None:
+    """Say why a run did not come to its end, if it did not."""
+    if stop.by or SNAKEMAKE_TOLD in said:
+        by = f" ({stop.by.name})" if stop.by else " (Snakemake was told to end)"
+        raise UserError(
+            f"stopped{by}; finished trainings are kept, those under way are saved: run the same command again to resume"
+        )
+    if status == 0:
+        return
+    if LOCKED in said:
+        unlock = shlex.join([sys.executable, "-m", "snakemake", "--unlock", "--snakefile", str(ROOT / "Snakefile")])
+        raise UserError(
+            "another run is at work in this folder, or one was killed before it could take its lock away; if none "
+            f"is, run `{unlock}`, then this again: nothing is lost"
+        )
+    if status < 0:
+        raise UserError(
+            f"Snakemake was killed ({signal.Signals(-status).name}), perhaps because memory ran out; finished "
+            "trainings are kept: run the same command again to resume"
+        )
+    failed = failed_jobs(said)
+    if not failed:
         raise UserError(f"the run failed; finished trainings are kept. The end of {LOG}:\n{_tail(said)}")
+    n = len(failed)
+    raise UserError(
+        f"{n} job{'s' if n > 1 else ''} failed:\n{in_lines(failed)}\nFinished trainings are kept: correct what is said "
+        f"there, then run the same command again. Snakemake's own account: {LOG}"
+    )
 
 
 def summarise() -> None:
@@ -116,13 +173,15 @@ def summarise() -> None:
         subprocess.run([sys.executable, str(ROOT / "scripts/summary.py"), "--tables", "results/tables"], check=True)
 
 
-def _wait(process: subprocess.Popen[bytes], seconds: float) -> bool:
-    """Whether the process still runs after so many seconds."""
-    try:
-        process.wait(seconds)
-    except subprocess.TimeoutExpired:
-        return True
-    return False
+def _say(text: str) -> None:
+    """Say something even if nobody can hear it any more: the terminal may be closed."""
+    with contextlib.suppress(OSError):
+        print(text, file=sys.stderr, flush=True)
+
+
+def _whole(file: IO[bytes]) -> str:
+    file.seek(0)
+    return file.read().decode("utf-8", errors="replace")
 
 
 def _tail(text: str, n_lines: int = 25) -> str:

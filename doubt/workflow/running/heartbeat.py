@@ -70,7 +70,7 @@ def heartbeat(folder: Path | None, job: Mapping[str, Any]) -> Iterator[None]:
     try:
         with _beating(path, about):
             yield
-    except SystemExit:
+    except (SystemExit, KeyboardInterrupt):
         _write(path, {**about, "state": "stopped"})
         raise
     except BaseException as error:
