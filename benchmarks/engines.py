@@ -39,6 +39,7 @@ from benchmarks.limits import Rates, timed, work_of_an_update
 from benchmarks.together import definitions, measure_together
 from doubt.data.in_memory import dataset_in_memory
 from doubt.data.task import FPA, load_tasks
+from doubt.engines.devices import device_name
 from doubt.engines.fused.engine import train_many
 from doubt.engines.reference import engine as reference
 from doubt.learners.definitions import resolve
@@ -95,7 +96,7 @@ def measure(
         "block": block,
         "seeds": seeds,
         "updates": arguments.updates,
-        "device": reference.device_name(device),
+        "device": device_name(device),
         "torch": str(torch.__version__),
         "threads": torch.get_num_threads(),
     }

@@ -5,11 +5,15 @@ Import this module before anything from fairseq; it imports fairseq itself.
 
 from __future__ import annotations
 
+import argparse
+import importlib
 import warnings
 from typing import Any
 
 import numpy as np
 import torch
+
+from doubt.data.literals import value_of
 
 # numpy 1.24 removed the aliases that fairseq uses as dtypes (fairseq/data/indexed_dataset.py and others).
 np.float = float  # type: ignore[attr-defined]
@@ -24,7 +28,21 @@ warnings.filterwarnings("ignore", message=".*weight_norm.* is deprecated")
 warnings.filterwarnings("ignore", message="Using non-full backward hooks")
 warnings.filterwarnings("ignore", message=".*torch.jit.script.* is deprecated")
 
-from fairseq import checkpoint_utils, search  # noqa: E402
+from fairseq import checkpoint_utils, meters, search  # noqa: E402
+
+# Parts of fairseq that evaluate texts of their arguments as Python; a text may be somebody else's and do anything. They
+# find this `eval` before Python's own.
+EVALUATING = (
+    "checkpoint_utils",
+    "options",
+    *(f"optim.{name}" for name in ("adam", "adamax", "adafactor")),
+    *(
+        f"models.{name}"
+        for name in ("fconv", "fconv_lm", "fconv_self_att", "lightconv_lm", "transformer_lm", "wav2vec")
+    ),
+)
+for _name in EVALUATING:
+    importlib.import_module(f"fairseq.{_name}").eval = value_of  # type: ignore[attr-defined]
 
 
 class _FlooringTorch:
@@ -38,16 +56,19 @@ class _FlooringTorch:
         return torch.div(dividend, divisor, rounding_mode="floor", out=out)
 
 
-class _TrustingTorch:
-    """`torch` as fairseq/checkpoint_utils.py sees it: its checkpoints pickle a Namespace, which torch 2.6 refuses."""
+class _LoadingTorch:
+    """`torch` as fairseq/checkpoint_utils.py sees it: its checkpoints pickle a Namespace and meters, which torch 2.6
+    refuses; all else that a file could run is refused still."""
 
     def __getattr__(self, name: str) -> Any:
         return getattr(torch, name)
 
     @staticmethod
     def load(*args: Any, **kwargs: Any) -> Any:
-        return torch.load(*args, **{"weights_only": False, **kwargs})
+        pickled = [argparse.Namespace, meters.AverageMeter, meters.StopwatchMeter, meters.TimeMeter]
+        with torch.serialization.safe_globals(pickled):
+            return torch.load(*args, **{"weights_only": True, **kwargs})
 
 
 search.torch = _FlooringTorch()
-checkpoint_utils.torch = _TrustingTorch()
+checkpoint_utils.torch = _LoadingTorch()

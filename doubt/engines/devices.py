@@ -2,9 +2,27 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import torch
 
 from doubt.errors import UserError
+
+
+def device_name(device: torch.device) -> str:
+    """`cpu`, or the GPU's name."""
+    return torch.cuda.get_device_name(device) if device.type == "cuda" else "cpu"
+
+
+def made_with(device: torch.device) -> dict[str, str]:
+    """What a training's numbers depend on beside its definition: a saved one is resumed only where these are equal."""
+    return {"torch": str(torch.__version__), "device": device_name(device)}
+
+
+def elsewhere(path: Path, made: dict[str, str], here: dict[str, str]) -> str:
+    """What a message says of a state that was made with another device or torch than there are here."""
+    was, now = (f"device {each['device']} with torch {each['torch']}" for each in (made, here))
+    return f"the state {path} was saved on {was}, this is {now}"
 
 
 def choose_device(wish: str, threads: int = 1) -> torch.device:

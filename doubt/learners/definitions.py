@@ -23,6 +23,7 @@ from doubt.engines.reference.models import build_model, import_user_dir, namespa
 from doubt.engines.reference.optimisation import Optimizer, summed_nll
 from doubt.errors import UserError, nearest
 from doubt.learners.ranges import check_ranges
+from doubt.learners.texts import check_texts
 from doubt.training import Example, Learner
 
 #: Arguments of fairseq-train that the original's commands give and that change nothing here.
@@ -58,6 +59,7 @@ def resolve(definition: Mapping[str, Any], updates: int, batch_size: int | None)
         user_dir,
     )
     check_ranges(learner.arguments)
+    check_texts(learner.arguments)
     _try_out(learner)
     return learner
 
@@ -102,7 +104,7 @@ def parse(given: Mapping[str, Any], arch: str) -> Namespace:
     except SystemExit:
         lines = complaint.getvalue().strip().splitlines()
         raise UserError(lines[-1].split("error: ")[-1] if lines else "fairseq's parser refuses it") from None
-    except (NameError, SyntaxError, TypeError, ValueError) as error:  # fairseq evaluates lists of numbers as Python
+    except (TypeError, ValueError) as error:
         raise UserError(f"fairseq's parser cannot read an argument of architecture {arch!r}: {error}") from None
     idle = [name for name in given if name not in _effective(arguments) | WITHOUT_EFFECT]
     if idle:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import ast
 from collections.abc import Mapping
 from typing import Any
 
 from doubt.errors import UserError
 from doubt.learners.definitions import parse
 from doubt.learners.ranges import check_ranges
+from doubt.learners.texts import check_texts
 
 #: What is taken where a definition gives nothing: the paper's values, not fairseq's defaults.
 PAPER: dict[str, Any] = {
@@ -42,13 +42,7 @@ def optimisation(given: Mapping[str, Any]) -> dict[str, Any]:
     parsed = parse({**PAPER, **given}, "transformer")
     found = {name: getattr(parsed, name) for name in PAPER}
     check_ranges(found)
+    check_texts(found)
     if found["warmup_updates"] < 1:
         raise UserError("warmup_updates: engine modules warms up for 1 update or more")
-    try:
-        betas = ast.literal_eval(str(found["adam_betas"]))
-        fit = len(betas) == 2 and all(0 <= beta < 1 for beta in betas)
-    except (ValueError, SyntaxError, TypeError):
-        fit = False
-    if not fit:
-        raise UserError(f'adam_betas {found["adam_betas"]!r} must be two numbers from 0 to below 1: "(0.9, 0.999)"')
     return found

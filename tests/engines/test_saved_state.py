@@ -17,56 +17,41 @@ import torch
 
 import doubt.engines.reference.saved_state
 from doubt.data.binary import load_dataset
+from doubt.engines.choice import train_chains_of
 from doubt.engines.reference.engine import train_chain, train_chains
-from doubt.engines.reference.saved_state import SavedState
 from doubt.training import Learner, Protocol, Result, Training
 from doubt.workflow.planning.identity import identity
 from doubt.workflow.running.ledger import read_records
 from doubt.workflow.running.measurement import Cell
+from tests.shared.made_modules import learner as of_modules
+from tests.shared.stopping import Stopped, stop_at_save
 from tests.shared.workspace import ROOT
 
 CPU = torch.device("cpu")
 FRESH, RELEASED = Protocol(), Protocol("carried", "released", 1)
 
 
-def cell(results: Path, learner: Learner, protocol: Protocol) -> Cell:
+def cell(results: Path, learner: Learner, protocol: Protocol, milestones: Sequence[int] = ()) -> Cell:
     folder = results / "data-bin/add-or-mul/5"
-    return Cell({name: load_dataset(folder / name) for name in ("fpa", "mul")}, 1, 1, learner, protocol)
+    datasets = {name: load_dataset(folder / name) for name in ("fpa", "mul")}
+    return Cell(datasets, 1, 1, learner, protocol, {3: {"mul": milestones}})
 
 
 def numbers(results: Sequence[Result]) -> list[tuple[object, ...]]:
     return [(result.key, result.status, result.updates, result.nats, result.outputs) for result in results]
 
 
-class Stopped(Exception):
-    """In place of a kill."""
-
-
 def interrupted(chain: Sequence[Training], folder: Path, monkeypatch: pytest.MonkeyPatch, after: int) -> list[Result]:
     """Train a chain that is killed at the `after`th chance to save, having saved just then; what it gave until then."""
-    chances = 0
     given: list[Result] = []
-
-    def due(self: SavedState) -> bool:
-        nonlocal chances
-        chances += 1
-        return chances == after
-
-    def save(self: SavedState, state: dict[str, object]) -> None:
-        original(self, state)
-        if chances >= after:
-            raise Stopped
-
-    original = SavedState.save
     with monkeypatch.context() as patch:
-        patch.setattr(SavedState, "due", due)
-        patch.setattr(SavedState, "save", save)
+        stop_at_save("fairseq", after, patch)
         try:
             for result in train_chains([chain], CPU, state_folder=folder):
                 given.append(result)  # noqa: PERF402  (what was given before the kill is kept)
         except Stopped:
             return given
-    raise AssertionError(f"only {chances} updates were done")
+    raise AssertionError(f"fewer than {after} updates were done")
 
 
 CASES = {
@@ -80,10 +65,11 @@ CASES = {
 
 
 @pytest.mark.parametrize("case", CASES)
-@pytest.mark.parametrize("after", [1, 9])
+@pytest.mark.parametrize(("after", "milestones"), [(1, ()), (9, ()), (9, (1, 3))])
 def test_goes_on_bit_for_bit(
     case: str,
     after: int,
+    milestones: Sequence[int],
     results: Path,
     learner_of: Callable[..., Learner],
     tmp_path: Path,
@@ -93,7 +79,7 @@ def test_goes_on_bit_for_bit(
     if name == "lstm-attention":
         changed = changed | {"decoder_hidden_size": 32}
     learner = learner_of(name, updates=10 if n_blocks == 1 else 4, **changed)
-    chain = cell(results, learner, protocol).trainings("mul", 3, range(n_blocks))
+    chain = cell(results, learner, protocol, milestones).trainings("mul", 3, range(n_blocks))
     whole = list(train_chain(chain, CPU))
     first = interrupted(chain, tmp_path, monkeypatch, after)
     rest = list(train_chains([chain], CPU, state_folder=tmp_path))
@@ -103,11 +89,12 @@ def test_goes_on_bit_for_bit(
     assert not list(tmp_path.iterdir()), "a state is left over"
 
 
+@pytest.mark.parametrize("changed", [{}, {"batch_size": 2}, {"encoder_layerdrop": 0.5}])
 def test_a_killed_chain_gives_finished_results_again_and_trains_none_twice(
-    results: Path, learner_of: Callable[..., Learner], tmp_path: Path
+    changed: dict[str, float], results: Path, learner_of: Callable[..., Learner], tmp_path: Path
 ) -> None:
     """Killed between two trainings: what was finished comes from the state, to the second that it took."""
-    chain = cell(results, learner_of("transformer", updates=2), RELEASED).trainings("mul", 1, range(3))
+    chain = cell(results, learner_of("transformer", updates=2, **changed), RELEASED).trainings("mul", 1, range(3))
     killed = train_chains([chain], CPU, state_folder=tmp_path)
     first = [next(killed), next(killed)]
     again = list(train_chains([chain], CPU, state_folder=tmp_path))
@@ -115,7 +102,7 @@ def test_a_killed_chain_gives_finished_results_again_and_trains_none_twice(
     assert numbers(again) == numbers(list(train_chain(chain, CPU)))
 
 
-@pytest.mark.parametrize("damage", ["cut off", "another torch", "another program's"])
+@pytest.mark.parametrize("damage", ["cut off", "another program's", "a list"])
 def test_a_state_that_is_of_no_use_is_ignored(
     damage: str, results: Path, learner_of: Callable[..., Learner], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -124,12 +111,64 @@ def test_a_state_that_is_of_no_use_is_ignored(
     (path,) = tmp_path.iterdir()
     if damage == "cut off":
         path.write_bytes(path.read_bytes()[:1000])
-    elif damage == "another torch":
-        state = torch.load(path, weights_only=True)
-        torch.save(state | {"made_with": {"torch": "1.0", "device": "cpu"}}, path)
+    elif damage == "a list":
+        torch.save([1, 2], path)
     else:
         path.write_text("hello")
     assert numbers(list(train_chains([chain], CPU, state_folder=tmp_path))) == numbers(list(train_chain(chain, CPU)))
+
+
+ENGINES = [("fairseq", "transformer"), ("fused", "transformer"), ("fused", "cnn"), ("modules", "mamba.Mamba")]
+
+
+@pytest.mark.parametrize(("engine", "name"), ENGINES)
+@pytest.mark.parametrize("made", [{}, {"torch": "1.0"}, {"device": "NVIDIA H200"}], ids=["here", "torch", "device"])
+def test_a_state_is_resumed_by_the_torch_and_the_device_that_made_it_alone(
+    engine: str,
+    name: str,
+    made: dict[str, str],
+    results: Path,
+    learner_of: Callable[..., Learner],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """The state is given other weights, so that its use shows in the numbers."""
+    learner = of_modules(name, 4) if engine == "modules" else learner_of(name, 4)
+    chain = cell(results, learner, FRESH).trainings("mul", 1, [0])
+    train_them = train_chains_of(engine)
+    (whole,) = train_them([chain], CPU)
+    with monkeypatch.context() as patch:
+        stop_at_save(engine, 2, patch)
+        with pytest.raises(Stopped):
+            list(train_them([chain], CPU, state_folder=tmp_path))
+    (path,) = tmp_path.iterdir()
+    state = torch.load(path, weights_only=True)
+    assert state["made_with"] == {"torch": str(torch.__version__), "device": "cpu"}
+    weights = state["model"].values() if engine == "fairseq" else [state["tensors"]["weights"]]
+    for each in weights:
+        each.mul_(1.5)
+    torch.save(state | {"made_with": state["made_with"] | made}, path)
+    (resumed,) = train_them([chain], CPU, state_folder=tmp_path)
+    assert (resumed.nats == whole.nats) == bool(made)
+    assert ("was saved on device" in capsys.readouterr().err) == bool(made)
+
+
+@pytest.mark.parametrize("engine", ["fused", "modules"])
+@pytest.mark.parametrize("damage", ["cut off", "another program's", "a list"])
+def test_a_state_of_a_lockstep_that_is_of_no_use_is_begun_anew(
+    engine: str, damage: str, results: Path, learner_of: Callable[..., Learner], tmp_path: Path
+) -> None:
+    learner = of_modules("mamba.Mamba", 2) if engine == "modules" else learner_of("transformer", 2)
+    chain = cell(results, learner, FRESH).trainings("mul", 1, [0])
+    (whole,) = train_chains_of(engine)([chain], CPU)
+    path = tmp_path / "it.pt"
+    if damage == "a list":
+        torch.save([1, 2], path)
+    else:
+        path.write_bytes(b"hello" if damage == "another program's" else b"")
+    (again,) = train_chains_of(engine)([chain], CPU, state_folder=tmp_path)
+    assert again.nats == whole.nats and not path.exists()
 
 
 def test_a_state_that_cannot_be_written_does_not_stop_the_training(

@@ -16,13 +16,13 @@ from typing import Any, ClassVar, Generic, Protocol, TypeVar
 
 import torch
 
+from doubt.engines.devices import device_name
 from doubt.engines.fused import subnormals
 from doubt.engines.fused.arrays.batch import Shape
 from doubt.engines.fused.arrays.parameters import Parameters
 from doubt.engines.fused.failures import Failures, of_device
 from doubt.engines.fused.optimisation import Adam
 from doubt.engines.fused.state import Saved, Saver
-from doubt.engines.reference.engine import device_name
 from doubt.engines.under_way import say
 from doubt.training import Result, Seen, Training
 

@@ -63,7 +63,7 @@ def train_chains(
     if device.type == "cpu":
         torch.set_num_threads(1)
     torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32 = False
-    yield from _Fused(device, Saver(state_folder), keep).train(chains)
+    yield from _Fused(device, Saver(state_folder, device), keep).train(chains)
 
 
 class _Fused(Engine[Lockstep]):

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-import ast
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import Tensor
 
+from doubt.data.literals import value_of
 from doubt.engines.fused.arrays import kernels
 from doubt.engines.fused.arrays.batch import Batch
 from doubt.engines.fused.arrays.gradients import Gathered, Gradients
@@ -39,6 +41,25 @@ def nll(logits: Tensor, batch: Batch) -> tuple[Tensor, Tensor]:
     return -chosen.sum((1, 2)), gradient
 
 
+def betas_of(arguments: Mapping[str, Any]) -> tuple[float, float]:
+    """How fast Adam's two moments decay, both from 0 to below 1; whole numbers, as in `(0, 0.999)`, are floats here.
+
+    Raises:
+        ValueError: the argument says something else.
+    """
+    betas = value_of(str(arguments["adam_betas"]))
+    if not isinstance(betas, tuple | list) or len(betas) != 2 or not all(map(_is_rate, betas)):
+        raise ValueError(
+            f'adam_betas {arguments["adam_betas"]!r} must be two numbers from 0 to below 1: "(0.9, 0.999)"'
+        )
+    first, second = map(float, betas)
+    return first, second
+
+
+def _is_rate(beta: object) -> bool:
+    return isinstance(beta, int | float) and not isinstance(beta, bool) and 0 <= beta < 1
+
+
 @dataclass(frozen=True)
 class Schedule:
     """fairseq's Adam, `inverse_sqrt` schedule and clipping, as a learner's arguments give them."""
@@ -54,20 +75,12 @@ class Schedule:
     @staticmethod
     def of(learner: Learner) -> Schedule:
         arguments = learner.arguments
-        (peak,) = arguments["lr"]
-        start = arguments["warmup_init_lr"]
+        (peak,) = map(float, arguments["lr"])
+        start, warmup = float(arguments["warmup_init_lr"]), int(arguments["warmup_updates"])
         if start < 0:
-            start = 0.0 if arguments["warmup_updates"] > 0 else peak
-        beta1, beta2 = ast.literal_eval(arguments["adam_betas"])
-        return Schedule(
-            learner.updates,
-            peak,
-            start,
-            arguments["warmup_updates"],
-            (beta1, beta2),
-            arguments["adam_eps"],
-            arguments["clip_norm"],
-        )
+            start = 0.0 if warmup > 0 else peak
+        eps, clip_norm = float(arguments["adam_eps"]), float(arguments["clip_norm"])
+        return Schedule(learner.updates, peak, start, warmup, betas_of(arguments), eps, clip_norm)
 
     def rate(self, update: int) -> float:
         """Learning rate of an update, counted from 0. (fairseq/optim/lr_scheduler/inverse_square_root_schedule.py)"""

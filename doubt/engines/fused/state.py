@@ -13,6 +13,7 @@ from typing import Any
 
 import torch
 
+from doubt.engines.devices import elsewhere, made_with
 from doubt.engines.fused.arrays.parameters import Parameters
 from doubt.engines.termination import Termination
 from doubt.training import Result, Training, digest
@@ -42,10 +43,15 @@ class Saved:
 
 
 class Saver:
-    """Saves states into a folder; without a folder it does nothing."""
+    """Saves states into a folder; without a folder it does nothing.
 
-    def __init__(self, folder: Path | None) -> None:
+    A state is resumed only on the device, and under the torch, that it was made with: its numbers are recorded as those
+    of whoever finishes it.
+    """
+
+    def __init__(self, folder: Path | None, device: torch.device) -> None:
         self.folder = folder
+        self._made_with = made_with(device) if folder is not None else {}
         self.termination = Termination()
         self._time = time.monotonic()
         self._written: set[Path] = set()
@@ -80,6 +86,7 @@ class Saver:
             "finished": [[asdict(result) for result in results] for results in finished],
             "tensors": {name: parameters.flat for name, parameters in tensors.items()},
             "numbers": numbers,
+            "made_with": self._made_with,
         }
         path = self.folder / f"{digest(keys)}.pt"
         unfinished = path.with_suffix(f".{os.getpid()}")
@@ -108,15 +115,19 @@ class Saver:
         self._taken.clear()
 
     def saved(self) -> Iterator[tuple[Path, dict[str, Any]]]:
-        """The states in the folder; call `take` for each that is gone on with. Damaged ones are removed."""
+        """The states in the folder that can be resumed here; call `take` for each that is. Damaged ones are removed."""
         for path in sorted(self.folder.glob("*.pt")) if self.folder is not None else []:
             try:
                 state = torch.load(path, map_location="cpu", weights_only=True)
+                made = state["made_with"]
             except Exception as error:  # torch raises whatever a damaged file makes it stumble over
                 print(f"warning: the state {path} is damaged ({error}); its trainings begin anew", file=sys.stderr)
                 path.unlink(missing_ok=True)
                 continue
-            yield path, state
+            if made == self._made_with:
+                yield path, state
+            else:
+                print(f"notice: {elsewhere(path, made, self._made_with)}; its trainings begin anew", file=sys.stderr)
 
     def take(self, path: Path) -> None:
         """A state is gone on with: it ends when it is saved anew, or when its results are out."""

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import ast
 from collections.abc import Callable
 from typing import Any
 
 from doubt.engines.fused.learners.cnn import specification
+from doubt.engines.fused.optimisation import betas_of
 from doubt.training import Learner, Protocol
 
 #: Arguments whose every value is honoured. All others must have the one value that the fused form computes.
@@ -71,8 +71,9 @@ def _schedule(a: dict[str, Any]) -> str | None:
         return f"lr {a['lr']!r} has no fused form; one learning rate has"
     if a["warmup_updates"] < 1:
         return f"warmup_updates {a['warmup_updates']!r} has no fused form; 1 or more have"
-    betas = ast.literal_eval(str(a["adam_betas"]))
-    if len(betas) != 2 or not all(0 <= beta < 1 for beta in betas):
+    try:
+        betas_of(a)
+    except ValueError:
         return f"adam_betas {a['adam_betas']!r} has no fused form; two numbers from 0 to 1 have"
     rates = {name: a[name] for name in sorted(a) if "dropout" in name and isinstance(a[name], float | int)}
     for name, rate in rates.items():
@@ -94,7 +95,7 @@ def _cnn(learner: Learner) -> str | None:
     for side in ("encoder", "decoder"):
         try:
             width = specification(learner, side)[1]
-        except (ValueError, TypeError, NameError, SyntaxError):
+        except ValueError:
             return f"{side}_layers {a[f'{side}_layers']!r} has no fused form; [(channels, width)] has"
         if side == "encoder" and width % 2 == 0:
             return f"encoder_layers {a['encoder_layers']!r} has no fused form; an odd width has"

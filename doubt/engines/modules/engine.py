@@ -20,6 +20,7 @@ from pathlib import Path
 
 import torch
 
+from doubt.engines.devices import device_name
 from doubt.engines.fused.arrays.batch import Shape, shape_of
 from doubt.engines.fused.chains import Engine, Keep
 from doubt.engines.fused.plan import canonical
@@ -29,7 +30,6 @@ from doubt.engines.modules.evaluation import evaluate
 from doubt.engines.modules.inputs import vocabulary_of
 from doubt.engines.modules.lockstep import Lockstep
 from doubt.engines.modules.models import Maker
-from doubt.engines.reference.engine import device_name
 from doubt.training import Result, Training
 
 
@@ -52,7 +52,7 @@ def train_chains(
     if not chains:
         return
     _prepare(device)
-    yield from _Modules(chains[0][0], device, Saver(state_folder), keep).train(chains)
+    yield from _Modules(chains[0][0], device, Saver(state_folder, device), keep).train(chains)
 
 
 def evaluate_kept(training: Training, module: torch.nn.Module, device: torch.device) -> Result:

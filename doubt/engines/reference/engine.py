@@ -14,9 +14,11 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 
 from doubt.data.vocabulary import dictionary_of
+from doubt.engines.devices import device_name
 from doubt.engines.reference.batching import make_batch
 from doubt.engines.reference.course import Course
 from doubt.engines.reference.decoding import decode
@@ -100,6 +102,8 @@ def train_chain(
         course.seen.into(result)
         result.seconds = time.monotonic() - started
         if training is not chain[-1]:
+            if finite:
+                _score_as_the_original(model, chain[course.place + 1], device)
             course.next_training(result, optimizer)
         yield result
 
@@ -176,7 +180,8 @@ def _look(model: Any, asked: Training, course: Course, device: torch.device) -> 
     started = time.monotonic()
     result = _new_result(asked, 0, device)
     dictionaries = dictionary_of(asked.source_symbols), dictionary_of(asked.target_symbols)
-    copied = build_model(asked.learner, *dictionaries).to(device)
+    with _untouched_streams():
+        copied = build_model(asked.learner, *dictionaries).to(device)
     copied.load_state_dict(model.state_dict())
     _evaluate(copied, asked, result, device)
     course.seen.add(asked, result, time.monotonic() - started)
@@ -186,15 +191,24 @@ def _evaluate(model: Any, training: Training, result: Result, device: torch.devi
     """Score and decode what the training was asked for, into `result`; the random streams stay as they were."""
     source_dictionary = dictionary_of(training.source_symbols)
     target_dictionary = dictionary_of(training.target_symbols)
-    for score in training.scores:
-        result.nats[score.key] = block_nats(model, score.examples, source_dictionary, device)
     with _untouched_streams():
+        for score in training.scores:
+            result.nats[score.key] = block_nats(model, score.examples, source_dictionary, device)
         for request in training.decodes:
             result.outputs[request.key] = decode(
                 model, request.sources, source_dictionary, target_dictionary, device, request.min_len, request.max_len
             )
     if not all(math.isfinite(nats) for nats in result.nats.values()):
         result.status, result.nats, result.outputs = "diverged", {}, {}
+
+
+def _score_as_the_original(model: Any, following: Training, device: torch.device) -> None:
+    """Score the next block once more, for what a Transformer draws from Python's generator in every forward pass.
+
+    The original scores each block before it trains on it, so the next training's stream starts after that; whatever
+    else is asked of a training leaves the stream as it was, and so cannot change the trainings that follow.
+    """
+    block_nats(model, following.blocks[-1], dictionary_of(following.source_symbols), device)
 
 
 def block_nats(model: Any, examples: Sequence[Example], dictionary: Any, device: torch.device) -> float:
@@ -206,12 +220,14 @@ def block_nats(model: Any, examples: Sequence[Example], dictionary: Any, device:
 
 @contextmanager
 def _untouched_streams() -> Iterator[None]:
-    """Leave Python's generator as it was: the Transformer draws from it at every forward pass."""
-    state = random.getstate()
+    """Leave the generators as they were that an update does not seed anew: Python's, of which the Transformer draws at
+    every forward pass, and numpy's, of which a plug-in may."""
+    state, of_numpy = random.getstate(), np.random.get_state()
     try:
         yield
     finally:
         random.setstate(state)
+        np.random.set_state(of_numpy)
 
 
 def _deterministic() -> None:
@@ -220,8 +236,3 @@ def _deterministic() -> None:
     torch.backends.cuda.matmul.allow_tf32 = False
     torch.backends.cudnn.benchmark = False
     torch.backends.cudnn.deterministic = True
-
-
-def device_name(device: torch.device) -> str:
-    """`cpu`, or the GPU's name."""
-    return torch.cuda.get_device_name(device) if device.type == "cuda" else "cpu"

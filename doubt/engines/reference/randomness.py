@@ -42,7 +42,8 @@ def drawn_places(training_key: str, update: int, n_examples: int, size: int) -> 
 
 
 def independent_stream(training_key: str, update: int) -> None:
-    """A stream of its own for each training and update, for torch and (layer dropout, batches) for Python."""
+    """A stream of its own for each training and update: torch's, Python's (layer dropout, batches), numpy's."""
     stream = stream_of(training_key, update)
     torch.manual_seed(stream)
     random.seed(stream)
+    np.random.seed(stream % 2**32)

@@ -16,6 +16,7 @@ from typing import Any
 
 import torch
 
+from doubt.engines.devices import elsewhere, made_with
 from doubt.engines.termination import Termination
 
 #: Seconds between two saves.
@@ -28,12 +29,12 @@ class SavedState:
     Args:
         folder: where states lie.
         name: of the chain; the same whenever the same trainings are asked for.
-        device: a state is gone on with only on the kind of device, and under the torch, that it was made with.
+        device: a state is resumed only on the device, and under the torch, that it was made with.
     """
 
     def __init__(self, folder: Path | None, name: str, device: torch.device) -> None:
         self._path = folder / f"{name}.pt" if folder is not None else None
-        self._made_with = {"torch": str(torch.__version__), "device": device.type}
+        self._made_with = made_with(device) if folder is not None else {}
         self._saved_at = time.monotonic()
         self._termination = Termination()
 
@@ -59,10 +60,14 @@ class SavedState:
         if self._path is None:
             return None
         try:
-            state = torch.load(self._path, map_location="cpu", weights_only=True)
+            state: dict[str, Any] = torch.load(self._path, map_location="cpu", weights_only=True)
+            made = state["made_with"]
         except Exception:  # torch raises whatever a damaged file makes it stumble over
             return None
-        return state if isinstance(state, dict) and state.get("made_with") == self._made_with else None
+        if made != self._made_with:
+            print(f"notice: {elsewhere(self._path, made, self._made_with)}; training begins anew", file=sys.stderr)
+            return None
+        return state
 
     def forget(self) -> None:
         """Remove the state: the chain is finished. Then end, if the process was told to."""

@@ -7,6 +7,7 @@ from functools import cache
 from statistics import fmean
 from typing import Any
 
+from doubt.data.literals import Convolution, convolutions_of
 from doubt.data.task import Task
 
 #: Operations, beside those of products, that a score of attention takes: exp, softmax, and the way back.
@@ -104,12 +105,18 @@ def _lstm(a: dict[str, Any], batch: Batch, sources: float, targets: float) -> Wo
     return Work(reads, operations, encoder + decoder + attention)
 
 
+def _convolutions(text: str) -> list[Convolution]:
+    """Layers of a CNN; of what says only how many, or nothing of the kind, as wide as the paper's."""
+    try:
+        return convolutions_of(text)
+    except ValueError:
+        return [(512, 3)] * (int(text) if text.isdecimal() else 1)
+
+
 def _cnn(a: dict[str, Any], batch: Batch, sources: float, targets: float) -> Work:
     width, weights, of_side = int(a.get("encoder_embed_dim", 16)), 0.0, []
     for side in ("encoder", "decoder"):
-        # fairseq evaluates this argument as Python itself; its own default is `[(512, 3)] * 20`
-        layers = eval(str(a.get(f"{side}_layers", "[(512, 3)]")), {"__builtins__": {}})
-        layers = layers if isinstance(layers, list) else [(512, 3)] * int(layers)
+        layers = _convolutions(str(a.get(f"{side}_layers")))
         own = sum(2 * channels**2 * kernel for channels, kernel, *_ in layers) + 2 * width * layers[0][0]
         of_side.append(own + (2 * len(layers) * width * layers[0][0] if side == "decoder" else 0))
         weights += of_side[-1]

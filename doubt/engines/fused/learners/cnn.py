@@ -7,6 +7,7 @@ import math
 import torch
 from torch import Tensor
 
+from doubt.data.literals import convolutions_of
 from doubt.engines.fused.arrays.batch import PAD, Batch, Shape
 from doubt.engines.fused.arrays.gradients import Gradients
 from doubt.engines.fused.arrays.masks import Masks, Site
@@ -69,14 +70,13 @@ def specification(learner: Learner, side: str) -> tuple[int, int]:
     """Channels and width of the one convolution of `side`, `encoder` or `decoder`.
 
     Raises:
-        ValueError: it has more than one layer, or a residual connection of its own.
+        ValueError: it has more than one layer, or a residual connection of its own, or cannot be read.
     """
-    # fairseq evaluates this argument as Python itself; `[(512, 3)] * 1` is a usual way of writing it.
-    layers = eval(learner.arguments[f"{side}_layers"], {"__builtins__": {}})
+    layers = convolutions_of(learner.arguments[f"{side}_layers"])
     if len(layers) != 1 or len(layers[0]) != 2:
         raise ValueError(f"{side}_layers {learner.arguments[f'{side}_layers']!r}")
     channels, width = layers[0]
-    return int(channels), int(width)
+    return channels, width
 
 
 def width_of(learner: Learner, side: str) -> int:
