@@ -40,6 +40,22 @@ def wilson(n: int, of: int) -> Interval:
     return Interval(float(low), float(high))
 
 
+def exact(n: float, of: int) -> Interval:
+    """Clopper and Pearson's exact interval of the share `n / of`; NaN for `of` = 0 (`no seeds`).
+
+    It has its level at any number of seeds, also where all agree: 2 of 2 seeds [.16, 1]. `n` need not be whole: a share
+    that each seed gives in parts varies at most as much as one that it gives all or nothing.
+
+    Source: C. J. Clopper and E. S. Pearson, Biometrika 26 (1934), by scipy.
+    """
+    if of == 0:
+        return Interval(math.nan, math.nan, "no seeds")
+    tail = (1 - LEVEL) / 2
+    low = float(stats.beta.ppf(tail, n, of - n + 1)) if n > 0 else 0.0
+    high = float(stats.beta.ppf(1 - tail, n + 1, of - n)) if n < of else 1.0
+    return Interval(low, high)
+
+
 def bca(values: Sequence[float], name: str) -> Interval:
     """Bias-corrected and accelerated bootstrap interval of the mean of `values`, in their unit.
 

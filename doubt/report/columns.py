@@ -151,10 +151,14 @@ CLAIMS = [
 
 AGREEMENT = [
     text("task", "task"),
-    count("cells with both", "n_compared"),
-    count("same rule first", "n_agree"),
+    count("cells with both", "n_both"),
+    count("most responses", "n_agree_responses", "cells whose shortest code is the candidate's of most responses"),
+    count("most seeds follow a candidate", "n_compared", "cells in which the class of most seeds is a candidate"),
+    count("same rule first", "n_agree", "of these, cells whose shortest code is that candidate's"),
     shares("share", "share", "share_ci_low", "share_ci_high", "with Wilson 95 % interval"),
     count("pairs", "n_pairs"),
+    count("FPA differs", "n_fpa_differs", "pairs of which more seeds follow the one than the other"),
+    count("same sign", "n_same_sign", "of these, pairs whose shorter code is the one that more seeds follow"),
     shares("rank correlation", "rho", "rho_ci_low", "rho_ci_high", "Spearman, percentile bootstrap over cells, 95 %"),
     count("by code length alone", "n_tested_code_only", "pairs that only code length decides"),
     count("by FPA alone", "n_tested_fpa_only", "pairs that only FPA decides"),

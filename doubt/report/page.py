@@ -19,10 +19,11 @@ from doubt.report.answer import SURE, answer
 from doubt.report.cells import PageTable, page_table
 from doubt.report.sections import learner_section, missing, task_section
 from doubt.report.summary import duration
+from doubt.statistics.judging import CONTRADICTED, SUPPORTED, TOO_FEW, UNDECIDED
 from doubt.tables.tables import COLUMNS, read_table
 
 HERE = Path(__file__).parent
-STATES = ("supported", "contradicted", "undecided")
+STATES = (SUPPORTED, CONTRADICTED, TOO_FEW, UNDECIDED)
 
 
 def build_page(

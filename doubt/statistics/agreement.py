@@ -18,34 +18,42 @@ AGREEMENT_COLUMNS = [
     *["task", "n_cells", "n_compared", "n_agree", "share", "share_ci_low", "share_ci_high"],
     *["n_pairs", "rho", "rho_ci_low", "rho_ci_high", "rho_note"],
     *["n_tested_code_only", "n_tested_fpa_only", "n_tested_both", "p_sensitivity"],
+    *["n_both", "n_agree_responses", "n_fpa_differs", "n_same_sign"],
 ]
 RESAMPLES = 1999
 ALL = "all tasks"
 
 
-def agreement_table(preferences: pd.DataFrame, verdicts: pd.DataFrame) -> pd.DataFrame:
+def agreement_table(preferences: pd.DataFrame, verdicts: pd.DataFrame, responses: pd.DataFrame) -> pd.DataFrame:
     """One row per task and one for all.
 
-    `share` = n_agree / n_compared cells whose rule of the shortest mean code is that of most seeds (Wilson interval).
+    Of `n_both` cells with both measures, `n_compared` are those in which most seeds follow a candidate: `share` =
+    n_agree / n_compared have the shortest mean code by the rule that most seeds follow (Wilson interval). In
+    `n_agree_responses` of `n_both` it is the candidate that most single responses follow.
+    Of `n_pairs` pairs of candidates FPA differs in `n_fpa_differs`, and prefers the rule of the shorter code in
+    `n_same_sign` of these.
     `rho` is Spearman's rank correlation over all pairs of candidates between the difference of FPA and the difference
     of mean code lengths (bits), both ways round, so that it does not depend on the order of a pair; its percentile
     bootstrap interval resamples cells. `n_tested_*` count the pairs in which the corrected test decides for a rule by
     code length, by FPA, by both; `p_sensitivity` is exact McNemar's p of the first two.
     """
     tasks = sorted(set(verdicts["task"]))
-    rows = [_row(t, preferences[preferences["task"] == t], verdicts[verdicts["task"] == t]) for t in tasks]
+    tables = (preferences, verdicts, responses)
+    rows = [_row(task, *(table[table["task"] == task] for table in tables)) for task in tasks]
     if rows:
-        rows.append(_row(ALL, preferences, verdicts))
+        rows.append(_row(ALL, *tables))
     return pd.DataFrame(rows, columns=AGREEMENT_COLUMNS)
 
 
-def _row(task: str, preferences: pd.DataFrame, verdicts: pd.DataFrame) -> dict[str, object]:
+def _row(task: str, preferences: pd.DataFrame, verdicts: pd.DataFrame, responses: pd.DataFrame) -> dict[str, object]:
     compared = verdicts[verdicts["agree"] != ""]
     n_agree = int((compared["agree"] == "True").sum())
     interval = wilson(n_agree, len(compared))
     both = preferences[(preferences["level"] != NOT_MEASURED) & (preferences["fpa_level"] != NOT_MEASURED)]
     both = both[both["diff_mean"].notna()]
     rho, low, high, note = _correlation(both)
+    leading = [_leading(pairs, responses) for _, pairs in both.groupby(CELL)]
+    differs = both[both["fpa_diff"] != 0]
     by_code, by_fpa = both["level"] == TESTED, both["fpa_level"] == TESTED
     code_only, fpa_only = int((by_code & ~by_fpa).sum()), int((by_fpa & ~by_code).sum())
     return {
@@ -65,7 +73,24 @@ def _row(task: str, preferences: pd.DataFrame, verdicts: pd.DataFrame) -> dict[s
         "n_tested_fpa_only": fpa_only,
         "n_tested_both": int((by_code & by_fpa).sum()),
         "p_sensitivity": mcnemar_p(code_only, fpa_only),
+        "n_both": len(leading),
+        "n_agree_responses": sum(leading),
+        "n_fpa_differs": len(differs),
+        "n_same_sign": int((differs["fpa_diff"] * differs["diff_mean"] < 0).sum()),
     }
+
+
+def _leading(pairs: pd.DataFrame, responses: pd.DataFrame) -> bool:
+    """Whether the candidate of a cell's shortest code is the one, alone, that most of its responses follow."""
+    rules = dict.fromkeys([*pairs["a"], *pairs["b"]])
+    longer = {row["b"] if row["diff_mean"] < 0 else row["a"] for row in pairs.to_dict("records") if row["diff_mean"]}
+    shortest = [rule for rule in rules if rule not in longer]
+    here = responses["rule"].isin(rules)
+    for name in CELL:
+        here &= responses[name] == pairs[name].iloc[0]
+    n = dict(zip(responses.loc[here, "rule"], responses.loc[here, "n"], strict=True))
+    most = [rule for rule in n if n[rule] == max(n.values())]
+    return len(shortest) == 1 and most == shortest
 
 
 def _correlation(pairs: pd.DataFrame) -> tuple[float, float, float, str]:

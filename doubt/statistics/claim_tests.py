@@ -4,28 +4,30 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import pandas as pd
 
 from doubt.measures.code_length import COMPLETE
 from doubt.measures.fpa import CELL
-from doubt.measures.intervals import wilson
+from doubt.statistics.judging import (
+    CONTRADICTED,
+    FEWEST,
+    SUPPORTED,
+    TOO_FEW,
+    UNDECIDED,
+    Outcome,
+    by_count,
+    by_interval,
+    too_few,
+    without_exception,
+)
+from doubt.statistics.paired import needed_to_test
 from doubt.statistics.preferences import DESCRIPTIVE, NOT_MEASURED
 
-SUPPORTED, CONTRADICTED, UNDECIDED = "supported", "contradicted", "undecided"
 Key = tuple[str, int, str]
-
-
-@dataclass(frozen=True)
-class Outcome:
-    """What one cell says about a claim; `run`: whether it could say anything; `n`: its seeds."""
-
-    state: str
-    why: str
-    run: bool = False
-    n: int = 0
+#: Stands among classes for all seeds that fit T, whatever they follow.
+FITS = "fits"
 
 
 def of_cell(table: pd.DataFrame, cell: Key) -> pd.DataFrame:
@@ -38,7 +40,7 @@ def of_cell(table: pd.DataFrame, cell: Key) -> pd.DataFrame:
 
 def decide(test: dict[str, Any], cell: Key, tables: Mapping[str, pd.DataFrame]) -> Outcome:
     """A claim's test on one cell that was run."""
-    if "share" in test:
+    if {"share", "all", "none"} & set(test):
         return _share(test, of_cell(tables["fpa"], cell))
     if "responses" in test:
         return _responses(test, of_cell(tables["responses"], cell))
@@ -52,31 +54,32 @@ def decide(test: dict[str, Any], cell: Key, tables: Mapping[str, pd.DataFrame]) 
 
 
 def pool(test: dict[str, Any], cells: Sequence[Key], fpa: pd.DataFrame, single: list[Outcome]) -> Outcome:
-    """A test of a share on all cells together, if all were run as the claim wants."""
+    """A test of a share on all sizes together, if all were run as the claim wants; it says which sizes."""
     unfit = [outcome for outcome in single if not outcome.run]
     if unfit:
         return unfit[0]
-    return _share(test, pd.concat([of_cell(fpa, cell) for cell in cells]))
+    sizes = ", ".join(str(size) for _, size, _ in cells)
+    return _share(test, pd.concat([of_cell(fpa, cell) for cell in cells]), f" of sizes {sizes} pooled")
 
 
-def _share(test: dict[str, Any], shares: pd.DataFrame) -> Outcome:
+def _share(test: dict[str, Any], shares: pd.DataFrame, pooled: str = "") -> Outcome:
     if shares.empty:
         return Outcome(UNDECIDED, "FPA was not measured")
-    n = int(shares.loc[shares["class"].isin(test["share"]), "n"].sum())
+    (kind,) = {"share", "all", "none"} & set(test)
+    classes = test[kind]
+    cells = shares.drop_duplicates(CELL)
     given_fit = test.get("given") == "fit"
-    of = int(shares.drop_duplicates(CELL)["n_fit" if given_fit else "n_seeds"].sum())
+    of = int(cells["n_fit" if given_fit else "n_seeds"].sum())
     if of == 0:
         return Outcome(UNDECIDED, "no seed fits T", run=True)
-    interval = wilson(n, of)
-    seen = f"{n} of {of} seeds{' that fit' if given_fit else ''} [{interval.low:.2f}, {interval.high:.2f}]"
-    low, high = _wanted(test)
-    if low <= interval.low and interval.high <= high:
-        return Outcome(SUPPORTED, seen, run=True, n=of)
-    if interval.high < low or interval.low > high:
-        return Outcome(CONTRADICTED, seen, run=True, n=of)
-    needed = _seeds_needed(n / of, low, high)
-    more = f"about {needed} seeds would settle it" if needed else "too close to the bound to be settled"
-    return Outcome(UNDECIDED, f"{seen}: {more}", run=True, n=of)
+    # whoever is `other` or follows a further rule fits T as well: those that fit are counted, and not by their classes
+    n = int(cells["n_fit"].sum() if FITS in classes else shares.loc[shares["class"].isin(classes), "n"].sum())
+    what = f"of {of} seeds{pooled}{' that fit' if given_fit else ''}"
+    if kind != "share":
+        does = "fit T" if FITS in classes else f"follow {' or '.join(classes)}"
+        exceptions, verb = (n, does) if kind == "none" else (of - n, f"do not {does}")
+        return without_exception(exceptions, of, what, verb)
+    return by_count(n, of, f"{n} {what}", _wanted(test))
 
 
 def _responses(test: dict[str, Any], responses: pd.DataFrame) -> Outcome:
@@ -89,13 +92,8 @@ def _responses(test: dict[str, Any], responses: pd.DataFrame) -> Outcome:
     n = int(row["n_fit" if given_fit else "n_seeds"])
     if n == 0:
         return Outcome(UNDECIDED, "no seed fits T" if given_fit else "all seeds diverged", run=True)
-    names = (
-        ("share_given_fit", "given_fit_ci_low", "given_fit_ci_high") if given_fit else ("share", "ci_low", "ci_high")
-    )
-    share, low, high = (float(row[name]) for name in names)
-    if n > 1 and math.isnan(low):  # all seeds equal
-        low = high = share
-    return _judged(f"{rule} in {share:.2f} of the responses", low, high, _wanted(test), n)
+    share = float(row["share_given_fit" if given_fit else "share"])
+    return by_count(n * share, n, f"{rule} in {share:.2f} of the responses of {n} seeds", _wanted(test))
 
 
 def _per_example(test: dict[str, Any], cell: Key, code: pd.DataFrame) -> Outcome:
@@ -105,37 +103,28 @@ def _per_example(test: dict[str, Any], cell: Key, code: pd.DataFrame) -> Outcome
             return math.nan, math.nan, math.nan, 0
         row: Any = rows.iloc[0]
         mean, low, high = (float(row[name]) / row["n_examples"] for name in ("bits_mean", "ci_low", "ci_high"))
-        n = int(row["n_seeds"])
-        return (mean, mean, mean, n) if n > 1 and math.isnan(low) else (mean, low, high, n)
+        equal = str(row["ci_note"]).startswith("all ")  # so many seeds, all of one length: a point, as far as they go
+        return (mean, mean, mean, int(row["n_seeds"])) if equal else (mean, low, high, int(row["n_seeds"]))
 
     mean, low, high, n = interval(cell[2])
     if n == 0:
         return Outcome(UNDECIDED, f"{test['per_example']} has no complete code")
     said = f"{mean:.2g} bits per example"
     if "below" not in test:
-        return _judged(said, low, high, _wanted(test), n)
+        return by_interval(said, low, high, _wanted(test), n)
     outcomes = []
     for learner in test["below"]:
         other, other_low, other_high, m = interval(learner)
         if m == 0:
             return Outcome(UNDECIDED, f"not run with {learner}, to compare with")
         against = f"{said}, {learner}'s {other:.2g}"
-        state = SUPPORTED if high < other_low else CONTRADICTED if low > other_high else UNDECIDED
-        outcomes.append(Outcome(state, against, run=True, n=min(n, m)))
-    worst = {CONTRADICTED: 0, UNDECIDED: 1, SUPPORTED: 2}
-    return min(outcomes, key=lambda outcome: worst[outcome.state])
-
-
-def _judged(said: str, low: float, high: float, wanted: tuple[float, float], n: int) -> Outcome:
-    """What an interval says about a range in which a value must lie."""
-    if math.isnan(low):
-        return Outcome(UNDECIDED, f"{said}, n = {n}: no interval", run=True, n=n)
-    seen = f"{said} [{low:.2g}, {high:.2g}], n = {n}"
-    if wanted[0] <= low and high <= wanted[1]:
-        return Outcome(SUPPORTED, seen, run=True, n=n)
-    if high < wanted[0] or low > wanted[1]:
-        return Outcome(CONTRADICTED, seen, run=True, n=n)
-    return Outcome(UNDECIDED, seen, run=True, n=n)
+        if min(n, m) < FEWEST:
+            outcomes.append(too_few(against, min(n, m), FEWEST))
+        else:
+            state = SUPPORTED if high < other_low else CONTRADICTED if low > other_high else UNDECIDED
+            outcomes.append(Outcome(state, against, run=True, n=min(n, m)))
+    worst = [CONTRADICTED, UNDECIDED, TOO_FEW, SUPPORTED]
+    return min(outcomes, key=lambda outcome: worst.index(outcome.state))
 
 
 def _wanted(test: dict[str, Any]) -> tuple[float, float]:
@@ -145,22 +134,13 @@ def _wanted(test: dict[str, Any]) -> tuple[float, float]:
     return test.get("at_least", -math.inf), test.get("at_most", math.inf)
 
 
-def _seeds_needed(share: float, low: float, high: float) -> int:
-    """The fewest seeds (to 2,000) at which a share like this would be decided; 0 if there are none."""
-    n: int
-    for n in [*range(2, 200), *range(200, 2001, 20)]:
-        interval = wilson(round(share * n), n)
-        if (low <= interval.low and interval.high <= high) or interval.high < low or interval.low > high:
-            return n
-    return 0
-
-
 def _preference(test: dict[str, Any], pairs: pd.DataFrame) -> Outcome:
     measure = "code length"
     measured = pairs[pairs["level"] != NOT_MEASURED]
-    winner, seeds = "preferred", "n_seeds"
+    winner, seeds, level, family = "preferred", "n_seeds", "level", "n_family"
     if measured.empty:
         measure, winner, seeds = "FPA", "fpa_preferred", "fpa_n_seeds"
+        level, family = "fpa_level", "fpa_n_family"
         measured = pairs[pairs["fpa_level"] != NOT_MEASURED]
     if measured.empty:
         return Outcome(UNDECIDED, "its candidates were not compared")
@@ -176,10 +156,9 @@ def _preference(test: dict[str, Any], pairs: pd.DataFrame) -> Outcome:
         return Outcome(SUPPORTED, f"{ours} preferred by {measure}, n = {n}", run=True, n=n)
     if theirs is not None:
         return Outcome(CONTRADICTED, f"{theirs} preferred by {measure}, n = {n}", run=True, n=n)
-    said = f"no clear preference by {measure} at n = {n}"
-    if measure == "code length" and (measured["level"] == DESCRIPTIVE).any():
-        said = f"n = {n} seeds are too few to test, {int(measured['seeds_to_test'].max())} needed"
-    return Outcome(UNDECIDED, said, run=True, n=n)
+    if (measured[level] == DESCRIPTIVE).any():
+        return too_few(f"by {measure}", n, needed_to_test(int(measured[family].max())))
+    return Outcome(UNDECIDED, f"no clear preference by {measure} at n = {n}", run=True, n=n)
 
 
 def _lengths(test: dict[str, Any], outputs: pd.DataFrame) -> Outcome:

@@ -104,16 +104,17 @@ def build_tables(
     fpa, code = fpa_table(seeds, tasks), code_length_table(lengths, tasks)
     preferences = preferences_table(lengths, fpa)
     verdicts = verdicts_table(preferences, lengths, fpa, code)
+    responses = responses_table(predictions, tasks)
     tables = {
         "blocks": blocks,
         "seed_classes": seeds,
         "seed_code_lengths": lengths,
         "fpa": fpa,
-        "responses": responses_table(predictions, tasks),
+        "responses": responses,
         "code_length": code,
         "preferences": preferences,
         "verdicts": verdicts,
-        "agreement": agreement_table(preferences, verdicts),
+        "agreement": agreement_table(preferences, verdicts, responses),
         "outputs": outputs_table(predictions),
         "costs": costs_table([*scores, *decodes]),
     }
