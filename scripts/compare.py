@@ -1,6 +1,7 @@
 """Which cells changed between two results, by how much, and whether that is beyond the noise of seeds.
 
-A refactoring leaves every cell equal; a change of results shows as cells beyond seed noise.
+A refactoring leaves every cell equal; a change of results shows as cells beyond seed noise. Ends with status 0, with
+--strict with status 2 if a cell is beyond seed noise; cells of too few seeds to tell do not count.
 
 Example:
     python scripts/compare.py results /elsewhere/results
@@ -22,7 +23,7 @@ from rich.table import Table
 
 from doubt.errors import exit_on_user_error
 from doubt.files import write_atomically
-from doubt.report.comparison import BEYOND, EQUAL_STATE, compare_results, tables_of
+from doubt.report.comparison import BEYOND, EQUAL_STATE, FEW, compare_results, tables_of
 from doubt.tables.wording import number, p_text, span
 
 
@@ -32,7 +33,9 @@ def main() -> None:
     parser.add_argument("b", type=Path, help="the other one")
     parser.add_argument("--csv", type=Path, help="write the whole comparison to this file")
     parser.add_argument("--all", action="store_true", help="show equal cells too")
-    parser.add_argument("--strict", action="store_true", help="end with status 2 if anything is beyond seed noise")
+    parser.add_argument(
+        "--strict", action="store_true", help="end with status 2 if anything is beyond seed noise, else 0"
+    )
     arguments = parser.parse_args()
     with tables_of(arguments.a) as a, tables_of(arguments.b) as b:
         changes, remarks = compare_results(a, b)
@@ -46,7 +49,7 @@ def main() -> None:
     for row in shown.to_dict("records"):
         cell = f"{row['task']}/{row['size']}/{row['learner']}" + (f"/{row['candidate']}" if row["candidate"] else "")
         seeds = f"{row['n_a']} and {row['n_b']} ({row['n_common']}, {row['n_equal']})"
-        table.add_row(cell, row["measure"], seeds, _change(row), _p(row["p_holm"]), row["state"])
+        table.add_row(cell, row["measure"], seeds, _change(row), _p(row["p_holm"]), _state(row))
     if len(shown):
         console.print(table)
     counts = changes["state"].value_counts().to_dict()
@@ -55,6 +58,14 @@ def main() -> None:
         console.print(f"note: {remark}", highlight=False)
     if arguments.strict and counts.get(BEYOND):
         sys.exit(2)
+
+
+def _state(row: dict[Any, Any]) -> str:
+    """The state, and how many seeds it would take."""
+    if row["state"] != FEW:
+        return str(row["state"])
+    common = int(row["n_common"]) or f"{row['n_a']} and {row['n_b']}"
+    return f"{FEW} ({common}; {row['seeds_needed']:.0f}{'' if row['n_common'] else ' each'} needed)"
 
 
 def _change(row: dict[Any, Any]) -> str:

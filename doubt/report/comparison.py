@@ -21,15 +21,17 @@ from doubt.measures.code_length import COMPLETE
 from doubt.measures.fpa import CELL
 from doubt.measures.intervals import EQUAL, bca
 from doubt.measures.rows import PROTOCOL, Row, either
-from doubt.statistics.paired import ALPHA, compare, corrected
+from doubt.statistics.paired import ALPHA, compare, corrected, needed_to_test
+from doubt.statistics.permutations import changed_classes, independent_classes
 from doubt.tables.tables import read_table
 
 COMPARISON_COLUMNS = [
     *["measure", *CELL, "candidate", "n_a", "n_b", "n_common", "n_equal", "change", "ci_low", "ci_high", "ci_note"],
-    *["largest_change", "p", "p_holm", "state", "method"],
+    *["largest_change", "p", "p_holm", "state", "method", "seeds_needed"],
 ]
 EQUAL_STATE, NOISE, BEYOND, ONLY_A, ONLY_B = "equal", "within seed noise", "beyond seed noise", "only in A", "only in B"
-FEW = "too few seeds to tell"
+#: The seeds that both have are equal, but one has more of them; no change could be beyond the noise of so few seeds.
+EQUAL_COMMON, FEW = "equal in common seeds", "too few seeds"
 
 
 @contextmanager
@@ -69,10 +71,14 @@ def _tables_below(folder: Path, named: Path) -> Path:
 def compare_results(a: Path, b: Path) -> tuple[pd.DataFrame, list[str]]:
     """The comparison, one row per code length (task, size, learner, candidate) and per cell's rule classes; remarks.
 
-    Code lengths: seeds that both have are compared paired (sign-flip p, BCa interval of the mean change b - a in
-    bits), otherwise by Mann-Whitney's U. Classes: the table of classes against A and B, by Fisher's exact test
-    (Fisher-Freeman-Halton); `change` is the share of common seeds whose class changed. A change is beyond seed noise
-    if its p, corrected by Holm over all rows, is below .05.
+    Seeds that both have are compared paired, by the same seed in A and in B: code lengths by sign flips, with a BCa
+    interval of the mean change b - a in bits, rule classes by exact McNemar (of several classes, by swapping each
+    seed's two classes at random). Without a common seed it is Mann-Whitney's U and Fisher's exact test. `change` of
+    classes is the share of common seeds whose class changed.
+
+    A change is beyond seed noise if its p is below .05 after Holm's correction over all rows that changed and have
+    seeds enough for that p to be reached by any change. Where even the greatest change would not be beyond it, the
+    state is `too few seeds`, and `seeds_needed` says how many it takes (in each of the two, if they share none).
 
     Args:
         a, b: folders of tables.
@@ -80,14 +86,42 @@ def compare_results(a: Path, b: Path) -> tuple[pd.DataFrame, list[str]]:
     lengths = [read_table(folder, "seed_code_lengths") for folder in (a, b)]
     classes = [read_table(folder, "seed_classes") for folder in (a, b)]
     rows = [*_codes(*lengths), *_classes(*classes)]
-    adjusted = corrected([row["p"] for row in rows], "holm")
-    for row, p in zip(rows, adjusted, strict=True):
-        row["p_holm"] = p
-        if row["state"] == "" and math.isnan(p):
-            row["state"] = FEW
-        elif row["state"] == "":
-            row["state"] = BEYOND if p < ALPHA else NOISE
+    _judge([row for row in rows if row["state"] == ""])
     return pd.DataFrame(rows, columns=COMPARISON_COLUMNS), _remarks(lengths, classes)
+
+
+def _judge(rows: list[Row]) -> None:
+    """The states of rows that changed.
+
+    What cannot be decided whatever its seeds do takes no part in the correction: R. E. Tarone, Biometrics 46 (1990).
+    """
+    family = [row for row in rows if _least_p(row) < ALPHA]
+    for row, p in zip(family, corrected([row["p"] for row in family], "holm"), strict=True):
+        row["p_holm"] = p
+    for row in rows:
+        if row.get("p_holm", 1.0) < ALPHA:
+            row["state"] = BEYOND
+        elif _least_p(row) * max(len(family), 1) >= ALPHA:
+            row["state"], row["seeds_needed"] = FEW, _needed(row, max(len(family), 1))
+        else:
+            row["state"] = NOISE
+
+
+def _least_p(row: Row) -> float:
+    """The smallest two-sided p that a row's seeds can give, whatever they do."""
+    if row["n_common"]:
+        return float(2.0 ** (1 - row["n_common"]))
+    return min(1.0, 2 / math.comb(row["n_a"] + row["n_b"], row["n_a"]))
+
+
+def _needed(row: Row, n_family: int) -> int:
+    """The fewest seeds with which a row like this could be beyond seed noise."""
+    if row["n_common"]:
+        return needed_to_test(n_family)
+    n = 2
+    while n_family * 2 / math.comb(2 * n, n) >= ALPHA:
+        n += 1
+    return n
 
 
 def _codes(a: pd.DataFrame, b: pd.DataFrame) -> Iterator[Row]:
@@ -99,7 +133,7 @@ def _codes(a: pd.DataFrame, b: pd.DataFrame) -> Iterator[Row]:
         both = pd.concat(sides, axis=1, join="inner", keys=["a", "b"]).to_numpy(dtype=float)
         row |= {"n_a": len(sides[0]), "n_b": len(sides[1]), "n_common": len(both), "state": ""}
         row |= _one_sided(row) or (_paired(both, key) if len(both) else _unpaired(sides[0], sides[1], str(key)))
-        yield row
+        yield row | _if_equal(row)
 
 
 def _one_sided(row: Row) -> Row:
@@ -108,6 +142,17 @@ def _one_sided(row: Row) -> Row:
         return {}
     state = ONLY_A if row["n_a"] else ONLY_B
     return dict.fromkeys(("change", "ci_low", "ci_high", "p"), math.nan) | {"n_equal": 0, "state": state, "method": ""}
+
+
+def _if_equal(row: Row) -> Row:
+    """The state where no common seed changed."""
+    if not 0 < row["n_common"] == row["n_equal"]:
+        return {}
+    return {
+        "state": EQUAL_STATE if row["n_a"] == row["n_b"] == row["n_common"] else EQUAL_COMMON,
+        "p": 1.0,
+        "p_holm": 1.0,
+    }
 
 
 def _paired(both: NDArray[np.float64], key: tuple[object, ...]) -> Row:
@@ -121,8 +166,8 @@ def _paired(both: NDArray[np.float64], key: tuple[object, ...]) -> Row:
         "ci_high": result.interval.high,
         "ci_note": result.interval.note,
         "largest_change": float(np.abs(new - old).max()),
-        "p": 1.0 if equal.all() else result.p_signflip,
-        "state": EQUAL_STATE if equal.all() else "",
+        "p": result.p_signflip,
+        "state": "",
         "method": "paired over seeds: sign-flip, BCa",
     }
 
@@ -154,26 +199,22 @@ def _classes(a: pd.DataFrame, b: pd.DataFrame) -> Iterator[Row]:
         alone = _one_sided(row)
         if not alone:
             n_equal = int((both["a"] == both["b"]).sum())
-            same = n_equal == len(both) > 0  # of the seeds that both have, as for code lengths
-            labels = sorted({*sides[0], *sides[1]})
-            counts = [[int((side == label).sum()) for side in sides] for label in labels]
-            p = 1.0 if same or len(labels) == 1 else _fisher(np.array(counts))
-            alone = {"n_equal": n_equal, "change": 1 - n_equal / len(both) if len(both) else math.nan, "p": p}
-            alone |= {
-                "state": EQUAL_STATE if same else "",
-                "method": "Fisher exact",
-                "ci_low": math.nan,
-                "ci_high": math.nan,
-            }
-        yield row | alone
+            alone = {"n_equal": n_equal, "change": 1 - n_equal / len(both) if len(both) else math.nan}
+            alone |= {"ci_low": math.nan, "ci_high": math.nan} | _of_classes(both, sides)
+        row |= alone
+        yield row | _if_equal(row)
 
 
-def _fisher(counts: NDArray[np.int_]) -> float:
-    """p of Fisher's exact test; with more than two classes by random tables with the same margins."""
-    if len(counts) == 2:
-        return float(stats.fisher_exact(counts).pvalue)
-    method = stats.MonteCarloMethod(rng=np.random.default_rng(0))
-    return float(stats.fisher_exact(counts, method=method).pvalue)
+def _of_classes(both: pd.DataFrame, sides: list[pd.Series]) -> Row:
+    """The test of a cell's classes."""
+    if len(both):
+        changed = both[both["a"] != both["b"]]
+        two = len({*changed["a"], *changed["b"]}) == 2
+        method = f"paired over seeds: {'exact McNemar' if two else 'classes swapped within seeds'}"
+        return {"p": changed_classes(list(both["a"]), list(both["b"])), "method": method}
+    labels = sorted({*sides[0], *sides[1]})
+    counts = np.array([[int((side == label).sum()) for side in sides] for label in labels])
+    return {"p": independent_classes(counts), "method": "Fisher exact"}
 
 
 def _remarks(lengths: list[pd.DataFrame], classes: list[pd.DataFrame]) -> list[str]:
@@ -183,4 +224,13 @@ def _remarks(lengths: list[pd.DataFrame], classes: list[pd.DataFrame]) -> list[s
         old, new = (either([*lengths[i][part], *classes[i][part]]) for i in (0, 1))
         if old != new and old and new:
             remarks.append(f"{part}: {old} in A, {new} in B")
-    return remarks
+    return [*remarks, *_changed_states(*lengths)]
+
+
+def _changed_states(a: pd.DataFrame, b: pd.DataFrame) -> Iterator[str]:
+    """Codes that are complete in one and not in the other: they take no part in the comparison of lengths."""
+    both = a.merge(b, on=[*CELL, "candidate", "seed"], suffixes=("_a", "_b"))
+    differ = both[both["state_a"] != both["state_b"]]
+    for key, of in differ.groupby([*CELL, "candidate", "state_a", "state_b"]):
+        *cell, old, new = map(str, key)
+        yield f"{'/'.join(cell)}: of {len(of)} seed{'s' * (len(of) > 1)} the code is {old} in A and {new} in B"

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 import warnings
-import zlib
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,13 +15,12 @@ from statsmodels.stats.multitest import multipletests
 from statsmodels.stats.power import TTestPower
 
 from doubt.measures.intervals import EQUAL, Interval, bca
+from doubt.statistics.permutations import sign_flip
 
 #: A corrected p below this counts.
 ALPHA = 0.05
 #: Power at which the number of seeds is said that would settle an open question.
 POWER = 0.8
-#: Random sign flips; with 15 seeds or fewer all flips are tried, and the p is exact.
-FLIPS = 49_999
 #: Numbers of seeds above this are said as "more than".
 MANY = 1000
 NAN = math.nan
@@ -74,19 +72,6 @@ def compare(a: NDArray[np.float64], b: NDArray[np.float64], name: str) -> Paired
         n_a_shorter=int((d < 0).sum()),
         n_b_shorter=int((d > 0).sum()),
     )
-
-
-def sign_flip(d: NDArray[np.float64], name: str) -> float:
-    """p of the mean of differences under random signs, two-sided; 1 if all are zero, NaN for fewer than two."""
-    if len(d) < 2:
-        return math.nan
-    if not d.any():
-        return 1.0
-    rng = np.random.default_rng(zlib.crc32(name.encode()))
-    test = stats.permutation_test(
-        (d,), np.mean, permutation_type="samples", vectorized=True, n_resamples=FLIPS, batch=5000, rng=rng
-    )
-    return min(1.0, float(test.pvalue))
 
 
 def _dz(d: NDArray[np.float64]) -> float:
