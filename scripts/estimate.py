@@ -2,7 +2,8 @@
 
     python scripts/estimate.py --configfile presets/paper.yaml
 
-Rates are those measured in results/ledger, whatever the updates were. `make estimate PRESET=...` does the same.
+Rates are those measured in results/ledger, whatever the updates were. Says too where the seeds asked for are too few to
+reach any verdict. `make estimate PRESET=...` does the same.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from doubt.errors import exit_on_user_error
+from doubt.statistics.reach import out_of_reach
 from doubt.workflow.planning.options import add_config_options, plan_of
 from doubt.workflow.standing.estimate import estimates, in_lines
 
@@ -23,7 +25,7 @@ def main() -> None:
     add_config_options(parser)
     arguments = parser.parse_args()
     plan = plan_of(arguments.configfile, arguments.config, arguments.results)
-    print("\n".join(in_lines(estimates(plan, arguments.results / "ledger"))))
+    print("\n".join([*in_lines(estimates(plan, arguments.results / "ledger")), *out_of_reach(plan)]))
 
 
 if __name__ == "__main__":

@@ -25,9 +25,14 @@ def main() -> None:
     arguments = parser.parse_args()
     plan = plan_of(arguments.configfile, arguments.config, arguments.results)
 
-    from doubt.workflow.standing import status  # now: it imports torch, which a wrong configuration should not wait for
+    # now: they import torch and pandas, which a wrong configuration should not wait for
+    from doubt.statistics.reach import out_of_reach
+    from doubt.workflow.standing import status
 
-    print("\n".join(status.why(plan, arguments.results) if arguments.why else status.status(plan, arguments.results)))
+    if arguments.why:
+        print("\n".join([*status.why(plan, arguments.results), *out_of_reach(plan)]))
+    else:
+        print("\n".join(status.status(plan, arguments.results)))
 
 
 if __name__ == "__main__":

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from itertools import combinations
 
 from doubt.data.criteria import RULE
 from doubt.data.random_candidate import rules
@@ -42,3 +43,10 @@ def n_ambiguous(task: Task, size: int) -> int:
     """Number of hold-out inputs on which at least two candidates give the same output."""
     candidates = rules(task).values()
     return sum(len({rule(s, size) for rule in candidates}) < len(candidates) for s in task.holdout_inputs(size))
+
+
+def least_separating(task: Task, size: int) -> int:
+    """The least number of hold-out inputs on which two candidates differ, over all two of them; 0 if there is one."""
+    candidates, holdout = list(rules(task).values()), task.holdout_inputs(size)
+    differ = (sum(a(s, size) != b(s, size) for s in holdout) for a, b in combinations(candidates, 2))
+    return min(differ, default=0)

@@ -9,7 +9,7 @@ from typing import cast
 import pandas as pd
 
 from doubt.data.criteria import criteria
-from doubt.data.distinguish import n_ambiguous
+from doubt.data.distinguish import least_separating, n_ambiguous
 from doubt.data.task import Task, find_task
 from doubt.errors import UserError
 from doubt.measures.classify import DIVERGED, UNFIT, classes
@@ -27,6 +27,7 @@ FPA_COLUMNS = [
         "given_fit_ci_high",
         "n_holdout",
         "n_holdout_ambiguous",
+        "n_holdout_separating",
         "ci_method",
         "updates",
     ],
@@ -60,7 +61,7 @@ def fpa_table(seeds: pd.DataFrame, tasks: Mapping[str, Task]) -> pd.DataFrame:
     `n` seeds of `n_seeds` are of the class: `fpa` = n / n_seeds, with its Wilson interval `ci_low`, `ci_high`; `kind`
     says what the class is: a `candidate`, a `rule` or an `answer` that only classifies, or nothing of these (empty).
     `fpa_given_fit` = n / n_fit, undefined for seeds that do not fit. Of `n_holdout` hold-out inputs,
-    `n_holdout_ambiguous` cannot tell all candidates apart.
+    `n_holdout_ambiguous` cannot tell all candidates apart by themselves; any two differ on `n_holdout_separating` or more.
 
     Source: Kharitonov & Chaabouni (ICLR 2021), section 2; released code's runs fit or not in their appendix.
     """
@@ -71,6 +72,7 @@ def fpa_table(seeds: pd.DataFrame, tasks: Mapping[str, Task]) -> pd.DataFrame:
         n_seeds, n_fit = len(cell), int(cell["fits"].sum())
         about = {part: either(cell[part]) for part in (*PROTOCOL, *ORIGIN)}
         kinds = {criterion.name: criterion.kind for criterion in criteria(task)}
+        separating = least_separating(task, size)
         unknown = sorted(set(cell["class"]) - set(classes(task)))
         if unknown:
             raise UserError(f"predictions of {name}/{size}/{learner}: task {name!r} has no candidate {unknown[0]!r}")
@@ -86,7 +88,11 @@ def fpa_table(seeds: pd.DataFrame, tasks: Mapping[str, Task]) -> pd.DataFrame:
                 | {"given_fit_ci_low": given_fit.low}
                 | {"given_fit_ci_high": given_fit.high}
                 | {"n_holdout": len(task.holdout_inputs(size)), "n_holdout_ambiguous": n_ambiguous(task, size)}
-                | {"ci_method": "Wilson 95 %", "updates": int(cell["updates"].max())}
+                | {
+                    "n_holdout_separating": separating,
+                    "ci_method": "Wilson 95 %",
+                    "updates": int(cell["updates"].max()),
+                }
                 | about
                 | {"kind": kinds.get(label, "")}
             )

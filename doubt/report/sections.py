@@ -214,11 +214,14 @@ def _notes(of: Mapping[str, pd.DataFrame]) -> list[str]:
     fpa, code = of["fpa"], of["code_length"]
     notes += ["FPA was not measured on this task."] * fpa.empty
     notes += ["Code length was not measured on this task."] * code.empty
-    ambiguous = fpa.loc[fpa["n_holdout_ambiguous"] > 0, ["size", "n_holdout", "n_holdout_ambiguous"]].drop_duplicates()
+    numbers = ["size", "n_holdout", "n_holdout_separating"]
+    ambiguous = fpa.loc[fpa["n_holdout_ambiguous"] > 0, numbers].drop_duplicates()
     notes += [
-        f"Size {r['size']}: {r['n_holdout_ambiguous']} of {r['n_holdout']} hold-out inputs cannot tell all rules apart."
+        f"Size {r['size']}: any two candidates differ on {r['n_holdout_separating']} or more of the {r['n_holdout']} "
+        "hold-out inputs."
         for r in ambiguous.to_dict("records")
     ]
+    notes += _corrected_together(of["preferences"])
     for word in ("diverged", "incomplete"):
         lost = code[code[f"n_{word}"] > 0]
         notes += [
@@ -237,6 +240,18 @@ def _notes(of: Mapping[str, pd.DataFrame]) -> list[str]:
     if len(code) and RANDOM not in set(code["candidate"]):
         notes.append("The ceiling (code length of random labels) was not measured.")
     return notes
+
+
+def _corrected_together(pairs: pd.DataFrame) -> list[str]:
+    """Of how many tests each is one: with another learner or size in the folder they are more."""
+    families = {"code length": pairs["n_family"].max(), "FPA": pairs["fpa_n_family"].max()} if len(pairs) else {}
+    counts = [f"{int(n)} by {measure}" for measure, n in families.items() if n > 1]
+    if not counts:
+        return []
+    return [
+        "How sure it is depends on what else was run: the pairs of all learners and sizes of this task in this folder "
+        f"are corrected together (Holm; {' and '.join(counts)}), so that more of them ask for more seeds."
+    ]
 
 
 def _matters(row: Mapping[Any, Any]) -> str:

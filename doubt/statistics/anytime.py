@@ -21,10 +21,13 @@ from itertools import combinations
 from doubt.data.task import Task, words
 from doubt.measures.classify import classify
 from doubt.measures.code_length import COMPLETE, blocks_table, seed_code_lengths
+from doubt.measures.intervals import EQUAL
 from doubt.measures.rows import Row
 from doubt.statistics.paired import ALPHA
 from doubt.workflow.planning.steps import Look
 
+#: An e-value from which on it is sure: the chance that one of a family ever passes it unduly is ALPHA.
+ENOUGH = 1 / ALPHA
 #: Logarithm of the largest evidence that is told; a float holds not much more.
 LARGEST = 700.0
 #: Seeds that follow the first of two rules and seeds that follow the second.
@@ -58,11 +61,17 @@ def followers(task: Task, size: int, rules: Sequence[str], decodes: Iterable[Row
 
 
 def shorter(task: Task, rules: Sequence[str], scores: Iterable[Row]) -> dict[tuple[str, str], Counts]:
-    """For each two rules, the seeds whose code is shorter by the one and by the other; ties tell nothing."""
+    """For each two rules, the seeds whose code is shorter by the one and by the other; ties tell nothing.
+
+    Codes that differ by rounding alone are a tie, as in the table of preferences.
+    """
     lengths = seed_code_lengths(blocks_table(scores), {task.name: task})
     lengths = lengths[lengths["state"] == COMPLETE]
     bits = lengths.pivot_table(index="seed", columns="candidate", values="bits").reindex(columns=list(rules))
-    return {(a, b): (int((bits[a] < bits[b]).sum()), int((bits[b] < bits[a]).sum())) for a, b in combinations(rules, 2)}
+    short = bits * (1 + EQUAL)
+    return {
+        (a, b): (int((short[a] < bits[b]).sum()), int((short[b] < bits[a]).sum())) for a, b in combinations(rules, 2)
+    }
 
 
 def decide(
@@ -71,7 +80,7 @@ def decide(
     """What a look at a task's cells decides.
 
     A cell is decided if one rule is preferred to every other: it has the more seeds, and the adjusted e-value is at
-    least 1 / ALPHA.
+    least ENOUGH.
 
     Args:
         cells: for each cell and two of its rules how many seeds are for the one and for the other.
@@ -86,8 +95,8 @@ def decide(
         least = {rule: _against_all(rule, pairs, of_pair) for rule in rules}
         rule = max(least, key=lambda each: least[each])
         n, most, measure = seeds[cell]
-        decided = least[rule] >= 1 / ALPHA
-        looks[cell] = Look(n, most, decided, rule, measure, least[rule], 1 / ALPHA, len(family))
+        decided = least[rule] >= ENOUGH
+        looks[cell] = Look(n, most, decided, rule, measure, least[rule], ENOUGH, len(family))
     return looks
 
 

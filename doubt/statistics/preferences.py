@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import math
+from collections.abc import Container
 from typing import Any, cast
 
 import pandas as pd
@@ -14,6 +15,7 @@ from doubt.measures.code_length import COMPLETE
 from doubt.measures.fpa import CELL
 from doubt.measures.intervals import bca
 from doubt.measures.rows import ORIGIN, PROTOCOL, Row, either
+from doubt.statistics.anytime import ENOUGH, adjusted, e_value
 from doubt.statistics.paired import ALPHA, MANY, compare, corrected, mcnemar_p, needed_to_settle, needed_to_test
 
 #: Levels of a verdict: decided by the corrected test, open although it could have decided, too few seeds to test.
@@ -23,11 +25,13 @@ PREFERENCE_COLUMNS = [
     *["ci_note", "p_signflip", "p_signflip_holm", "p_signflip_bh", "p_wilcoxon", "p_wilcoxon_holm", "p_t", "p_t_holm"],
     *["rank_biserial", "dz", "n_family", "seeds_to_test", "seeds_to_settle", "preferred", "level", "verdict"],
     *["fpa_n_seeds", "fpa_n_a", "fpa_n_b", "fpa_diff", "fpa_ci_low", "fpa_ci_high", "p_mcnemar", "p_mcnemar_holm"],
-    *["p_mcnemar_bh", "fpa_n_family", "fpa_preferred", "fpa_level", *PROTOCOL, *ORIGIN],
+    *["p_mcnemar_bh", "fpa_n_family", "fpa_preferred", "fpa_level", *PROTOCOL, *ORIGIN, "e_value", "fpa_e_value"],
 ]
 
 
-def preferences_table(lengths: pd.DataFrame, fpa: pd.DataFrame) -> pd.DataFrame:
+def preferences_table(
+    lengths: pd.DataFrame, fpa: pd.DataFrame, in_steps: Container[tuple[str, int, str]] = ()
+) -> pd.DataFrame:
     """One row per (task, size, learner) and pair a, b of candidates; rules that only classify are not tested.
 
     Code lengths: paired differences a - b in bits over the seeds that completed both codes, with BCa interval of the
@@ -35,9 +39,14 @@ def preferences_table(lengths: pd.DataFrame, fpa: pd.DataFrame) -> pd.DataFrame:
     and by Benjamini-Hochberg over all tasks. FPA: exact McNemar on the seeds that follow a against those that follow
     b. `preferred` is named only if the interval excludes 0 and the Holm-corrected p is below .05.
 
+    Of cells whose seeds came in steps, until it was sure, these p are too small; there `preferred` goes by the e-values
+    (`anytime`) alone, `e_value` of the seeds with the shorter code and `fpa_e_value` of those that follow a or b, each
+    adjusted over all pairs of the task's cells in steps.
+
     Args:
         lengths: the table `seed_code_lengths`.
         fpa: the table `fpa`.
+        in_steps: the cells (task, size, learner) whose seeds came in steps.
     """
     rows = [_pair(*cell_pair) for cell_pair in _pairs(lengths, fpa)]
     for task in dict.fromkeys(row["task"] for row in rows):
@@ -52,6 +61,9 @@ def preferences_table(lengths: pd.DataFrame, fpa: pd.DataFrame) -> pd.DataFrame:
         for row in shares:
             row["fpa_n_family"] = len(shares)
             _judge_shares(row)
+        stepwise = [row for row in rows if row["task"] == task and tuple(row[name] for name in CELL) in in_steps]
+        _judge_by_evidence([row for row in stepwise if row["level"] != NOT_MEASURED])
+        _judge_shares_by_evidence([row for row in stepwise if row["fpa_n_seeds"]])
     _correct([row for row in rows if row["level"] != NOT_MEASURED], "p_signflip", "bh")
     _correct([row for row in rows if row["fpa_n_seeds"]], "p_mcnemar", "bh")
     return pd.DataFrame(rows, columns=PREFERENCE_COLUMNS)
@@ -93,6 +105,8 @@ def _pair(cell: tuple[str, int, str], a: str, b: str, codes: pd.DataFrame, share
             "preferred": "",
             "level": OPEN if measured else NOT_MEASURED,
             "verdict": "not measured",
+            "e_value": math.nan,
+            "fpa_e_value": math.nan,
         }
         | {"fpa_n_seeds": n_seeds, "fpa_n_a": n_a, "fpa_n_b": n_b}
         | {"fpa_diff": (n_a - n_b) / n_seeds if n_seeds else math.nan}
@@ -155,3 +169,26 @@ def _judge_shares(row: Row) -> None:
         row["fpa_level"], row["fpa_preferred"] = TESTED, row["a"] if row["fpa_diff"] > 0 else row["b"]
     elif row["fpa_n_seeds"] < needed_to_test(row["fpa_n_family"]):
         row["fpa_level"] = DESCRIPTIVE
+
+
+def _judge_by_evidence(rows: list[Row]) -> None:
+    """The verdict on the code lengths of pairs whose seeds came in steps."""
+    values = adjusted([e_value(row["n_a_shorter"], row["n_b_shorter"]) for row in rows])
+    for row, value in zip(rows, values, strict=True):
+        a, b, n = row["a"], row["b"], row["n_seeds"]
+        row |= {"e_value": value, "preferred": "", "level": OPEN, "seeds_to_settle": 0}
+        row["verdict"] = f"not sure at n = {n} (e-value {value:.3g}, {ENOUGH:.0f} needed)"
+        if value >= ENOUGH:
+            row["preferred"], other = (a, b) if row["n_a_shorter"] > row["n_b_shorter"] else (b, a)
+            row["level"] = TESTED
+            row["verdict"] = f"{row['preferred']} preferred to {other} (n = {n}, e-value {value:.3g})"
+
+
+def _judge_shares_by_evidence(rows: list[Row]) -> None:
+    """The verdict on the FPA of pairs whose seeds came in steps."""
+    values = adjusted([e_value(row["fpa_n_a"], row["fpa_n_b"]) for row in rows])
+    for row, value in zip(rows, values, strict=True):
+        row |= {"fpa_e_value": value, "fpa_preferred": "", "fpa_level": OPEN}
+        if value >= ENOUGH:
+            row["fpa_preferred"] = row["a"] if row["fpa_n_a"] > row["fpa_n_b"] else row["b"]
+            row["fpa_level"] = TESTED

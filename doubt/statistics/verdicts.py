@@ -12,6 +12,7 @@ from doubt.data.random_candidate import RANDOM
 from doubt.measures.code_length import COMPLETE
 from doubt.measures.fpa import CELL
 from doubt.measures.rows import PROTOCOL, Row, either
+from doubt.statistics.anytime import ENOUGH
 from doubt.statistics.preferences import DESCRIPTIVE, NOT_MEASURED, OPEN, TESTED, settling
 
 VERDICT_COLUMNS = [
@@ -74,14 +75,18 @@ def _by_code(pairs: pd.DataFrame, lengths: pd.DataFrame, code: pd.DataFrame) -> 
             "code_level": ONE_CANDIDATE,
             "code_verdict": f"one candidate ({means.index[0]}), no comparison",
         }
+    in_steps = bool(pairs["e_value"].notna().any())
     beaten = {r["a"] if r["preferred"] == r["b"] else r["b"] for r in pairs.to_dict("records") if r["preferred"]}
     rules = list(dict.fromkeys([*pairs["a"], *pairs["b"]]))
     left = [rule for rule in rules if rule not in beaten]
     won = pairs.groupby("preferred").size()
     for rule in rules:
         if won.get(rule, 0) == len(rules) - 1:
-            p = float(pairs.loc[pairs["preferred"] == rule, "p_signflip_holm"].max())
-            said = f"{rule} preferred (n = {n}, {p_value(p)})"
+            of_rule = pairs[pairs["preferred"] == rule]
+            sure = p_value(float(of_rule["p_signflip_holm"].max()))
+            if in_steps:
+                sure = f"e-value {of_rule['e_value'].min():.3g}"
+            said = f"{rule} preferred (n = {n}, {sure})"
             return answer | {"code_rule": rule, "code_level": TESTED, "code_verdict": said}
     if (pairs["level"] == DESCRIPTIVE).any():
         needed = int(pairs["seeds_to_test"].max())
@@ -91,6 +96,8 @@ def _by_code(pairs: pd.DataFrame, lengths: pd.DataFrame, code: pd.DataFrame) -> 
     leading = undecided[(undecided["a"] == shortest) | (undecided["b"] == shortest)]
     rest = [rule for rule in rules if rule in beaten]
     over = f" ({' or '.join(left)} over {', '.join(rest)})" if rest and left else ""
+    if in_steps:
+        return answer | {"code_verdict": f"not sure at n = {n}{over} (e-values below {ENOUGH:.0f})"}
     settle = (leading if len(leading) else undecided)["seeds_to_settle"]
     text = settling(0 if (settle == 0).any() else int(max(settle, default=0)))
     return answer | {"code_verdict": f"no clear preference at n = {n}{over}{text}"}
@@ -138,8 +145,16 @@ def _by_fpa(pairs: pd.DataFrame, fpa: pd.DataFrame) -> Row:
         "fpa_ci_low": float(row["ci_low"]),
         "fpa_ci_high": float(row["ci_high"]),
         "fpa_level": level,
-        "fpa_verdict": f"{row['n']} of {row['n_seeds']} seeds: {said}",
+        "fpa_verdict": f"{row['n']} of {row['n_seeds']} seeds: {said}{_steps(measured, name if tested else '')}",
     }
+
+
+def _steps(pairs: pd.DataFrame, rule: str) -> str:
+    """Of seeds that came in steps, the evidence by which a rule is preferred, or that there is not enough of it."""
+    if pairs["fpa_e_value"].isna().all():
+        return ""
+    least = pairs.loc[pairs["fpa_preferred"] == rule, "fpa_e_value"].min()
+    return f" (e-value {least:.3g})" if rule else f" (not sure: e-values below {ENOUGH:.0f})"
 
 
 def _candidates(fpa: pd.DataFrame) -> set[str]:

@@ -102,7 +102,9 @@ def build_tables(
     check_one_protocol(blocks, seeds)
     lengths = seed_code_lengths(blocks, tasks)
     fpa, code = fpa_table(seeds, tasks), code_length_table(lengths, tasks)
-    preferences = preferences_table(lengths, fpa)
+    stops = stops_table(looks_at)
+    in_steps = set(stops[CELL].itertuples(index=False, name=None))
+    preferences = preferences_table(lengths, fpa, in_steps)
     verdicts = verdicts_table(preferences, lengths, fpa, code)
     responses = responses_table(predictions, tasks)
     tables = {
@@ -123,7 +125,7 @@ def build_tables(
     tables |= {"trajectories": trajectories_table(seen, tasks), "seed_paths": paths_table(seen)}
     tables["sweeps"] = sweeps_table(fpa, sweeps or {})
     tables["sweep_tests"] = sweep_tests_table(seeds, tables["sweeps"], sweeps or {})
-    tables["stops"] = stops_table(looks_at)
+    tables["stops"] = stops
     tables["code_trajectories"] = code_trajectories_table(at.get("score_at", []), code, tasks)
     found = [claim for path in (BUILT_IN, *([claims] if claims else [])) for claim in read_claims(path)]
     return tables | {"claims": claims_table(found, tables)}

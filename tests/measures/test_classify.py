@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from doubt.data.distinguish import check_distinguishable, n_ambiguous
+from doubt.data.distinguish import check_distinguishable, least_separating, n_ambiguous
 from doubt.data.random_candidate import rules, with_random
 from doubt.data.task import Symbols, Task, load_tasks, words
 from doubt.errors import UserError
@@ -65,6 +65,14 @@ def test_inputs_that_tell_nothing() -> None:
     assert n_ambiguous(COUNT, 10) == 0
 
 
+def test_on_how_many_inputs_any_two_candidates_differ() -> None:
+    """With two letters no input of odd-or-place tells six rules apart, yet any two of them differ on eight or more."""
+    task = TASKS["odd-or-place"]
+    assert n_ambiguous(task, 4) == len(task.holdout_inputs(4)) == 30 and least_separating(task, 4) == 8
+    assert least_separating(TASKS["hierar-or-linear"], 4) == 8 and least_separating(COUNT, 10) == 20
+    assert least_separating(TASKS["add-or-mul"], 5) == 6
+
+
 class OneRule(Task):
     name = "one-rule"
     sizes = (2,)
@@ -88,7 +96,7 @@ class NoHoldout(OneRule):
 
 def test_a_task_of_one_candidate() -> None:
     assert classify(OneRule(), 2, [("a",), ("a", "a")]) == "copy"
-    assert n_ambiguous(OneRule(), 2) == 0
+    assert n_ambiguous(OneRule(), 2) == least_separating(OneRule(), 2) == 0
 
 
 @pytest.mark.parametrize(("task", "said"), [(Twins(), "'copy' and 'same'"), (NoHoldout(), "no hold-out")])

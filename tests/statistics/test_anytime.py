@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import random
 import subprocess
 import sys
@@ -10,15 +11,19 @@ from functools import cache
 from itertools import combinations
 from math import factorial
 from pathlib import Path
+from typing import Any
 
+import pandas as pd
 import pytest
 from statsmodels.stats.contingency_tables import mcnemar
 
 from doubt.data.task import load_tasks
 from doubt.errors import UserError
 from doubt.measures.classify import predictions
+from doubt.report.answer import answer
 from doubt.statistics.anytime import adjusted, decide, e_value, followers, shorter
 from doubt.statistics.stops import stops_table
+from doubt.tables.paper_table import significance_marks
 from doubt.tables.tables import build_tables, write_tables
 from doubt.workflow.planning.steps import Look, Until, looks_in, looks_text, reached, read_look
 from tests.shared.made_up import code, decode, follow
@@ -68,7 +73,7 @@ def evidence(a: int, b: int) -> float:
 
 
 def ever_sure(stream: random.Random, n: int, pairs: int) -> tuple[bool, bool]:
-    """Whether, looking after every seed, the e-values (and today's fixed-n test, exact McNemar by Holm) ever decide."""
+    """Whether, looking after every seed, the e-values (and the fixed-n test, exact McNemar by Holm) ever decide."""
     counts = [[0, 0] for _ in range(pairs)]
     by_e = by_p = False
     for seed in range(n):
@@ -164,6 +169,88 @@ def test_looks_are_read_as_they_were_written_and_told_in_a_table(tmp_path: Path)
     (folder / "3.json").write_text("{")
     with pytest.raises(UserError, match=r"3\.json is damaged; delete it and run again"):
         read_look(folder / "3.json")
+
+
+def in_steps(folder: Path, seeds: int, measure: str = "fpa", learners: tuple[str, ...] = ("lstm",)) -> list[Path]:
+    """A look at count-or-mem that leaves cells at so many seeds; the tables ask it only which cells came in steps."""
+    path = folder / "looks/count-or-mem/1.json"
+    path.parent.mkdir(parents=True)
+    looks = {f"10/{learner}": Look(seeds, seeds, False, "mem", measure, 2.0, 20.0, 1) for learner in learners}
+    path.write_text(looks_text(looks))
+    return [path]
+
+
+def split(mem: int, count: int, learner: str = "lstm") -> list[dict[str, Any]]:
+    labels = ["mem"] * mem + ["count"] * count
+    return [decode(seed=s, learner=learner, outputs=follow(COUNT, 10, label)) for s, label in enumerate(labels, 1)]
+
+
+def tables_of(rows: list[dict[str, Any]], looks_at: list[Path]) -> dict[str, pd.DataFrame]:
+    scores, decodes = ([r for r in rows if r["kind"] == kind] for kind in ("score", "decode"))
+    lines = [line for learner in dict.fromkeys(r["learner"] for r in decodes)
+             for line in predictions(COUNT, 10, [r for r in decodes if r["learner"] == learner])]  # fmt: skip
+    return build_tables(scores, decodes, lines, TASKS, looks_at=looks_at)
+
+
+def test_cells_of_seeds_in_steps_are_sure_by_their_e_value_and_not_by_the_fixed_n_test(tmp_path: Path) -> None:
+    """18 of 24 seeds: exact McNemar has p = .023, the e-value is 5."""
+    rows = split(18, 6)
+    (fixed,) = tables_of(rows, [])["verdicts"].to_dict("records")
+    assert (fixed["level"], fixed["rule"]) == ("tested", "mem")
+    tables = tables_of(rows, in_steps(tmp_path, 24))
+    (verdict,), (pair,) = (tables[name].to_dict("records") for name in ("verdicts", "preferences"))
+    assert (verdict["level"], verdict["rule"], pair["fpa_level"], pair["fpa_preferred"]) == ("open", "", "open", "")
+    assert pair["fpa_e_value"] == pytest.approx(e_value(18, 6)) and pair["p_mcnemar_holm"] < 0.05
+    assert verdict["verdict"] == "18 of 24 seeds: mem (not sure: e-values below 20)"
+    (told,) = answer(tables["verdicts"], tables["code_length"]).rows[0][1][0]
+    assert told.sure != "sure"
+    assert significance_marks(tables["preferences"]).empty
+
+
+def test_an_e_value_that_is_large_enough_makes_sure_and_is_said(tmp_path: Path) -> None:
+    tables = tables_of(split(1, 11), in_steps(tmp_path, 12))
+    (verdict,) = tables["verdicts"].to_dict("records")
+    assert (verdict["level"], verdict["rule"]) == ("tested", "count")
+    assert verdict["verdict"] == f"11 of 12 seeds: count (e-value {e_value(11, 1):.3g})"
+
+
+def test_e_values_are_adjusted_over_the_tasks_cells_in_steps_and_no_others(tmp_path: Path) -> None:
+    rows = split(11, 1) + split(6, 6, "cnn") + split(6, 6, "transformer")
+    looks_at = in_steps(tmp_path, 12, learners=("lstm", "cnn"))
+    pairs = tables_of(rows, looks_at)["preferences"].set_index("learner")
+    assert pairs.loc["lstm", "fpa_e_value"] == pytest.approx((e_value(11, 1) + e_value(6, 6)) / 2)
+    assert pairs.loc["lstm", "fpa_level"] == "open" and math.isnan(pairs.loc["transformer", "fpa_e_value"])
+
+
+@pytest.mark.parametrize("mirrored", [False, True])
+def test_code_lengths_of_seeds_in_steps_go_by_e_values_too(tmp_path: Path, mirrored: bool) -> None:
+    """In 12 of 16 seeds one code is much shorter, in four a little longer: sign flips are sure, the e-value is not."""
+
+    def codes(shorter: int) -> list[dict[str, Any]]:
+        names = ("count", "mem") if mirrored else ("mem", "count")
+        return [r for s in range(1, 17) for c, b in zip(names, (20.0, 90.0 + s if s <= shorter else 19.0), strict=True)
+                for r in code(COUNT, 10, c, "lstm", s, b)]  # fmt: skip
+
+    first = "count" if mirrored else "mem"
+    fixed = tables_of(codes(12), [])["verdicts"].iloc[0]
+    assert (fixed["level"], fixed["rule"]) == ("tested", first)
+    looks_at = in_steps(tmp_path, 16, "code_length")
+    tables = tables_of(codes(12), looks_at)
+    verdict = tables["verdicts"].iloc[0]
+    assert (verdict["level"], verdict["rule"]) == ("open", "")
+    assert verdict["verdict"] == "not sure at n = 16 (e-values below 20)"
+    sure = tables_of(codes(15), looks_at)
+    verdict = sure["verdicts"].iloc[0]
+    assert (verdict["level"], verdict["rule"]) == ("tested", first)
+    assert verdict["verdict"] == f"{first} preferred (n = 16, e-value {e_value(15, 1):.3g})"
+    assert sure["preferences"]["verdict"].iloc[0].startswith(f"{first} preferred to ")
+    assert significance_marks(sure["preferences"])["mark"].tolist() == ["**"]  # 1 / 241
+
+
+def test_codes_that_differ_by_rounding_are_a_tie() -> None:
+    rows = [r for s in range(1, 7) for c, b in (("count", 10.0), ("mem", 10.0 * (1 + 1e-14)))
+            for r in code(COUNT, 10, c, "lstm", s, b)]  # fmt: skip
+    assert shorter(COUNT, ["count", "mem"], rows) == {("count", "mem"): (0, 0)}
 
 
 def test_what_steps_save_is_simulated_from_measured_shares(tmp_path: Path) -> None:
