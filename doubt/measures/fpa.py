@@ -61,7 +61,8 @@ def fpa_table(seeds: pd.DataFrame, tasks: Mapping[str, Task]) -> pd.DataFrame:
     `n` seeds of `n_seeds` are of the class: `fpa` = n / n_seeds, with its Wilson interval `ci_low`, `ci_high`; `kind`
     says what the class is: a `candidate`, a `rule` or an `answer` that only classifies, or nothing of these (empty).
     `fpa_given_fit` = n / n_fit, undefined for seeds that do not fit. Of `n_holdout` hold-out inputs,
-    `n_holdout_ambiguous` cannot tell all candidates apart by themselves; any two differ on `n_holdout_separating` or more.
+    `n_holdout_ambiguous` cannot tell all candidates apart by themselves; any two differ on `n_holdout_separating` or
+    more.
 
     Source: Kharitonov & Chaabouni (ICLR 2021), section 2; released code's runs fit or not in their appendix.
     """

@@ -394,7 +394,7 @@ def test_claims_about_the_measures() -> None:
     state, why = evaluated({"test": {"agreement": 0}}, rows)
     assert state == "supported"
     assert "over 6 pairs; FPA differs in 6 of them and has the sign of the code lengths in 6;" in why
-    assert "that of most responses in 6 of 6 cells, and of most seeds in 6 of the 6 in which" in why
+    assert "that of most responses in 6 of 6 cells, and that of most seeds in 6 of the 6 in which" in why
     assert evaluated({"test": {"sensitivity": "code_length"}}, rows)[0] == "undecided"
     few = [row for row in rows if row["learner"] < "l3"]
     assert evaluated({"test": {"agreement": 0}}, few) == ("undecided", "3 cells have both measures, 6 needed")
