@@ -246,6 +246,6 @@ def _in_counts(row: Any) -> str:
     return (
         f"FPA differs in {row['n_fpa_differs']} of them and has the sign of the code lengths in {row['n_same_sign']}; "
         f"the rule of the shortest code is that of most responses in {row['n_agree_responses']} of {row['n_both']} "
-        f"cells, and that of most seeds in {row['n_agree']} of the {row['n_compared']} in which these follow a candidate "
-        f"(in {row['n_both'] - row['n_compared']} they do not)"
+        f"cells, and that of most seeds in {row['n_agree']} of the {row['n_compared']} in which these follow a "
+        f"candidate (in {row['n_both'] - row['n_compared']} they do not)"
     )
