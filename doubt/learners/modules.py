@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -57,12 +57,35 @@ def resolve_module(
     """The learner of a definition by `module` or `hf`, tried out.
 
     Args:
-        updates, batch_size: what is taken where the definition gives none.
-        learner_folder: a folder of the user's own learners, which may be named by their stems as the built-in ones are.
-        longest: symbols of the longest source and target that it will meet, `</s>` included.
+        longest: symbols of the longest source and target that it will meet, `</s>` included; others: `learner_of`.
 
     Raises:
         UserError: the definition is wrong, or the learner fails when it is tried out.
+    """
+    learner = learner_of(definition, updates, batch_size, protocol, learner_folder)
+    return with_trial(learner, try_out(learner, longest))
+
+
+def with_trial(learner: Learner, tried: TriedOut) -> ResolvedModule:
+    """A learner, trained together or not as trying it out has shown."""
+    return ResolvedModule(replace(learner, arguments=learner.arguments | {"together": tried.alone is None}), tried)
+
+
+def learner_of(
+    definition: Mapping[str, Any],
+    updates: int,
+    batch_size: int | None,
+    protocol: Protocol,
+    learner_folder: str | None,
+) -> Learner:
+    """The learner of a definition by `module` or `hf`, not yet tried out.
+
+    Args:
+        updates, batch_size: what is taken where the definition gives none.
+        learner_folder: a folder of the user's own learners, which may be named by their stems as the built-in ones are.
+
+    Raises:
+        UserError: the definition is wrong.
     """
     if protocol.rng_streams == "released":
         raise UserError(
@@ -79,10 +102,8 @@ def resolve_module(
         from doubt.learners import hugging_face  # slow to import: only where a learner asks for it
 
         about, file = hugging_face.resolve(given)
-    arguments |= about
     sizes = own.get("updates", updates), own.get("batch_size", batch_size)
-    tried = try_out(Learner(arguments | {"together": True}, *sizes, file), longest)
-    return ResolvedModule(Learner(arguments | {"together": tried.alone is None}, *sizes, file), tried)
+    return Learner(arguments | about | {"together": True}, *sizes, file)
 
 
 def _module(given: dict[str, Any], learner_folder: str | None) -> tuple[str, dict[str, Any]]:

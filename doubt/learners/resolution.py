@@ -10,7 +10,7 @@ from __future__ import annotations
 import contextlib
 import json
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
 
@@ -47,14 +47,18 @@ def resolve_any(
     return {"learner": asdict(found.learner), "not_fused": None, "tried": asdict(found.tried)}
 
 
-def main() -> None:
-    """Resolve the definitions that come on standard input."""
+def answer(resolve_one: Callable[..., dict[str, Any]]) -> None:
+    """Resolve the definitions that come on standard input.
+
+    Args:
+        resolve_one: as `resolve_any`.
+    """
     request = json.load(sys.stdin)
     resolved = {}
     for name, definition in request["learners"].items():
         try:
             with contextlib.redirect_stdout(sys.stderr):  # a module of a user's may print
-                resolved[name] = resolve_any(
+                resolved[name] = resolve_one(
                     definition, request, tuple(request["longest"][name]), request["cells"][name]
                 )
         except UserError as error:
@@ -64,4 +68,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    answer(resolve_any)

@@ -22,20 +22,19 @@ from doubt.data.random_candidate import rules
 from doubt.data.seeds import parse_seeds
 from doubt.data.task import FPA, Task, check_size, find_task, load_tasks
 from doubt.engines.devices import choose_device
-from doubt.engines.modules.loading import GIVEN
 from doubt.errors import UserError, nearest
 from doubt.files import ROOT
-from doubt.learners.resolution import resolve_any
 from doubt.measures.classify import predictions
-from doubt.notebook.classes import code_of, named
+from doubt.notebook.classes import named
 from doubt.notebook.measurement import Measurement
 from doubt.tables.tables import build_tables
 from doubt.training import Learner, Protocol, Result, Training
-from doubt.workflow.planning.identity import NOTEBOOK, identity, with_own_code
+from doubt.workflow.planning.identity import identity, with_own_code
+from doubt.workflow.planning.own_resolution import resolve_as_it_is
 from doubt.workflow.running.jobs import Job, Places, measured
 
 #: Where learners that have a name are defined.
-DEFINED = ("config.yaml", "presets/learners.yaml")
+DEFINED = ("presets/atlas.yaml", "config.yaml", "presets/learners.yaml")
 MEASURES = ("fpa", "code_length")
 Definition = Mapping[str, Any]
 
@@ -158,7 +157,7 @@ def _resolved(definition: Definition, label: str, updates: int, datasets: Mappin
     longest = max([*sources, *(len(e.source) for e in examples)]), max(len(e.target) for e in examples)
     request = {"updates": updates, "batch_size": None, "protocol": vars(Protocol()), "learner_folder": None}
     try:
-        return resolve_any(definition, request, longest)
+        return resolve_as_it_is(definition, request, longest)
     except UserError as error:
         raise UserError(f"learner {label!r}: {error}") from None
 
@@ -167,10 +166,8 @@ def _job(task: Task, size: int, label: str, resolved: Mapping[str, Any], seeds: 
     """What the workflow's jobs are made of, for all seeds and blocks at once."""
     about = resolved["learner"]
     engine = "modules" if "tried" in resolved else "fused" if resolved["not_fused"] is None else "fairseq"
-    if about["user_dir"] in GIVEN:
-        code = with_own_code("modules", f"{NOTEBOOK}-{code_of(GIVEN[about['user_dir']])}")
-    else:
-        code = identity(engine, about["user_dir"])
+    own = resolved.get("own")
+    code = identity(engine, about["user_dir"]) if own is None else with_own_code(engine, own)
     return Job(
         task=task.name,
         size=size,

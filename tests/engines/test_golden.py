@@ -63,6 +63,7 @@ def test_edited_sources_file_their_results_apart(tmp_path: Path, monkeypatch: py
 def test_names_of_earlier_ledgers_are_found() -> None:
     assert "43a2fa2a36f24bbd" in same_numbers("fused-1")
     assert same_numbers(f"modules-1-{HASH}") == (f"modules-1-{HASH}", HASH)  # a module of a user's
-    assert same_numbers(f"modules-1-f2913fbdf62503b1-{HASH}")[1] == f"f2913fbdf62503b1-{HASH}"  # a notebook's class
+    (*_, of_notebook) = same_numbers(f"modules-1-{HASH}-f2913fbdf62503b0")  # a notebook's class, with its values
+    assert of_notebook == f"f2913fbdf62503b1-{HASH}"
     assert same_numbers(HASH) == (HASH,)
     assert "e400e0c2e66af438" in same_numbers(name_of("modules", "learners/decoder_only.py"))

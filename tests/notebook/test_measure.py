@@ -18,7 +18,6 @@ from doubt import Symbols, Task, measure
 from doubt.data.seeds import parse_seeds
 from doubt.data.task import line, load_tasks
 from doubt.errors import UserError
-from doubt.notebook.classes import code_of
 from tests.shared.workspace import ROOT, Workspace
 
 pytestmark = pytest.mark.xdist_group("notebook")
@@ -131,41 +130,6 @@ def test_what_is_wrong_is_said_in_one_sentence() -> None:
         assert words in str(error.value)
     with pytest.raises(UserError, match="has no size 6"):
         measure("add-or-mul", "mamba", size=6)
-
-
-SESSION = """
-from torch import nn
-from doubt.notebook.classes import code_of
-
-def helped(x):
-    return x * {factor}
-
-class Mine(nn.Module):
-    # {comment}
-    def __init__(self, symbols):
-        super().__init__()
-        self.table = nn.Embedding(symbols, {width})
-
-    def forward(self, tokens):
-        return helped(self.table(tokens))
-
-print(code_of(Mine))
-"""
-
-
-def test_a_class_is_known_by_its_code_and_by_what_it_uses(tmp_path: Path) -> None:
-    def code(factor: int, width: int, comment: str = "") -> str:
-        session = tmp_path / "session.py"
-        session.write_text(SESSION.format(factor=factor, width=width, comment=comment))
-        environment = {"PYTHONPATH": str(ROOT)}
-        command = [sys.executable, str(session)]
-        return subprocess.run(command, env=environment, capture_output=True, text=True, check=True).stdout
-
-    first = code(1, 8)
-    assert len(first) == 17 and code(1, 8, "another comment") == first
-    assert code(1, 9) != first and code(2, 8) != first
-    with pytest.raises(UserError, match="the source of Made is not known"):
-        code_of(type("Made", (nn.Module,), {"__module__": "__main__"}))
 
 
 def test_tasks_stay_light_and_unknown_names_unknown() -> None:

@@ -8,13 +8,16 @@ import importlib.util
 import inspect
 import sys
 import traceback
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator, Sequence
 from pathlib import Path
-from typing import Any
+from types import ModuleType
 
 from torch import nn
 
+from doubt.engines.modules.imports import imported_files, package_of, stamps
 from doubt.engines.modules.inputs import Takes
+from doubt.engines.modules.origin import is_own
+from doubt.engines.modules.reading import Reading, reading
 from doubt.errors import UserError, said
 from doubt.files import ROOT
 from doubt.training import Learner
@@ -25,9 +28,12 @@ FORWARDS: dict[tuple[str, ...], Takes] = {("source", "source_mask", "previous"):
 SIZES = {"pair": ("source_symbols", "target_symbols"), "tokens": ("symbols",)}
 #: Classes that were given from Python and not by a file, by the name that stands in a file's place.
 GIVEN: dict[str, type[nn.Module]] = {}
-
+#: Classes that were given from Python but lie in a file, by the file and their name: they count as they are in memory.
+GIVEN_OF_FILES: dict[tuple[Path, str], type[nn.Module]] = {}
 
 _loaded: dict[tuple[Path, tuple[tuple[str, int, int], ...]], dict[str, type[nn.Module]]] = {}
+#: What was read while a learner's file was imported, by the name of the module that came of it.
+_read: dict[str, Reading] = {}
 
 
 def located(learner: Learner) -> tuple[str, str]:
@@ -48,6 +54,8 @@ def load_class(file: str, name: str | None) -> type[nn.Module]:
     if file in GIVEN:
         return GIVEN[file]
     path = ROOT / file
+    if name is not None and is_given(file, name):
+        return GIVEN_OF_FILES[path.resolve(), name]
     classes = _classes(path)
     if name is not None:
         if name not in classes:
@@ -63,6 +71,11 @@ def load_class(file: str, name: str | None) -> type[nn.Module]:
         f"module {file!r} must define exactly one nn.Module whose forward takes (source, source_mask, previous) or "
         f"(tokens); it defines {len(fitting)}{': ' if about else ''}{about}{hint}"
     )
+
+
+def is_given(file: str, name: str) -> bool:
+    """Whether a learner's class was given from Python, and is not read from a file."""
+    return file in GIVEN or ((ROOT / file).resolve(), name) in GIVEN_OF_FILES
 
 
 def form_of(learner: type[nn.Module]) -> Takes:
@@ -107,52 +120,79 @@ def where_it_failed(error: BaseException, file: str) -> str:
     return f" ({Path(places[-1].filename).name}:{places[-1].lineno})" if places else ""
 
 
+def read_on_import(learner: type[nn.Module]) -> Reading:
+    """What the code of a learner's file, and of what it imports, read when it was imported here."""
+    return _read.get(learner.__module__, Reading())
+
+
 def _classes(path: Path) -> dict[str, type[nn.Module]]:
-    """The modules that a file defines itself, imported anew only when it, or a file beside it, has changed."""
+    """The modules that a file defines itself, imported anew only when it, or an own file that it imports or that lies
+    beside it, has changed.
+    """
     if not path.is_file():
         raise UserError(f"module {_shown(path)!r} does not exist")
-    stamps = tuple((each.name, each.stat().st_mtime_ns, each.stat().st_size) for each in _beside(path))
-    if (path, stamps) not in _loaded:
-        name = f"learner_{path.stem}_{hashlib.sha256(str((path, stamps)).encode()).hexdigest()[:8]}"
+    reached, _ = imported_files([path])
+    stamp = stamps({*reached, *path.parent.glob("*.py")})
+    if (path, stamp) not in _loaded:
+        root, package = package_of(path)
+        own = f"learner_{path.stem}_{hashlib.sha256(str((path, stamp)).encode()).hexdigest()[:8]}"
+        name = ".".join([*package, own])  # in its package, for its relative imports
         spec = importlib.util.spec_from_file_location(name, path)
         assert spec is not None and spec.loader is not None
         module = importlib.util.module_from_spec(spec)
-        sys.modules[name] = module
         try:
-            with _own_folder_first(path.parent), contextlib.redirect_stdout(sys.stderr):
-                spec.loader.exec_module(module)
+            with _as_its_files_say(reached, [root, path.parent]), reading() as found:
+                sys.modules[name] = module
+                with contextlib.redirect_stdout(sys.stderr):
+                    spec.loader.exec_module(module)
         except (Exception, SystemExit) as error:
-            del sys.modules[name]
+            sys.modules.pop(name, None)
             if isinstance(error, UserError):
                 raise
             raise UserError(
                 f"module {_shown(path)!r} cannot be imported: {said(error)}{where_it_failed(error, str(path))}"
             ) from error
-        _loaded[path, stamps] = {
+        _read[name] = found
+        _loaded[path, stamp] = {
             each.__name__: each
             for each in vars(module).values()
             if isinstance(each, type) and issubclass(each, nn.Module) and each.__module__ == name
         }
-    return _loaded[path, stamps]
-
-
-def _beside(path: Path) -> list[Path]:
-    return sorted(path.parent.glob("*.py"))
+    return _loaded[path, stamp]
 
 
 @contextlib.contextmanager
-def _own_folder_first(folder: Path) -> Iterator[None]:
-    """While it lasts, `import helper` finds the file beside a learner's; two learners may each have a `helper`."""
-    before = set(sys.modules)
-    sys.path.insert(0, str(folder))
+def _as_its_files_say(reached: Collection[Path], folders: Sequence[Path]) -> Iterator[None]:
+    """While it lasts, `import helper` finds the file beside a learner's, as it is now: two learners may each have a
+    `helper`, and a session may have imported it before it was changed.
+    """
+
+    beside = folders[-1]
+
+    def own() -> dict[str, ModuleType]:
+        """The modules that were imported from files that a learner reaches, or that lie beside it."""
+        found = {}
+        for name, module in list(sys.modules.items()):
+            file = getattr(module, "__file__", None)
+            path = Path(file).resolve() if isinstance(file, str) and is_own(file) else None
+            learners = name.rpartition(".")[2].startswith("learner_") or name == "__main__"
+            if path is not None and not learners and (path in reached or path.parent == beside):
+                found[name] = module
+        return found
+
+    before = own()
+    for name in before:
+        del sys.modules[name]
+    added = [str(folder) for folder in dict.fromkeys(folders)]
+    sys.path[:0] = added
     try:
         yield
     finally:
-        sys.path.remove(str(folder))
-        for name in set(sys.modules) - before:
-            file: Any = getattr(sys.modules[name], "__file__", None)
-            if file and Path(file).parent == folder and not name.startswith("learner_"):
-                del sys.modules[name]
+        for folder in added:
+            sys.path.remove(folder)
+        for name in own():
+            del sys.modules[name]
+        sys.modules.update(before)
 
 
 def _names(learner: type[nn.Module]) -> list[str]:

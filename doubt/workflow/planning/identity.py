@@ -7,13 +7,13 @@ sources that were seen to give the version's numbers. Sources with another hash 
 hash, which nothing else takes, until `make golden` has recorded them.
 
     fused-1                          the numbers of engine `fused`
-    modules-1-e9a884e8312bfc5a       those of engine `modules`, with a learner's own code
+    modules-1-e9a884e8312bfc5a       those of engine `modules`, with the code of a built-in learner
+    modules-1-5f0c...-89ec...        with all that a user's own module computes with: code, and values
     fused-1-edited-3ab0b49f1e1c888d  by sources that nobody has held to the golden trainings yet
 """
 
 from __future__ import annotations
 
-import hashlib
 import json
 import re
 from dataclasses import dataclass
@@ -22,7 +22,7 @@ from pathlib import Path
 
 from doubt.files import ROOT
 from doubt.workflow.planning.code_hash import code_hash, file_hash
-from doubt.workflow.planning.learner_code import learner_code
+from doubt.workflow.planning.learner_code import beyond_its_folder, joined, own_code
 
 #: The module that an engine's numbers come from; what it imports belongs to it.
 SOURCES = {
@@ -31,7 +31,9 @@ SOURCES = {
     "modules": "doubt/engines/modules/engine.py",
 }
 NUMBERS = ROOT / "doubt/engines/numbers.json"
-NAME = re.compile(r"(?P<version>[a-z_]+-\d+)(?P<edited>-edited-[0-9a-f]{16})?(-(?P<own>[0-9a-f]{16}(-[0-9a-f]{16})?))?")
+NAME = re.compile(
+    r"(?P<version>[a-z_]+-\d+)(?P<edited>-edited-[0-9a-f]{16})?(-(?P<own>[0-9a-f]{16})(?P<values>-[0-9a-f]{16})?)?"
+)
 
 #: How ledgers and archives made before there were versions call what is filed under a version now. This table is
 #: frozen: nothing is ever added to it. Of engine `modules` the names of built-in learners' files and of Hugging Face
@@ -49,7 +51,7 @@ EARLIER = {
 #: What an engine was in those names, to which hashes of a learner's own code were added. So a learner's own code has
 #: the same hash as then, and what was filed under it is found.
 _FILE_THEN = {"fairseq": "3ab0b49f1e1c888d", "fused": "e3928735c38ecabc"}
-_MODULES_THEN = "931a7b0a4e981e07"
+MODULES_THEN = "931a7b0a4e981e07"
 #: What classes of a notebook's cells were filed under, with the hash of their code behind it.
 NOTEBOOK = "f2913fbdf62503b1"
 
@@ -95,10 +97,12 @@ def identity(engine: str, user_dir: str | None = None) -> str:
     own = None
     if engine == "modules":
         if user_dir is not None and (ROOT / user_dir).is_file():
-            own = _digest([_MODULES_THEN, *learner_code(ROOT / user_dir)])
+            own = own_code(MODULES_THEN, ROOT / user_dir)
     elif user_dir is not None:
-        plugins = [file_hash(path) for path in Path(user_dir).resolve().glob("**/*.py")]
-        own = _digest(sorted([_FILE_THEN[engine], *plugins]))
+        plugins = list(Path(user_dir).resolve().glob("**/*.py"))
+        own = joined(sorted([_FILE_THEN[engine], *map(file_hash, plugins)]))
+        beyond = beyond_its_folder(plugins, plugins, {"fairseq"})
+        own = joined([own, *beyond]) if beyond else own
     return with_own_code(engine, own)
 
 
@@ -114,7 +118,15 @@ def same_numbers(name: str) -> tuple[str, ...]:
     if match is None or match["edited"]:
         return (name,)
     then = () if match["own"] is None else (match["own"],)
+    if match["values"]:  # what no earlier version counted; where there is more code, it has no earlier name either
+        then = (*then, f"{NOTEBOOK}-{match['own']}")
     return (name, *then, *EARLIER.get(name, ()))
+
+
+def without_values(name: str) -> str:
+    """A name without the values that a user's own module computes with: with all code, and all that this reads."""
+    match = NAME.fullmatch(name)
+    return name.removesuffix(match["values"]) if match is not None and match["values"] else name
 
 
 @cache
@@ -127,7 +139,3 @@ def notice(engine: str) -> str | None:
         f"the code of engine {engine} is not one that is known to give the numbers {engine}-{numbers.version}: its "
         f"results are filed under {numbers.name}, apart from others, until `make golden` has compared the numbers"
     )
-
-
-def _digest(parts: list[str]) -> str:
-    return hashlib.sha256("\n".join(parts).encode()).hexdigest()[:16]

@@ -6,19 +6,47 @@ import ast
 import hashlib
 import importlib.metadata
 import sys
-from collections.abc import Iterator
+from collections.abc import Collection, Iterable, Iterator, Mapping
+from functools import cache
 from pathlib import Path
 
+from doubt.engines.modules.imports import imported_files
 from doubt.workflow.planning.code_hash import canonical
 
 #: Packages whose versions are no part of a learner's code: ours, by its syntax trees; torch's is noted with each row.
 NOT_COUNTED = {"doubt", "torch", "__future__"}
 
 
+def own_code(then: str, file: Path, more: Iterable[str] = (), live: Iterable[Path] = ()) -> str:
+    """Hash of a module's own code, 16 digits: as it has been from the first, where there is no more to it.
+
+    Args:
+        then: what the engine was in such hashes.
+        more: hashes of what else the learner computes with.
+        live: other own files in which its code was found to stand.
+    """
+    files, packages = _reached(file)
+    return joined([then, *learner_code(file), *beyond_its_folder([*files, *live], files, packages), *more])
+
+
+def joined(parts: Iterable[str]) -> str:
+    """One hash of several, 16 digits."""
+    return hashlib.sha256("\n".join(parts).encode()).hexdigest()[:16]
+
+
+def beyond_its_folder(start: Iterable[Path], files: Collection[Path], packages: Collection[str]) -> list[str]:
+    """Hashes of own files that some files import beside those which are known, and versions of other packages: of
+    what a package holds, of packages that PYTHONPATH or an editable install finds, of built-in learners.
+    """
+    reached, others = imported_files(start)
+    beyond = reached - {file.resolve() for file in files}
+    return [*sorted(f"{file.name} {_tree_hash(file)}" for file in beyond), *sorted(versions(others - set(packages)))]
+
+
 def learner_code(path: Path) -> list[str]:
     """Hashes of a file and of every module of its own folder that it imports, and versions of other packages."""
     files, packages = _reached(path)
-    return [*sorted(map(_tree_hash, files)), *sorted(_versions(packages))]
+    return [*sorted(map(_tree_hash, files)), *sorted(versions(packages))]
 
 
 def _reached(path: Path) -> tuple[set[Path], set[str]]:
@@ -63,12 +91,16 @@ def _tree_hash(path: Path) -> str:
     return hashlib.sha256(text.encode()).hexdigest()
 
 
-def _versions(packages: set[str]) -> Iterator[str]:
+def versions(packages: Collection[str]) -> Iterator[str]:
     """The installed versions of packages that are not Python's own."""
-    others = packages - NOT_COUNTED - set(sys.stdlib_module_names)
-    if not others:  # the look-up is slow
-        return
-    distributions = importlib.metadata.packages_distributions()
-    for package in others:
+    others = set(packages) - NOT_COUNTED - set(sys.stdlib_module_names)
+    distributions = _distributions() if others else {}
+    for package in sorted(others):
         for distribution in distributions.get(package, []):
             yield f"{distribution}=={importlib.metadata.version(distribution)}"
+
+
+@cache
+def _distributions() -> Mapping[str, list[str]]:
+    """What distributions each package belongs to; looking it up takes a quarter of a second."""
+    return importlib.metadata.packages_distributions()

@@ -20,7 +20,7 @@ from doubt.training import is_chained
 from doubt.workflow.planning.cells import CellPlan, cells_of
 from doubt.workflow.planning.config import read_config
 from doubt.workflow.planning.cost import Costs, memory_mb
-from doubt.workflow.planning.identity import identity, notice
+from doubt.workflow.planning.identity import identity, notice, with_own_code
 from doubt.workflow.planning.resolved import resolved_learners
 
 
@@ -59,6 +59,7 @@ class Plan:
         self.learners = {name: one.learner for name, one in resolved.items()}
         self.not_fused = {name: one.not_fused for name, one in resolved.items() if one.not_fused is not None}
         self.tried = {name: one.tried for name, one in resolved.items() if one.tried is not None}
+        self._own = {name: one.own for name, one in resolved.items() if one.own is not None}
         self.protocol = self.config.resolved_protocol()
         self.cells = cells_of(self.config, self.tasks, expanded.grids, self.learners)
         self.costs = Costs(self.tasks, self.learners, {name: self.engine(name) for name in self.learners}, self.tried)
@@ -271,6 +272,8 @@ class Plan:
         """The name under which the ledger files a cell's results, or is said to have done so."""
         if cell.learner in self.config.measured_by:
             return self.config.measured_by[cell.learner]
+        if cell.learner in self._own:
+            return with_own_code("modules", self._own[cell.learner])
         engine, user_dir = self.engine(cell.learner), self.learners[cell.learner].user_dir
         if (engine, user_dir) not in self._engine_hashes:
             self._engine_hashes[engine, user_dir] = identity(engine, user_dir)

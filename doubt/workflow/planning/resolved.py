@@ -26,16 +26,20 @@ from doubt.workflow.planning.code_hash import code_hash
 from doubt.workflow.planning.config import Config
 from doubt.workflow.planning.learner_code import learner_code
 
+#: The folder of the built-in learners.
+BUILT_IN = ROOT / "learners"
+
 
 @dataclass(frozen=True)
 class ResolvedLearner:
-    """A learner; why it has no fused form under the configuration's protocol (None: it has one); and of one of engine
-    `modules` what trying it out has shown.
+    """A learner; why it has no fused form under the configuration's protocol (None: it has one); of one of engine
+    `modules` what trying it out has shown; and of a user's own module the hashes of all that it computes with.
     """
 
     learner: Learner
     not_fused: str | None
     tried: TriedOut | None = None
+    own: str | None = None
 
 
 def resolved_learners(config: Config, tasks: Mapping[str, Task], cache: Path) -> dict[str, ResolvedLearner]:
@@ -48,34 +52,69 @@ def resolved_learners(config: Config, tasks: Mapping[str, Task], cache: Path) ->
         UserError: a definition is wrong, or the cache cannot be written.
     """
     used = {name for experiment in config.experiments for name in experiment.learners}
-    request: dict[str, Any] = {
-        "learners": {name: config.learners[name] for name in sorted(used)},
+    own = {name for name in used if _is_own(name, config)}
+    others, owns = _request(used - own, config, tasks), _request(own, config, tasks)
+    found: dict[str, Any] = {}
+    if others["learners"]:
+        text = json.dumps(others, sort_keys=True)
+        code = [code_hash("doubt/learners/resolution.py"), *_code_of_users(others)]
+        known = cache / f"{hashlib.sha256(chr(10).join([text, *code]).encode()).hexdigest()[:24]}.json"
+        if not known.exists():
+            write_atomically(known, _answer("doubt.learners.resolution", text))
+        found |= json.loads(known.read_text(encoding="utf-8"))
+    if own:  # what such a learner computes with is only seen once it is built
+        found |= json.loads(_answer("doubt.workflow.planning.own_resolution", json.dumps(owns), str(cache)))
+    return {name: _read(one) for name, one in found.items()}
+
+
+def _request(names: set[str], config: Config, tasks: Mapping[str, Task]) -> dict[str, Any]:
+    """What is asked of the process that resolves definitions."""
+    return {
+        "learners": {name: config.learners[name] for name in sorted(names)},
         "updates": config.updates,
         "batch_size": config.batch_size,
         "protocol": vars(config.resolved_protocol()),
         "learner_folder": config.learner_folder,
-        "longest": {name: _longest_of(name, config, tasks) for name in sorted(used)},
-        "cells": {name: _cells_of(name, config, tasks) for name in sorted(used)},
+        "longest": {name: _longest_of(name, config, tasks) for name in sorted(names)},
+        "cells": {name: _cells_of(name, config, tasks) for name in sorted(names)},
     }
-    text = json.dumps(request, sort_keys=True)
-    code = [code_hash("doubt/learners/resolution.py"), *_code_of_users(request)]
-    key = hashlib.sha256("\n".join([text, *code]).encode()).hexdigest()[:24]
-    known = cache / f"{key}.json"
-    if not known.exists():
-        command = [sys.executable, "-m", "doubt.learners.resolution"]
-        path = os.pathsep.join(filter(None, [str(ROOT), os.environ.get("PYTHONPATH")]))
-        environment = {**os.environ, "PYTHONPATH": path}
-        done = subprocess.run(command, input=text, capture_output=True, text=True, env=environment, check=False)
-        if done.returncode != 0:
-            raise UserError(f"the configuration is wrong:\n  learners: {done.stderr.strip().splitlines()[-1]}")
-        write_atomically(known, done.stdout)
-    found = json.loads(known.read_text(encoding="utf-8"))
-    return {name: _read(one) for name, one in found.items()}
+
+
+def _answer(module: str, request: str, *arguments: str) -> str:
+    """What the process says that resolves definitions.
+
+    Raises:
+        UserError: a definition is wrong.
+    """
+    path = os.pathsep.join(filter(None, [str(ROOT), os.environ.get("PYTHONPATH")]))
+    command, environment = [sys.executable, "-m", module, *arguments], {**os.environ, "PYTHONPATH": path}
+    done = subprocess.run(command, input=request, capture_output=True, text=True, env=environment, check=False)
+    if done.returncode != 0:
+        lines = done.stderr.strip().splitlines() or [
+            f"the process that tries learners out was ended by signal {-done.returncode} without a word; is there "
+            "memory enough?"
+        ]
+        raise UserError(f"the configuration is wrong:\n  learners: {lines[-1]}")
+    return done.stdout
 
 
 def _read(one: Mapping[str, Any]) -> ResolvedLearner:
     tried = TriedOut(**one["tried"]) if "tried" in one else None
-    return ResolvedLearner(Learner(**one["learner"]), one["not_fused"], tried)
+    return ResolvedLearner(Learner(**one["learner"]), one["not_fused"], tried, one.get("own"))
+
+
+def _is_own(learner: str, config: Config) -> bool:
+    """Whether a learner is a module of a user's own, and no built-in one."""
+    places = _places(str(config.learners[learner].get("module", "")), config.learner_folder)
+    return bool(places) and not places[0].resolve().is_relative_to(BUILT_IN)
+
+
+def _places(module: str, learner_folder: str | None) -> list[Path]:
+    """Where the file of a definition's `module` lies: in the user's folder before the built-in ones, if anywhere."""
+    named = module.partition(":")[0]
+    folders = [learner_folder, BUILT_IN] if named else []
+    places = [Path(named)] if named.endswith(".py") else [Path(each) / f"{named}.py" for each in folders if each]
+    return [path for path in places if path.is_file()]
 
 
 def _code_of_users(request: Mapping[str, Any]) -> list[str]:
@@ -87,10 +126,8 @@ def _code_of_users(request: Mapping[str, Any]) -> list[str]:
         if {"module", "hf"} & set(definition):  # what runs together hangs on torch, an architecture on its library
             packages = ["torch", "transformers"] if "hf" in definition else ["torch"]
             parts += [importlib.metadata.version(package) for package in packages]
-        named = str(definition.get("module", "")).partition(":")[0]
-        folders = [request["learner_folder"], ROOT / "learners"]
-        places = [Path(named)] if named.endswith(".py") else [Path(f) / f"{named}.py" for f in folders if f]
-        parts += [part for path in places if path.is_file() for part in learner_code(path.resolve())]
+        places = _places(str(definition.get("module", "")), None)
+        parts += [part for path in places for part in learner_code(path.resolve())]
         if "pretrained" in definition:
             files = sorted(Path(str(definition["pretrained"])).glob("*"))
             parts += [f"{path.name} {path.stat().st_mtime_ns} {path.stat().st_size}" for path in files]

@@ -20,7 +20,7 @@ from doubt.engines.choice import evaluate_kept, train_chains_of
 from doubt.errors import UserError
 from doubt.files import write_atomically
 from doubt.training import Learner, Protocol, Result, Training
-from doubt.workflow.planning.identity import identity
+from doubt.workflow.planning.identity import identity, with_own_code, without_values
 from doubt.workflow.running.heartbeat import heartbeat
 from doubt.workflow.running.ledger import Ledger
 from doubt.workflow.running.measurement import Cell, Chain, chains
@@ -166,13 +166,17 @@ def _results(
 
 def _check_code(job: Job) -> None:
     """Refuse to train by other code than results are filed under. A module's is read first, and not read again."""
+    asked, found = job.engine_hash, None
     if "module" in job.learner.arguments:
-        from doubt.engines.modules.loading import GIVEN, load_class, located
+        from doubt.engines.modules.loading import is_given, load_class, located
+        from doubt.workflow.planning.ingredients import is_users_module, own_of
 
         load_class(*located(job.learner))
-        if job.learner.user_dir in GIVEN:  # from Python: there is no file that could have changed
+        if is_given(*located(job.learner)):  # from Python: there is no file that could have changed
             return
-    if identity(job.engine, job.learner.user_dir) != job.engine_hash:
+        if is_users_module(job.learner):  # not its values, which another processor may round in its own way
+            asked, found = without_values(asked), without_values(with_own_code(job.engine, own_of(job.learner)))
+    if (found or identity(job.engine, job.learner.user_dir)) != asked:
         raise UserError(
             f"the code of learner {job.name!r} is not {job.engine_hash}, by which trainings of it are missing: it has "
             "changed since this run was planned (run again), or `measured_by` names other code (take the learner out "
