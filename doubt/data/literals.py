@@ -57,16 +57,18 @@ def _value(node: ast.expr) -> Any:
     match node:
         case ast.Constant(value=bool() | int() | float() | str() | None as constant):
             return constant
-        case ast.UnaryOp(op=ast.USub(), operand=ast.Constant(value=int() | float() as number)):
+        case ast.UnaryOp(op=ast.USub(), operand=ast.Constant(value=int() | float() as number)) if not isinstance(
+            number, bool
+        ):
             return -number
         case ast.Tuple(elts=elements):
             return tuple(map(_value, elements))
         case ast.List(elts=elements):
             return list(map(_value, elements))
-        case ast.Dict(keys=keys, values=values):
-            return {_value(key): _value(value) for key, value in zip(keys, values, strict=True) if key is not None}
+        case ast.Dict(keys=keys, values=values) if None not in keys:
+            return {_value(key): _value(value) for key, value in zip(keys, values, strict=True) if key}
         case ast.BinOp(op=ast.Add()):
-            return _checked(_sum(_value(node.left), _value(node.right)))
+            return _sum(_value(node.left), _value(node.right))
         case ast.BinOp(op=ast.Mult()):
             return _product(_value(node.left), _value(node.right))
     raise ValueError(f"{shorten(ast.unparse(node), 40)!r} is neither a number nor a list")
@@ -75,19 +77,18 @@ def _value(node: ast.expr) -> Any:
 def _sum(one: Any, other: Any) -> list[Any]:
     if not isinstance(one, list) or not isinstance(other, list):
         raise ValueError("only lists can be added")
-    return [*one, *other]
+    _check_length(len(one) + len(other))
+    return one + other
 
 
 def _product(one: Any, other: Any) -> list[Any]:
     elements, times = (one, other) if isinstance(one, list) else (other, one)
     if not isinstance(elements, list) or type(times) is not int or times < 0:
         raise ValueError("only a list can be multiplied, by a whole number")
-    if times * len(elements) > LONGEST:
-        raise ValueError(f"a list may have {LONGEST} elements at most")
+    _check_length(times * len(elements))
     return elements * times
 
 
-def _checked(elements: list[Any]) -> list[Any]:
-    if len(elements) > LONGEST:
+def _check_length(n: int) -> None:
+    if n > LONGEST:
         raise ValueError(f"a list may have {LONGEST} elements at most")
-    return elements

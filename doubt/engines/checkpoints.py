@@ -29,11 +29,18 @@ class Checkpoint:
     state: dict[str, torch.Tensor]
 
     def model(self, device: torch.device) -> torch.nn.Module:
-        """The learner with its weights, on a device."""
+        """The learner with its weights, on a device.
+
+        Raises:
+            UserError: an argument of the learner cannot be read.
+        """
         with torch.random.fork_rng():
             if "arch" in self.learner.arguments:
                 dictionaries = dictionary_of(self.source_symbols), dictionary_of(self.target_symbols)
-                model = build_model(self.learner, *dictionaries)
+                try:
+                    model = build_model(self.learner, *dictionaries)
+                except ValueError as error:
+                    raise UserError(f"the checkpoint's learner cannot be built: {error}") from error
             else:
                 vocabulary = joint_vocabulary(self.source_symbols, self.target_symbols)
                 model = Builder(self.learner).module(vocabulary, seed=0)

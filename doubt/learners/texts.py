@@ -25,6 +25,7 @@ def check_texts(arguments: Mapping[str, Any]) -> None:
         (SWITCHES, _switches_of, "True, False or a list of them: [True] * 2"),
         (("adam_betas",), lambda _: betas_of(arguments), "two numbers from 0 to below 1: (0.9, 0.999)"),
         (("adamax_betas", "adafactor_eps"), _pair_of, "two numbers: (0.9, 0.999)"),
+        (("adaptive_softmax_cutoff",), _numbers_of, "whole numbers: 100,200"),
     ):
         _check(arguments, names, read, allowed)
 
@@ -47,4 +48,10 @@ def _switches_of(text: str) -> None:
 def _pair_of(text: str) -> None:
     value = value_of(text)
     if not isinstance(value, tuple | list) or [isinstance(each, int | float) for each in value] != [True] * 2:
+        raise ValueError(text)
+
+
+def _numbers_of(text: str) -> None:
+    value = value_of(text)
+    if not all(type(each) is int for each in (value if isinstance(value, list | tuple) else [value])):
         raise ValueError(text)
