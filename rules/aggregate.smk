@@ -26,7 +26,8 @@ rule aggregate:
         ),
         sweeps=arguments("--sweeps", json.dumps(PLAN.sweeps, sort_keys=True)),
         task_folder=TASK_FOLDER,
-        code=code_hash("scripts/aggregate.py", *(path for task in TASKS for path in task.files)),
+        made=lambda wildcards: UPSTREAM.tables(),
+        code=code_hash("scripts/aggregate.py"),
         claims=content_hash("doubt/statistics/*.yaml"),
     shell:
         'python "$DOUBT_SCRIPTS/aggregate.py" {params.rows} {params.sweeps}'
@@ -49,6 +50,7 @@ rule plot:
         tables=lambda wildcards, input: str(Path(input[0]).parent),
         figures=lambda wildcards, output: str(Path(output[0]).parents[1]),
         wanted=arguments("--draw", *(f"{task}/{figure}" for task, figure in FIGURES)),
+        made=lambda wildcards: UPSTREAM.figures(),
         code=code_hash("scripts/figures.py"),
     shell:
         'python "$DOUBT_SCRIPTS/figures.py" --tables {params.tables} --figures {params.figures}'

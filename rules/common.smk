@@ -1,6 +1,7 @@
 # Functions and constants that the rules share; no rule here.
 import json
 import re
+import shlex
 import subprocess
 import sys
 from pathlib import Path
@@ -10,6 +11,7 @@ from snakemake.exceptions import WorkflowError
 sys.path.insert(0, str(Path(workflow.basedir)))
 
 from doubt.workflow.planning.code_hash import code_hash, content_hash
+from doubt.data.content import dataset_digest
 from doubt.data.files import BINARY_FILES, CHECKSUMS
 from doubt.data.seeds import LABEL as SEEDS
 from doubt.data.text import text_files
@@ -21,6 +23,7 @@ from doubt.workflow.planning.described import described
 from doubt.workflow.planning.job_environment import set_job_environment
 from doubt.workflow.planning.plan import Plan
 from doubt.workflow.planning.steps import reached, read_look
+from doubt.workflow.planning.upstream import Upstream, task_hash
 from doubt.workflow.running.stopping import stop_as_by_ctrl_c
 
 RESULTS = "results"
@@ -31,6 +34,7 @@ except UserError as error:
     raise WorkflowError(str(error))
 for notice in PLAN.notices():
     logger.info(notice)
+UPSTREAM = Upstream(PLAN)
 set_job_environment(Path(workflow.basedir) / "scripts", PLAN.config)
 
 TABLES = [f"{RESULTS}/tables/{name}" for name in TABLE_FILES]
@@ -51,7 +55,7 @@ FIGURES = [
 ]
 FIGURE_FILES = [f"{RESULTS}/figures/{task}/{file}" for task, figure in FIGURES for file in figure_files(figure)]
 FIGURE_FILES += [f"{RESULTS}/figures/{name}" for name in ATLAS]
-TASK_FOLDER = f"--task-folder {PLAN.config.task_folder}" if PLAN.config.task_folder else ""
+TASK_FOLDER = shlex.join(["--task-folder", PLAN.config.task_folder]) if PLAN.config.task_folder else ""
 
 
 wildcard_constraints:
@@ -101,6 +105,21 @@ def say_what_is_stale():
 def cell_of(wildcards):
     """The plan's cell that a job's wildcards name."""
     return PLAN.cell(wildcards.task, wildcards.size, wildcards.learner)
+
+
+def examples(task):
+    """A function of a job's wildcards that says which examples the datasets of a (task, size) are to hold, as a hash."""
+    return lambda wildcards: " ".join(dataset_digest(task, int(wildcards.size), each) for each in task.datasets)
+
+
+def rows_hash(wildcards):
+    """What the rows of a job's cell are to be."""
+    return UPSTREAM.rows(cell_of(wildcards))
+
+
+def rules_hash(wildcards):
+    """The code of a job's task, and what its rules say."""
+    return task_hash(PLAN.tasks[wildcards.task])
 
 
 def chunk_of(wildcards):

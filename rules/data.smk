@@ -22,7 +22,8 @@ for TASK in TASKS:
             datasets=" ".join(TASK.datasets),
             folder=lambda wildcards, output: str(Path(output[0]).parents[1]),
             task_folder=TASK_FOLDER,
-            code=code_hash("scripts/generate.py", *TASK.files),
+            examples=examples(TASK),
+            code=code_hash("scripts/generate.py"),
         shell:
             'python "$DOUBT_SCRIPTS/generate.py" --task {params.task} --size {wildcards.size} --dataset {params.datasets}'
             " --output {params.folder} {params.task_folder} 2> {log}"
@@ -53,6 +54,7 @@ for TASK in TASKS:
             datasets=" ".join(TASK.datasets),
             text=lambda wildcards, input: str(Path(input[0]).parents[1]),
             folder=lambda wildcards, output: str(Path(output[0]).parents[1]),
+            examples=examples(TASK),
             code=code_hash("scripts/binarize.py"),
         shell:
             'python "$DOUBT_SCRIPTS/binarize.py" --text {params.text} --dataset {params.datasets} --output {params.folder}'

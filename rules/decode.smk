@@ -13,7 +13,9 @@ rule decode:
         runtime=10,
     params:
         task_folder=TASK_FOLDER,
-        code=lambda wildcards: code_hash("scripts/predictions.py", *PLAN.tasks[wildcards.task].files),
+        made=rows_hash,
+        said=rules_hash,
+        code=code_hash("scripts/predictions.py"),
     shell:
         'python "$DOUBT_SCRIPTS/predictions.py" --task {wildcards.task} --size {wildcards.size} --runs {input}'
         " --output {output} {params.task_folder} 2> {log}"

@@ -1,4 +1,10 @@
 # What made the results, and the page that tells what they say (doubt/report).
+MADE = arguments(
+    *("--config", json.dumps(PLAN.config.model_dump(), sort_keys=True)),
+    *("--expected", json.dumps(PLAN.expected()), "--learners", json.dumps(described(PLAN))),
+)
+
+
 rule provenance:
     input:
         f"{RESULTS}/tables/blocks.csv",
@@ -15,10 +21,8 @@ rule provenance:
         runtime=5,
     params:
         folder=lambda wildcards, output: str(Path(output[0]).parent),
-        made=arguments(
-            *("--config", json.dumps(PLAN.config.model_dump(), sort_keys=True)),
-            *("--expected", json.dumps(PLAN.expected()), "--learners", json.dumps(described(PLAN))),
-        ),
+        made=MADE,
+        tables=lambda wildcards: UPSTREAM.figures(),
         code=code_hash("scripts/provenance.py"),
     shell:
         'python "$DOUBT_SCRIPTS/provenance.py" {params.made}' " --output {params.folder} 2> {log}"
@@ -49,7 +53,8 @@ rule page:
         tables=lambda wildcards, input: str(Path(input.made[0]).parent),
         figures=lambda wildcards, input: str(Path(input.figures[0]).parents[1]),
         task_folder=TASK_FOLDER,
-        code=code_hash("scripts/report.py", *(path for task in TASKS for path in task.files)),
+        made=lambda wildcards: UPSTREAM.page([MADE, FIGURE_FILES]),
+        code=code_hash("scripts/report.py"),
         templates=content_hash("doubt/report/templates/*", "doubt/report/assets/*"),
     shell:
         'python "$DOUBT_SCRIPTS/report.py" --tables {params.tables} --figures {params.figures} --output {output}'

@@ -45,6 +45,7 @@ rule collect:
         runtime=10,
     params:
         rows=lambda wildcards, input: arguments("--rows", *input),
+        made=rows_hash,
         code=code_hash("scripts/collect.py"),
     shell:
         'python "$DOUBT_SCRIPTS/collect.py" {params.rows} --output {output} 2> {log}'
@@ -66,7 +67,9 @@ checkpoint look:
     params:
         cells=cells_so_far,
         task_folder=TASK_FOLDER,
-        code=lambda wildcards: code_hash("scripts/look.py", *PLAN.tasks[wildcards.task].files),
+        made=lambda wildcards: UPSTREAM.looks(wildcards.task),
+        said=rules_hash,
+        code=code_hash("scripts/look.py"),
     shell:
         'python "$DOUBT_SCRIPTS/look.py" --task {wildcards.task} {params.cells} --output {output} {params.task_folder}'
         " 2> {log}"

@@ -59,9 +59,15 @@ def run(options: list[str], stop: Stop, lock: int) -> None:
     """Run what is to be done, and say what was found."""
     command = [sys.executable, "-m", "snakemake", "--snakefile", str(ROOT / "Snakefile"), *options]
     started = time.monotonic()
-    pending = outputs_to_write(command, stop)
+    plan = the_plan(options)
+    outputs = summary_of(command, stop)
+    pending = [output["output_file"] for output in outputs if output["plan"] == "update pending"]
+    again = [] if len(pending) == len(outputs) else made_anew(plan, outputs)
+    if again:
+        print(f"Made anew, since they are not what configuration and ledger say: {shortened(again)}", flush=True)
+        command[3:3] = ["--forcerun", *again]  # what follows it must be an option
+        pending += [output["output_file"] for output in outputs if {output["output_file"], output["rule"]} & {*again}]
     if pending:
-        plan = the_plan(options)
         follow(command, Progress(plan, pending_jobs(plan, pending), RESULTS), stop, lock)
     summarise()
     if pending:
@@ -70,8 +76,8 @@ def run(options: list[str], stop: Stop, lock: int) -> None:
         print("Nothing to do: every result is up to date.")
 
 
-def outputs_to_write(command: list[str], stop: Stop) -> list[str]:
-    """The files that a run would write, as Snakemake says."""
+def summary_of(command: list[str], stop: Stop) -> list[dict[str, str]]:
+    """What Snakemake says of each file that a run is to end with: which rule makes it, and whether it would do so."""
     with stop.held(), tempfile.TemporaryFile() as said, tempfile.TemporaryFile() as complaint:
         snakemake = Group([*command, "--summary"], stdout=said, stderr=complaint)
         try:
@@ -83,8 +89,19 @@ def outputs_to_write(command: list[str], stop: Stop) -> list[str]:
         table, why = (_whole(file) for file in (said, complaint))
     if snakemake.process.returncode != 0:
         raise UserError(_tail(why))
-    rows = csv.DictReader(table.splitlines(), delimiter="\t")
-    return [row["output_file"] for row in rows if row["plan"] == "update pending"]
+    return list(csv.DictReader(table.splitlines(), delimiter="\t"))
+
+
+def made_anew(plan: Plan, outputs: list[dict[str, str]]) -> list[str]:
+    """What Snakemake would leave as it is, and is not what configuration and ledger say."""
+    from doubt.workflow.standing.outdated import outdated  # slow to import: torch
+
+    return outdated(plan, outputs, RESULTS)
+
+
+def shortened(names: list[str]) -> str:
+    """Some names, and how many more there are."""
+    return ", ".join(names[:3]) + (f" and {len(names) - 3} more" if len(names) > 3 else "")
 
 
 def the_plan(options: list[str]) -> Plan:

@@ -6,6 +6,7 @@ import contextlib
 import hashlib
 import io
 import shutil
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,6 +16,7 @@ from fairseq import options
 from fairseq.data import Dictionary, indexed_dataset
 from fairseq_cli import preprocess
 
+from doubt.data.content import examples_digest
 from doubt.data.files import BINARY_FILES, CHECKSUMS, TEXT_DICTIONARIES
 from doubt.data.text import check_dataset, read_side, unknown_symbols
 from doubt.errors import UserError
@@ -29,6 +31,13 @@ class Dataset:
     target_dictionary: Dictionary
     examples: tuple[Example, ...]
     test_sources: tuple[Ids, ...]
+
+    @property
+    def digest(self) -> str:
+        """Hash of what it holds, as `content.dataset_digest` makes it of a task."""
+        source, target = self.source_dictionary.symbols, self.target_dictionary.symbols
+        pairs = [(_symbols(each.source, source), _symbols(each.target, target)) for each in self.examples]
+        return examples_digest(pairs, [_symbols(each, source) for each in self.test_sources], (source, target))
 
 
 def binarize(text: Path, folder: Path) -> None:
@@ -96,6 +105,11 @@ def load_dataset(folder: Path) -> Dataset:
         if any(i >= len(dictionary) or i == dictionary.unk() for example in ids for i in example):
             raise UserError(f"{folder}: train.{side} has a symbol that dict.{side}.txt lacks; binarize it again")
     return Dataset(source, target, examples, _sentences(folder / "test.src-dst.src"))
+
+
+def _symbols(ids: Ids, symbols: Sequence[str]) -> tuple[str, ...]:
+    """A sentence as its symbols, without `</s>`."""
+    return tuple(symbols[i] for i in ids[:-1])
 
 
 def _sentences(prefix: Path) -> tuple[Ids, ...]:

@@ -16,6 +16,7 @@ from functools import cache
 from pathlib import Path
 from typing import ClassVar
 
+from doubt.data.beside import importing_beside
 from doubt.errors import UserError, nearest
 from doubt.files import ROOT
 
@@ -48,6 +49,8 @@ class Task(ABC):
     candidates: ClassVar[Mapping[str, Candidate]]
     further_rules: ClassVar[Mapping[str, FurtherRule]] = {}
     answers: ClassVar[Mapping[str, Answer]] = {}
+    #: Files beside the task's own that it imports; noted when it is loaded.
+    imported: ClassVar[tuple[Path, ...]] = ()
 
     @abstractmethod
     def training_inputs(self, size: int) -> list[Symbols]:
@@ -102,7 +105,7 @@ class Task(ABC):
 
     @property
     def files(self) -> tuple[Path, ...]:
-        """All files that decide what the task is: its definition, and data that this reads."""
+        """Files that decide what the task is: its definition, and data that this reads."""
         return (self.path,)
 
     @property
@@ -175,7 +178,8 @@ def _task_of(path: Path) -> Task:
     module = importlib.util.module_from_spec(spec)
     sys.modules[module_name] = module
     try:
-        spec.loader.exec_module(module)
+        with importing_beside(path.parent.resolve()) as imported:
+            spec.loader.exec_module(module)
     except Exception as error:
         raise UserError(f"task file {path} cannot be imported: {type(error).__name__}: {error}") from error
     classes = [c for c in vars(module).values() if inspect.isclass(c) and issubclass(c, Task) and c is not Task]
@@ -184,6 +188,7 @@ def _task_of(path: Path) -> Task:
         raise UserError(f"task file {path} must define exactly one subclass of doubt.Task, it defines {len(own)}")
     task = own[0]
     _check_definition(task, path)
+    task.imported = tuple(sorted(imported))
     return task()
 
 

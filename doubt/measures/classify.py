@@ -9,7 +9,7 @@ from doubt.data.check import check_task
 from doubt.data.criteria import criteria
 from doubt.data.task import Symbols, Task, line, words
 from doubt.errors import UserError
-from doubt.measures.rows import ORIGIN, PROTOCOL, Row
+from doubt.measures.rows import CONFIGURATION, ORIGIN, PROTOCOL, Row
 
 #: Classes besides the rules and answers, in the order in which tables list them.
 OTHER, UNFIT, DIVERGED = "other", "unfit", "diverged"
@@ -83,7 +83,7 @@ def _seed_lines(task: Task, size: int, row: Row) -> list[Row]:
     outputs = None if diverged else [words(text) for text in row["outputs"]]
     verdict = classify(task, size, outputs)
     trained = set(task.training_inputs(size))
-    kept = ("task", "size", "learner", "status", "training_id", "updates", *PROTOCOL, *ORIGIN)
+    kept = ("task", "size", "learner", "status", "training_id", "updates", *PROTOCOL, *ORIGIN, *CONFIGURATION)
     about = {key: row[key] for key in kept}
     lines = []
     for source, output in zip(task.test_inputs(size), outputs or repeat(None), strict=False):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 from collections.abc import Iterable, Sequence
 from pathlib import Path
@@ -9,6 +10,7 @@ from typing import Any
 
 import pandas as pd
 
+from doubt.data.task import FPA
 from doubt.errors import UserError
 from doubt.files import read_text
 
@@ -18,14 +20,22 @@ Row = dict[str, Any]
 PROTOCOL = ("adam_state", "rng_streams", "min_len")
 #: What a table may mix, if it says so.
 ORIGIN = ("engine", "device", "torch")
+#: Of what a learner of one name, and a dataset of one cell, must be the same in a table: hashes of the learner with all
+#: its arguments and the code that trains it, and of the dataset's examples.
+CONFIGURATION = ("configured", "examples")
 #: What every row of a run says.
-COMMON = ("task", "size", "learner", "seed", "status", "training_id", *ORIGIN, *PROTOCOL, "host", "seconds", "updates")
+COMMON = (
+    *("task", "size", "learner", "seed", "status", "training_id"),
+    *(*ORIGIN, *PROTOCOL, *CONFIGURATION, "host", "seconds", "updates"),
+)
 NEEDED = {
     "score": (*COMMON, "dataset", "block", "n_examples", "nats"),
     "decode": (*COMMON, "outputs"),
     "score_at": (*COMMON, "dataset", "block", "n_examples", "nats", "at"),
     "decode_at": (*COMMON, "outputs", "at"),
 }
+#: What to do where rows that do not belong together have come together.
+AGAIN = "run the workflow again (`make run`) to make what is old anew, or give each configuration a folder of its own"
 PREDICTION = (
     *("updates", "src", "pred", "src_len", "pred_len", "seed", "class"),
     *("task", "size", "learner", "in_training", "agrees"),
@@ -56,6 +66,7 @@ def read_rows(paths: Iterable[Path]) -> dict[str, list[Row]]:
                 raise UserError(f"{path}, line {number}: kind is {kind!r}, it must be one of {', '.join(NEEDED)}")
             _check(row, NEEDED[kind], path, number)
             found[kind].append(row)
+    check_one_configuration(*found.values())
     return found
 
 
@@ -68,7 +79,7 @@ def read_predictions(paths: Iterable[Path]) -> list[Row]:
     rows = []
     for path in paths:
         for number, row in _objects(path):
-            _check(row, (*PREDICTION, *ORIGIN, *PROTOCOL), path, number)
+            _check(row, (*PREDICTION, *ORIGIN, *PROTOCOL, *CONFIGURATION), path, number)
             rows.append(row)
     return rows
 
@@ -114,6 +125,38 @@ def check_one_protocol(*frames: pd.DataFrame) -> None:
                 f"results of different protocols in one table: {part} is {said}; "
                 "give each protocol a results folder of its own, or run the cells again under one"
             )
+
+
+def check_one_configuration(*groups: Iterable[Row]) -> None:
+    """Refuse rows of a learner that was configured in different ways, and of a dataset that held different examples.
+
+    Args:
+        groups: rows of runs and predictions.
+
+    Raises:
+        UserError: which learner or dataset it is, and where each kind of its rows comes from.
+    """
+    of_learner: dict[str, Row] = {}
+    of_dataset: dict[tuple[Any, ...], Row] = {}
+    for row in itertools.chain(*groups):
+        first = of_learner.setdefault(row["learner"], row)
+        if first["configured"] != row["configured"]:
+            updates = [f"updates {each['updates']}, engine {each['engine']}" for each in (first, row)]
+            raise UserError(
+                f"results of learner {row['learner']!r} that was configured in two ways in one table: {_place(first)} "
+                f"({updates[0]}) and {_place(row)} ({updates[1]}); {AGAIN}"
+            )
+        dataset = row["task"], row["size"], row.get("dataset", FPA)
+        first = of_dataset.setdefault(dataset, row)
+        if first["examples"] != row["examples"]:
+            raise UserError(
+                f"results on different examples in one table: {_place(first)} and {_place(row)} were measured on "
+                f"different versions of dataset {dataset[-1]!r}; {AGAIN}"
+            )
+
+
+def _place(row: Row) -> str:
+    return f"{row['task']}/{row['size']}/{row['learner']}, seed {row['seed']}"
 
 
 def either(values: Iterable[object]) -> str:

@@ -16,6 +16,7 @@ import yaml
 from torch import nn
 from tqdm.auto import tqdm
 
+from doubt.data.content import dataset_digest
 from doubt.data.distinguish import check_distinguishable
 from doubt.data.in_memory import dataset_in_memory
 from doubt.data.random_candidate import rules
@@ -181,4 +182,5 @@ def _job(task: Task, size: int, label: str, resolved: Mapping[str, Any], seeds: 
         seeds=seeds,
         blocks=(0, task.n_blocks(size) - 1),
         milestones={},
+        examples={name: dataset_digest(task, size, name) for names in seeds.values() for name in names},
     )

@@ -21,7 +21,7 @@ from doubt.measures.code_length import (
 )
 from doubt.measures.fpa import CELL, FPA_COLUMNS, SEED_CLASS_COLUMNS, fpa_table, seed_classes
 from doubt.measures.responses import RESPONSE_COLUMNS, responses_table
-from doubt.measures.rows import ORIGIN, PROTOCOL, Row, check_one_protocol
+from doubt.measures.rows import ORIGIN, PROTOCOL, Row, check_one_configuration, check_one_protocol
 from doubt.measures.trajectories import (
     CODE_TRAJECTORY_COLUMNS,
     PATH_COLUMNS,
@@ -96,8 +96,10 @@ def build_tables(
         looks_at: the files of looks at cells whose seeds are trained in steps.
 
     Raises:
-        UserError: the rows were made under different protocols, or contradict each other.
+        UserError: the rows were made under different protocols or by different configurations, or contradict each
+            other.
     """
+    check_one_configuration(scores, decodes, predictions)
     blocks, seeds = blocks_table(scores), seed_classes(predictions)
     check_one_protocol(blocks, seeds)
     lengths = seed_code_lengths(blocks, tasks)

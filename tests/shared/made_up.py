@@ -32,6 +32,7 @@ def origin(**changes: Any) -> Row:
 
 def common(task: str, size: int, learner: str, seed: int, training: str, **changes: Any) -> Row:
     about = {"task": task, "size": size, "learner": learner, "seed": seed, "training_id": training}
+    about |= {"configured": learner, "examples": f"{task}/{size}"}
     return about | {"status": "ok", "seconds": 2.0, "updates": 3000} | origin() | protocol() | changes
 
 

@@ -9,6 +9,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+from doubt.data.content import dataset_digest
 from doubt.data.given_dictionary import given_dictionaries
 from doubt.data.random_candidate import rules
 from doubt.data.seeds import label
@@ -201,6 +202,7 @@ class Plan:
             "engine_hash": self.engine_hash_of(cell),
             "n_training": len(task.training_inputs(cell.size)),
             "block_size": task.block_size_at(cell.size),
+            "examples": self._examples(cell, chunk),
             "seeds": self.requests(cell, chunk),
             "blocks": list(chunk.blocks),
             "milestones": {seed: cell.milestones[seed] for seed in chunk.seeds if seed in cell.milestones},
@@ -226,6 +228,11 @@ class Plan:
         if chunk.blocks[0] > 0:
             wanted = {seed: [d for d in datasets if d != FPA] for seed, datasets in wanted.items()}
         return {seed: datasets for seed, datasets in wanted.items() if datasets}
+
+    def _examples(self, cell: CellPlan, chunk: Chunk) -> dict[str, str]:
+        """What the datasets that a job needs are to hold, as hashes, by name."""
+        names = sorted({name for datasets in self.requests(cell, chunk).values() for name in datasets})
+        return {name: dataset_digest(self.tasks[cell.task], cell.size, name) for name in names}
 
     def n_trainings(self, cell: CellPlan, chunk: Chunk) -> int:
         """How many trainings a job has at most: fewer where candidates give the first blocks the same outputs."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import math
 import shutil
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -19,7 +19,7 @@ from doubt.engines.checkpoints import load_checkpoint, save_checkpoint
 from doubt.engines.choice import evaluate_kept, train_chains_of
 from doubt.errors import UserError
 from doubt.files import write_atomically
-from doubt.training import Learner, Protocol, Result, Training
+from doubt.training import Learner, Protocol, Result, Training, digest
 from doubt.workflow.planning.identity import identity, with_own_code, without_values
 from doubt.workflow.running.heartbeat import heartbeat
 from doubt.workflow.running.ledger import Ledger
@@ -33,7 +33,7 @@ class Job:
 
     `seeds` maps each seed to the datasets it needs (`fpa` for the FPA, candidates for the code length), `blocks` is the
     first and the last block that is trained on, `engine_hash` the code under which results are filed, `milestones` the
-    updates at which trainings are looked at, by seed and dataset.
+    updates at which trainings are looked at, by seed and dataset, `examples` what each dataset is to hold, as a hash.
     """
 
     task: str
@@ -48,6 +48,7 @@ class Job:
     seeds: Mapping[int, Sequence[str]]
     blocks: tuple[int, int]
     milestones: Mapping[int, Mapping[str, Sequence[int]]]
+    examples: Mapping[str, str]
 
     @classmethod
     def from_json(cls, text: str) -> Job:
@@ -98,16 +99,45 @@ def run_job(job: Job, data_bin: Path, places: Places, output: Path, device: torc
         for name in names:
             check_sums(data_bin / name)
         datasets = {name: load_dataset(data_bin / name) for name in names}
+        for name, dataset in datasets.items():
+            _check_examples(job, data_bin / name, dataset)
         rows = measured(job, datasets, places, device, Printed(f"{job.task}/{job.size} {job.name}"))
-        write_atomically(output, "".join(json.dumps(row) + "\n" for row in rows))
+        write_atomically(output, _text(rows))
+
+
+def rows_text(job: Job, datasets: Mapping[str, Dataset], ledger: Ledger) -> str | None:
+    """What the job's output would hold, had it nothing to train; None: it has."""
+    cell, wanted = _wanted(job, datasets)
+    results = {training.key: ledger.find(training) for chain in wanted for training in chain}
+    return None if None in results.values() else _text(_rows(job, cell, results))
+
+
+def _text(rows: Iterable[Mapping[str, Any]]) -> str:
+    return "".join(json.dumps(row) + "\n" for row in rows)
+
+
+def _wanted(job: Job, datasets: Mapping[str, Dataset]) -> tuple[Cell, list[Chain]]:
+    """The job's cell, and all of its trainings."""
+    cell = Cell(datasets, job.n_training, job.block_size, job.learner, job.protocol, job.milestones)
+    return cell, chains(cell, job.requests, range(job.blocks[0], job.blocks[1] + 1))
+
+
+def _check_examples(job: Job, folder: Path, dataset: Dataset) -> None:
+    """Refuse a dataset that does not hold what the task gave when the run was planned."""
+    if dataset.digest != job.examples[folder.name]:
+        text = Path(*("data" if part == "data-bin" else part for part in folder.parts))
+        raise UserError(
+            f"{folder} does not hold what task {job.task!r} gives at size {job.size}: it was edited, the task has "
+            "changed since this run was planned, or gives other examples each time it is asked; delete "
+            f"{text} and {folder}, and run again"
+        )
 
 
 def measured(
     job: Job, datasets: Mapping[str, Dataset], places: Places, device: torch.device, told: Told
 ) -> list[dict[str, Any]]:
     """Do what is missing of a job; returns its rows."""
-    cell = Cell(datasets, job.n_training, job.block_size, job.learner, job.protocol, job.milestones)
-    wanted = chains(cell, job.requests, range(job.blocks[0], job.blocks[1] + 1))
+    cell, wanted = _wanted(job, datasets)
     ledger = Ledger(places.ledger, job.engine_hash)
     missing = [chain for chain in wanted if any(ledger.find(training) is None for training in chain)]
     told.begin(sum(map(len, wanted)), sum(map(len, missing)))
@@ -189,12 +219,14 @@ def _rows(job: Job, cell: Cell, results: Mapping[str, Result | None]) -> Iterato
 
     What was asked at a milestone has a row of its own, `score_at` or `decode_at`, that says after how many updates.
     """
+    configured = digest([vars(job.learner) | {"user_dir": None}, job.engine, job.engine_hash])[:16]
     for dataset, seed in job.requests:
         for training in cell.trainings(dataset, seed, range(job.blocks[0], job.blocks[1] + 1)):
             result = results[training.key]
             if result is None:
                 raise UserError(f"the training of seed {seed}, block {training.block} is not in the ledger; run again")
             row = {"task": job.task, "size": job.size, "learner": job.name, "seed": seed, "training_id": result.key}
+            row |= {"configured": configured, "examples": job.examples[dataset]}
             row |= {"status": result.status, "seconds": result.seconds, "updates": result.updates}
             row |= {"engine": result.engine, "device": result.device, "torch": result.torch, "host": result.host}
             row |= asdict(job.protocol)
