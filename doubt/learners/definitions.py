@@ -22,6 +22,7 @@ from doubt.engines.reference.batching import make_batch
 from doubt.engines.reference.models import build_model, import_user_dir, namespace
 from doubt.engines.reference.optimisation import Optimizer, summed_nll
 from doubt.errors import UserError, nearest
+from doubt.learners.numbers import decimal_pair, is_number
 from doubt.learners.ranges import check_ranges
 from doubt.learners.texts import check_texts
 from doubt.training import Example, Learner
@@ -53,7 +54,10 @@ def resolve(definition: Mapping[str, Any], updates: int, batch_size: int | None)
     arch = _architecture(given)
     arguments = parse(given, arch)
     learner = Learner(
-        {name: getattr(arguments, name) for name in sorted(_effective(arguments)) if hasattr(arguments, name)},
+        _in_one_spelling(
+            {name: getattr(arguments, name) for name in sorted(_effective(arguments)) if hasattr(arguments, name)},
+            given,
+        ),
         own.get("updates", updates),
         own.get("batch_size", batch_size),
         user_dir,
@@ -62,6 +66,21 @@ def resolve(definition: Mapping[str, Any], updates: int, batch_size: int | None)
     check_texts(learner.arguments)
     _try_out(learner)
     return learner
+
+
+def _in_one_spelling(arguments: dict[str, Any], given: Mapping[str, Any]) -> dict[str, Any]:
+    """Arguments such that a default is the same whether it was given or not: fairseq has 25 for `clip_norm`, and 25.0
+    where 25 is given.
+    """
+    chosen = {name: given[name] for name in ("arch", "optimizer", "lr_scheduler") if name in given}
+    defaults = vars(parse(chosen, str(arguments["arch"])))
+    for name, value in arguments.items():
+        default = defaults.get(name)
+        if is_number(value) and is_number(default) and value == default:
+            arguments[name] = default
+    if "adam_betas" in arguments:
+        arguments["adam_betas"] = decimal_pair(str(arguments["adam_betas"]))
+    return arguments
 
 
 def _architecture(given: Mapping[str, Any]) -> str:

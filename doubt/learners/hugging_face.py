@@ -22,6 +22,7 @@ from transformers.models.auto.modeling_auto import (
 
 from doubt.engines.modules import hugging_face
 from doubt.errors import UserError, nearest, said
+from doubt.learners.numbers import spelled_as
 from doubt.learners.sizes import too_large
 
 #: Keys of a configuration that are set here and not by a user; besides every id of a special symbol.
@@ -49,6 +50,7 @@ def resolve(given: Mapping[str, Any]) -> tuple[dict[str, Any], str | None]:
         arguments["pretrained"] = _weights_hash(folder, pretrained)
     else:
         _check_keys(hf, own)
+        own = {name: spelled_as(value, _default(hf, name)) for name, value in own.items()}
         config = _config(hf, own)
     arguments["config"] = own  # the rest is that version's defaults
     _check_size(hf, config, head)
@@ -80,6 +82,12 @@ def _config(hf: str, own: Mapping[str, Any]) -> PretrainedConfig:
         return hugging_face.configuration(hf, own, symbols=16)
     except Exception as error:  # each type checks its values in its own way
         raise UserError(f"hf {hf!r} refuses its configuration: {said(error)}") from error
+
+
+def _default(hf: str, name: str) -> Any:
+    """The value that a key of a configuration has where none is given; of a part's, all of its own."""
+    value = getattr(AutoConfig.for_model(hf), name, None)
+    return vars(value) if isinstance(value, PretrainedConfig) else value
 
 
 def _check_keys(hf: str, own: Mapping[str, Any]) -> None:

@@ -11,6 +11,7 @@ from typing import Any
 from doubt.engines.modules.loading import GIVEN, load_class, parameters_of
 from doubt.errors import UserError, nearest
 from doubt.files import ROOT
+from doubt.learners.numbers import spelled_as
 from doubt.learners.optimisation import PAPER, optimisation
 from doubt.learners.tried import TriedOut
 from doubt.learners.try_out import try_out
@@ -128,6 +129,9 @@ def _module(given: dict[str, Any], learner_folder: str | None) -> tuple[str, dic
                 f"argument {argument!r} of class {found.__name__} is {value!r}; what identifies a learner must be a "
                 "number, a text, true, false, null or a list of them: give such a value in the definition"
             )
+    values = {
+        name: spelled_as(value, parameters[name].default, parameters[name].annotation) for name, value in values.items()
+    }
     stem = named if file in GIVEN else Path(file).stem
     return file, {"module": f"{stem}.{found.__name__}", **values}
 

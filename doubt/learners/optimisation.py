@@ -7,6 +7,7 @@ from typing import Any
 
 from doubt.errors import UserError
 from doubt.learners.definitions import parse
+from doubt.learners.numbers import decimal_pair
 from doubt.learners.ranges import check_ranges
 from doubt.learners.texts import check_texts
 
@@ -45,4 +46,4 @@ def optimisation(given: Mapping[str, Any]) -> dict[str, Any]:
     check_texts(found)
     if found["warmup_updates"] < 1:
         raise UserError("warmup_updates: engine modules warms up for 1 update or more")
-    return found
+    return found | {"adam_betas": decimal_pair(str(found["adam_betas"]))}

@@ -17,8 +17,12 @@ from doubt.workflow.planning.plan import Plan
 
 def add_config_options(parser: argparse.ArgumentParser) -> None:
     """Options of the same names and effect as Snakemake's, and where the results lie."""
-    parser.add_argument("--configfile", "--configfiles", nargs="+", default=[], metavar="FILE", help="presets, each over the one before")
-    parser.add_argument("--config", "-C", nargs="+", default=[], metavar="KEY=VALUE", help="single keys, over all presets")
+    parser.add_argument(
+        "--configfile", "--configfiles", nargs="+", default=[], metavar="FILE", help="presets, each over the one before"
+    )
+    parser.add_argument(
+        "--config", "-C", nargs="+", default=[], metavar="KEY=VALUE", help="single keys, over all presets"
+    )
     parser.add_argument("--results", type=Path, default=Path("results"), metavar="DIR", help="default: results")
 
 

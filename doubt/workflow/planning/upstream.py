@@ -65,4 +65,6 @@ class Upstream:
 
     def page(self, beside: Sequence[object]) -> str:
         """Of the page; `beside`: what else it is made of."""
-        return digest([list(beside), self.figures(), code_hash("scripts/figures.py"), code_hash("scripts/provenance.py")])
+        return digest(
+            [list(beside), self.figures(), code_hash("scripts/figures.py"), code_hash("scripts/provenance.py")]
+        )

@@ -5,8 +5,8 @@ from __future__ import annotations
 import json
 import math
 import shutil
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -15,13 +15,13 @@ import torch
 from doubt.data.binary import Dataset, check_sums, load_dataset
 from doubt.data.seeds import label
 from doubt.data.vocabulary import dictionary_of
-from doubt.engines.checkpoints import load_checkpoint, save_checkpoint
 from doubt.engines.choice import evaluate_kept, train_chains_of
 from doubt.errors import UserError
 from doubt.files import write_atomically
 from doubt.training import Learner, Protocol, Result, Training, digest
 from doubt.workflow.planning.identity import identity, with_own_code, without_values
 from doubt.workflow.running.heartbeat import heartbeat
+from doubt.workflow.running.kept import keeper, kept_models
 from doubt.workflow.running.ledger import Ledger
 from doubt.workflow.running.measurement import Cell, Chain, chains
 from doubt.workflow.running.told import Printed, Told
@@ -164,30 +164,14 @@ def _results(
     job: Job, missing: Sequence[Chain], ledger: Ledger, places: Places, device: torch.device
 ) -> Iterator[Result]:
     """Results of chains of trainings; a kept checkpoint of T is used where more is asked of it."""
-    keep: Callable[[Training, torch.nn.Module], None] | None = None
-    checkpoints = places.checkpoints
     if missing:
         _check_code(job)
-    if job.engine == "modules" and checkpoints is not None:  # a kept module is of use to the code that trained it alone
-        checkpoints = checkpoints / job.engine_hash
-    to_train = list(missing)
-    if checkpoints is not None:
-
-        def keep(training: Training, model: torch.nn.Module) -> None:
-            if training.block == 0:
-                save_checkpoint(checkpoints / f"{training.key}.pt", training, model)
-
-        kept = [
-            chain
-            for chain in missing
-            if len(chain) == 1
-            and (checkpoints / f"{chain[0].key}.pt").exists()
-            and ledger.has_milestones(chain[0])  # what was kept is the end of a training
-        ]
-        for (training,) in kept:
-            model = load_checkpoint(checkpoints / f"{training.key}.pt").model(device)
-            yield evaluate_kept(job.engine, training, model, device)
-        to_train = [chain for chain in missing if chain not in kept]
+    keep, to_train = None, list(missing)
+    if places.checkpoints is not None:
+        keep = keeper(places.checkpoints, job.engine_hash)
+        for training, model in kept_models(places.checkpoints, job.engine_hash, missing, ledger, device):
+            yield replace(evaluate_kept(job.engine, training, model, device), from_kept=True)
+            to_train.remove([training])
     states = places.states / job.engine_hash / job.label if places.states is not None else None
     yield from train_chains_of(job.engine)(to_train, device, state_folder=states, keep=keep)
     if states is not None:

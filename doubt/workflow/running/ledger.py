@@ -2,30 +2,40 @@
 
 It lies outside what Snakemake deletes. Each writer appends to a file of its own (nothing is shared, so a network file
 system will do), one JSON object a line, synced to disk before the training counts as done. A line that was cut off by a
-kill or a full disk is dropped on reading; the same training recorded twice does no harm.
+kill or a full disk is dropped on reading. The same training recorded twice does no harm: the later record counts, by
+the time that stands in it, and `Ledger.results` holds each that differs from the one before in its numbers.
 
     ledger/{engine and version of its numbers}/{what learners and T have in common}/{host}-{process}-{time}.jsonl
 """
 
 from __future__ import annotations
 
+import itertools
 import json
+import math
 import os
 import platform
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
 from typing import Any
 
 from doubt.errors import UserError
 from doubt.files import write_atomically
-from doubt.training import Result, Training, digest
+from doubt.learners.numbers import one_spelling
+from doubt.training import Learner, Result, Training, digest
 from doubt.workflow.planning.identity import same_numbers
 
 #: A file on each shelf that says in words what lies there.
 LABEL = "shelf.json"
+#: Seconds; a record of less that does not say what it is was read off kept weights.
+SHORTEST = 0.005
+#: By how much two engines' scores of the same weights may differ, in nats.
+ROUNDING = {"rel_tol": 1e-4, "abs_tol": 1e-4}
+#: The records of a shelf by their trainings' keys, each with its time.
+Shelf = dict[str, list[tuple[float, Result]]]
 _FIELDS = {field.name for field in fields(Result)}
 
 
@@ -49,20 +59,32 @@ class Ledger:
         self.folder = folder / code
         self._read = [folder / each for each in same_numbers(code)]
         self._writer = f"{platform.node()}-{os.getpid()}-{time.time_ns()}.jsonl"
-        self._shelves: dict[str, dict[str, Result]] = {}
+        self._shelves: dict[str, Shelf] = {}
+        self._spelled: dict[str, list[Learner]] | None = None
+        self._others: dict[int, tuple[Learner, list[Learner]]] = {}
 
     def find(self, training: Training) -> Result | None:
-        """The training's result, if it is there with everything that is asked of it."""
-        result = self._shelf(training).get(training.key)
-        if result is None or result.status == "diverged":
-            return result
-        complete = all(score.key in result.nats for score in training.scores)
-        complete &= all(request.key in result.outputs for request in training.decodes)
-        return result if complete else None
+        """The training's result, if it is there with everything that is asked of it; of several the latest."""
+        for result in reversed(self.results(training)):
+            if result.status == "diverged" or (
+                all(score.key in result.nats for score in training.scores)
+                and all(request.key in result.outputs for request in training.decodes)
+            ):
+                return result
+        return None
+
+    def results(self, training: Training) -> list[Result]:
+        """What the training gave, each time that it was done with other numbers than the time before."""
+        records = list(self._shelf(training).get(training.key, []))
+        for learner in self._otherwise_spelled(training):
+            same = replace(training, learner=learner)
+            records += [(at, replace(each, key=training.key)) for at, each in self._shelf(same).get(same.key, [])]
+        return in_turn(records)
 
     def has_milestones(self, training: Training) -> bool:
-        """Whether all is there that is asked of the training before its end."""
-        result = self._shelf(training).get(training.key) or Result(training.key, "ok", 0.0, 0)
+        """Whether all is there that is asked of the training before its end, in the latest of its results."""
+        results = self.results(training)
+        result = results[-1] if results else Result(training.key, "ok", 0.0, 0)
         scores = all(score.key in result.nats for score in training.scores if score.at is not None)
         return scores and all(each.key in result.outputs for each in training.decodes if each.at is not None)
 
@@ -77,7 +99,8 @@ class Ledger:
         """
         path = self.folder / shelf_of(training) / self._writer
         new = not path.exists()
-        line = json.dumps({**asdict(result), "note": note, "time": time.time()}, separators=(",", ":")) + "\n"
+        at = time.time()
+        line = json.dumps({**asdict(result), "note": note, "time": at}, separators=(",", ":")) + "\n"
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
             if new:
@@ -97,13 +120,37 @@ class Ledger:
                 f"the ledger {path} cannot be written: {error.strerror}; free space or mend the rights and run again "
                 "(trainings recorded before are kept)"
             ) from error
-        _merge(self._shelf(training), result)
+        self._shelf(training).setdefault(training.key, []).append((at, result))
 
-    def _shelf(self, training: Training) -> dict[str, Result]:
+    def _shelf(self, training: Training) -> Shelf:
         name = shelf_of(training)
         if name not in self._shelves:
-            self._shelves[name] = read_shelf(*(folder / name for folder in self._read))
+            shelf: Shelf = {}
+            for folder in self._read:
+                for record in read_records(folder / name):
+                    shelf.setdefault(record.result.key, []).append((record.time, record.result))
+            self._shelves[name] = shelf
         return self._shelves[name]
+
+    def _otherwise_spelled(self, training: Training) -> list[Learner]:
+        """The training's learner as other shelves have it: with numbers that are written in another way, 0 as 0.0."""
+        learner = training.learner
+        if id(learner) not in self._others:  # the same object for all trainings of a cell
+            own, others = _text(learner), self._spellings().get(_meaning(learner), [])
+            self._others[id(learner)] = learner, [each for each in others if _text(each) != own]
+        return self._others[id(learner)][1]
+
+    def _spellings(self) -> dict[str, list[Learner]]:
+        """The learners of all shelves by what they mean, each spelling once."""
+        if self._spelled is None:
+            found: dict[str, dict[str, Learner]] = {}
+            for path in itertools.chain.from_iterable(sorted(folder.glob(f"*/{LABEL}")) for folder in self._read):
+                about = read_label(path.parent).get("learner")
+                if about is not None:
+                    learner = Learner(**about)
+                    found.setdefault(_meaning(learner), {})[_text(learner)] = learner
+            self._spelled = {meaning: list(spelled.values()) for meaning, spelled in found.items()}
+        return self._spelled
 
 
 def shelf_of(training: Training) -> str:
@@ -112,13 +159,19 @@ def shelf_of(training: Training) -> str:
     return digest([content, [vars(example) for example in training.blocks[0]]])[:16]
 
 
-def read_shelf(*folders: Path) -> dict[str, Result]:
-    """All results of a shelf by key; what was recorded in parts (scores asked for later) is put together."""
-    results: dict[str, Result] = {}
-    for folder in folders:
-        for record in read_records(folder):
-            _merge(results, record.result)
-    return results
+def in_turn(records: Iterable[tuple[float, Result]]) -> list[Result]:
+    """The records of one training by their times, those put together that agree.
+
+    Where more is asked of a training, it is done again or its kept weights are read: a record of the same numbers adds
+    to the one before. A record of other numbers is of another training, and nothing of the two is put together.
+    """
+    found: list[Result] = []
+    for _, result in sorted(records, key=lambda record: record[0]):
+        if found and _agree(found[-1], result):
+            found[-1] = _together(found[-1], result)
+        else:
+            found.append(result)
+    return found
 
 
 def read_records(shelf: Path) -> Iterator[Record]:
@@ -170,18 +223,38 @@ def _parse(line: bytes) -> Record | None:
         return None
 
 
-def _merge(results: dict[str, Result], new: Result) -> None:
-    """Add a result to those known; scores and outputs of the same training that were asked for later are added.
-
-    What was read off a kept checkpoint cost next to nothing: engine, device and seconds are those of the one that took
-    longer, which trained.
+def _agree(one: Result, other: Result) -> bool:
+    """Whether two results have the same numbers, as far as both have them; an engine that reads kept weights of
+    another one's gives its scores to rounding.
     """
-    old = results.get(new.key)
-    if old is None or not old.status == new.status == "ok":
-        results[new.key] = new
-        return
-    trained = max(new, old, key=lambda result: result.seconds)
-    results[new.key] = replace(trained, nats=old.nats | new.nats, outputs=old.outputs | new.outputs)
+    if one.status != other.status:
+        return False
+    nats = all(math.isclose(one.nats[key], other.nats[key], **ROUNDING) for key in one.nats.keys() & other.nats.keys())
+    return nats and all(one.outputs[key] == other.outputs[key] for key in one.outputs.keys() & other.outputs.keys())
+
+
+def _together(old: Result, new: Result) -> Result:
+    """Two results that agree as one: the later one, with what the earlier one has beside.
+
+    What was read off kept weights says nothing of how they were trained: engine, device and seconds stay the earlier's.
+    Records of before that was noted tell it by the time that they took.
+    """
+    trained = old if was_read_off(new) or new.seconds < old.seconds / 10 else new
+    return replace(trained, nats=old.nats | new.nats, outputs=old.outputs | new.outputs)
+
+
+def was_read_off(result: Result) -> bool:
+    """Whether a result was read off kept weights, not trained."""
+    return result.from_kept or (result.status == "ok" and result.seconds <= SHORTEST)
+
+
+def _meaning(learner: Learner) -> str:
+    """The learner, however its numbers are written."""
+    return digest(one_spelling(vars(learner) | {"user_dir": None}))
+
+
+def _text(learner: Learner) -> str:
+    return json.dumps(vars(learner) | {"user_dir": None}, sort_keys=True)
 
 
 def _write_all(descriptor: int, data: bytes) -> None:

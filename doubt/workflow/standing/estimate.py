@@ -9,10 +9,7 @@ from statistics import fmean
 
 from doubt.workflow.planning.cells import CellPlan
 from doubt.workflow.planning.plan import Plan
-from doubt.workflow.running.ledger import Record, read_records
-
-#: Seconds; a record of less was scored from kept weights, not trained.
-SHORTEST = 0.005
+from doubt.workflow.running.ledger import Record, read_records, was_read_off
 
 
 @dataclass(frozen=True)
@@ -82,7 +79,7 @@ def _measured(plan: Plan, ledger: Path) -> Measured:
 def was_trained(record: Record) -> bool:
     """Whether a record tells what a training takes: not one that diverged, or was scored from kept weights."""
     result = record.result
-    return result.status == "ok" and result.updates > 0 and result.seconds > SHORTEST
+    return result.status == "ok" and result.updates > 0 and not was_read_off(result)
 
 
 def _of_cell(plan: Plan, cell: CellPlan, measured: Measured) -> tuple[float, str, str]:

@@ -66,6 +66,7 @@ def _cells(plan: Plan, files: Iterable[str], runs: Path) -> Iterator[str]:
         file = str(runs / f"{cell.folder}.jsonl")
         jobs = [str(runs / cell.folder / chunk.path) for chunk in plan.chunks(cell)]
         parts = [Path(job) for job in jobs if job in here and Path(job).exists()]
-        if file in here and Path(file).exists() and len(parts) == len(jobs):
-            if b"".join(part.read_bytes() for part in parts) != Path(file).read_bytes():
-                yield file
+        if file not in here or not Path(file).exists() or len(parts) < len(jobs):
+            continue
+        if b"".join(part.read_bytes() for part in parts) != Path(file).read_bytes():
+            yield file

@@ -9,12 +9,15 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+from doubt.data.binary import Dataset
 from doubt.data.in_memory import dataset_in_memory
+from doubt.data.task import Task
 from doubt.training import Result, Training
 from doubt.workflow.planning.cells import CellPlan
 from doubt.workflow.planning.identity import same_numbers
 from doubt.workflow.planning.plan import Plan
 from doubt.workflow.planning.steps import Look, looks_in, reached
+from doubt.workflow.running.kept import kept_at
 from doubt.workflow.running.ledger import Ledger, read_label, read_records, shelf_of
 from doubt.workflow.running.measurement import Cell, chains
 
@@ -32,11 +35,15 @@ Name = tuple[str, int, str, int, int]
 
 @dataclass
 class Standing:
-    """One cell: the results that are there, by seed and block, and the trainings that are missing."""
+    """One cell: the results that are there, by seed and block, and the trainings that are missing.
+
+    `repeated` are trainings of which the ledger holds several results with different numbers, those that count last.
+    """
 
     cell: CellPlan
     done: list[tuple[int, int, Result]] = field(default_factory=list)
     missing: list[Training] = field(default_factory=list)
+    repeated: list[tuple[Training, list[Result]]] = field(default_factory=list)
 
     @property
     def total(self) -> int:
@@ -51,7 +58,10 @@ def standings(plan: Plan, ledger: Path) -> Iterator[Standing]:
         standing = Standing(cell)
         looks = looks_in(ledger.parent / "looks", cell.task) if cell.until is not None else []
         for training in wanted(plan, cell, looks):
-            result = ledgers.setdefault(code, Ledger(ledger, code)).find(training)
+            known = ledgers.setdefault(code, Ledger(ledger, code))
+            result, results = known.find(training), known.results(training)
+            if len(results) > 1:
+                standing.repeated.append((training, results))
             if result is None:
                 standing.missing.append(training)
             else:
@@ -71,7 +81,7 @@ def wanted(plan: Plan, cell: CellPlan, looks: Sequence[Mapping[str, Look]] = ())
 def as_measured(plan: Plan, cell: CellPlan) -> Cell:
     """A cell with its datasets, as its jobs have it."""
     task = plan.tasks[cell.task]
-    datasets = {name: _dataset(plan, cell.task, cell.size, name) for name in cell.datasets}
+    datasets = {name: _dataset(task, cell.size, name) for name in cell.datasets}
     learner, block_size = plan.learners[cell.learner], task.block_size_at(cell.size)
     n_training = len(task.training_inputs(cell.size))
     return Cell(datasets, n_training, block_size, learner, plan.protocol, cell.milestones)
@@ -102,8 +112,8 @@ class Reasons:
         if not codes.isdisjoint(same_numbers(code)):
             if not self._ledgers.setdefault(code, Ledger(self._ledger, code)).has_milestones(training):
                 return MILESTONES
-            kept = (self._checkpoints / folder / f"{training.key}.pt" for folder in (".", code))  # `code`: of modules
-            return KEPT if any(path.exists() for path in kept) else MORE
+            kept = kept_at(self._checkpoints, code, training)
+            return KEPT if kept is not None and training.chain is None else MORE
         if codes:
             return CODE
         name = (cell.task, cell.size, cell.learner, training.seed, training.block)
@@ -129,12 +139,7 @@ def _label(shelf: Path) -> dict[str, Any]:
     return read_label(shelf)
 
 
-_DATASETS: dict[tuple[int, str, int, str], Any] = {}
-
-
-def _dataset(plan: Plan, task: str, size: int, name: str) -> Any:
-    """A dataset of a plan, made once."""
-    key = (id(plan), task, size, name)
-    if key not in _DATASETS:
-        _DATASETS[key] = dataset_in_memory(plan.tasks[task], size, name)
-    return _DATASETS[key]
+@cache
+def _dataset(task: Task, size: int, name: str) -> Dataset:
+    """A dataset of a task, made once."""
+    return dataset_in_memory(task, size, name)

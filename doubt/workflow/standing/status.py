@@ -35,7 +35,7 @@ def why(plan: Plan, results: Path) -> list[str]:
     found = list(standings(plan, results / "ledger"))
     total, missing = sum(each.total for each in found), sum(len(each.missing) for each in found)
     if not missing:
-        return [f"No training to do: all {total:,} are in the ledger."]
+        return [f"No training to do: all {total:,} are in the ledger.", *repeated(found)]
     reasons = Reasons(results / "ledger", results / "checkpoints")
     lines = []
     for standing in found:
@@ -43,7 +43,24 @@ def why(plan: Plan, results: Path) -> list[str]:
         lines += [
             f"  {standing.cell.folder}: {n:,} of {standing.total:,}: {reason}" for reason, n in sorted(counts.items())
         ]
-    return [f"{missing:,} of {total:,} trainings to do, {total - missing:,} are in the ledger. Why:", *lines]
+    lines = [f"{missing:,} of {total:,} trainings to do, {total - missing:,} are in the ledger. Why:", *lines]
+    return lines + repeated(found)
+
+
+def repeated(found: Iterable[Standing]) -> list[str]:
+    """Which trainings the ledger holds several times with different numbers: what counts of them, and what does not."""
+    pairs = [(standing.cell, *each) for standing in found for each in standing.repeated]
+    if not pairs:
+        return []
+    cells = Counter(cell.folder for cell, _, _ in pairs)
+    cell, training, results = pairs[0]
+    made = " and ".join(f"{result.engine} on {result.device}, torch {result.torch}" for result in results[-2:])
+    counted = ", ".join(f"{n} of {folder}" for folder, n in sorted(cells.items()))
+    return [
+        f"{len(pairs):,} trainings stand in the ledger more than once, with different numbers; of each the latest "
+        f"record counts, as a whole: {counted}. "
+        f"The first: {cell.folder}, seed {training.seed}, block {training.block}, by {made}."
+    ]
 
 
 def status(plan: Plan, results: Path) -> list[str]:
@@ -61,7 +78,7 @@ def status(plan: Plan, results: Path) -> list[str]:
         rows.append(("all", *(f"{totals[name]:,}" for name in columns)))
     width = max(len(row[0]) for row in rows)
     lines = [row[0].ljust(width) + "".join(number.rjust(11) for number in row[1:]) for row in rows]
-    lines += ["", _rate(plan, found, results / "ledger", seen)]
+    lines += ["", *repeated(found), _rate(plan, found, results / "ledger", seen)]
     asked = [sign for sign in seen if (sign.task, sign.size, sign.learner) in plan.cells and sign.state in STOPPED]
     for sign in asked:
         job = f"{sign.task}/{sign.size}/{sign.learner} seeds {ranges(sign.seeds, ', ')}, blocks {_range(sign.blocks)}"
