@@ -160,7 +160,6 @@ class Result:
     `outputs` maps the key of each decoding to the ids of each source's output, without `</s>`. `status` is `ok` or
     `diverged` (a NaN or infinity in loss or weights; no scores or outputs then). `seconds` is the time that training,
     scoring and decoding took, `looking` the part of it that went to milestones, `updates` how many updates were done.
-    `from_kept`: it was read off kept weights; nothing was trained.
     """
 
     key: str
@@ -174,7 +173,6 @@ class Result:
     torch: str = ""
     host: str = ""
     looking: float = 0.0
-    from_kept: bool = False
 
 
 @dataclass

@@ -6,7 +6,7 @@ import json
 import math
 import shutil
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +22,7 @@ from doubt.training import Learner, Protocol, Result, Training, digest
 from doubt.workflow.planning.identity import identity, with_own_code, without_values
 from doubt.workflow.running.heartbeat import heartbeat
 from doubt.workflow.running.kept import keeper, kept_models
-from doubt.workflow.running.ledger import Ledger
+from doubt.workflow.running.ledger import FROM_KEPT, Ledger
 from doubt.workflow.running.measurement import Cell, Chain, chains
 from doubt.workflow.running.told import Printed, Told
 
@@ -151,29 +151,31 @@ def _train_missing(
 ) -> None:
     """Execute trainings, recording each in the ledger as it finishes."""
     trainings = {training.key: training for chain in missing for training in chain}
-    for result in _results(job, missing, ledger, places, device):
+    for result, read_off in _results(job, missing, ledger, places, device):
         training = trainings[result.key]
         if ledger.find(training) != result:  # a chain that goes on from its state gives its first results once more
             note = {"task": job.task, "size": job.size, "learner": job.name, "seed": training.seed}
             note |= {"block": training.block, "adam_state": job.protocol.adam_state}
-            ledger.add(training, result, note | {"rng_streams": job.protocol.rng_streams, "n_training": job.n_training})
+            note |= {"rng_streams": job.protocol.rng_streams, "n_training": job.n_training}
+            ledger.add(training, result, note | ({FROM_KEPT: True} if read_off else {}))
         told.trained(training, result)
 
 
 def _results(
     job: Job, missing: Sequence[Chain], ledger: Ledger, places: Places, device: torch.device
-) -> Iterator[Result]:
-    """Results of chains of trainings; a kept checkpoint of T is used where more is asked of it."""
+) -> Iterator[tuple[Result, bool]]:
+    """Results of chains of trainings, and whether each was read off kept weights, as it is where more is asked of T."""
     if missing:
         _check_code(job)
     keep, to_train = None, list(missing)
     if places.checkpoints is not None:
         keep = keeper(places.checkpoints, job.engine_hash)
         for training, model in kept_models(places.checkpoints, job.engine_hash, missing, ledger, device):
-            yield replace(evaluate_kept(job.engine, training, model, device), from_kept=True)
+            yield evaluate_kept(job.engine, training, model, device), True
             to_train.remove([training])
     states = places.states / job.engine_hash / job.label if places.states is not None else None
-    yield from train_chains_of(job.engine)(to_train, device, state_folder=states, keep=keep)
+    for result in train_chains_of(job.engine)(to_train, device, state_folder=states, keep=keep):
+        yield result, False
     if states is not None:
         shutil.rmtree(states, ignore_errors=True)
 

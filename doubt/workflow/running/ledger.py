@@ -34,8 +34,8 @@ LABEL = "shelf.json"
 SHORTEST = 0.005
 #: By how much two engines' scores of the same weights may differ, in nats.
 ROUNDING = {"rel_tol": 1e-4, "abs_tol": 1e-4}
-#: The records of a shelf by their trainings' keys, each with its time.
-Shelf = dict[str, list[tuple[float, Result]]]
+#: What the note beside a record holds where it was read off kept weights.
+FROM_KEPT = "from_kept"
 _FIELDS = {field.name for field in fields(Result)}
 
 
@@ -46,6 +46,10 @@ class Record:
     result: Result
     note: dict[str, Any]
     time: float
+
+
+#: The records of a shelf, by their trainings' keys.
+Shelf = dict[str, list[Record]]
 
 
 class Ledger:
@@ -78,7 +82,8 @@ class Ledger:
         records = list(self._shelf(training).get(training.key, []))
         for learner in self._otherwise_spelled(training):
             same = replace(training, learner=learner)
-            records += [(at, replace(each, key=training.key)) for at, each in self._shelf(same).get(same.key, [])]
+            found = self._shelf(same).get(same.key, [])
+            records += [replace(each, result=replace(each.result, key=training.key)) for each in found]
         return in_turn(records)
 
     def has_milestones(self, training: Training) -> bool:
@@ -120,7 +125,7 @@ class Ledger:
                 f"the ledger {path} cannot be written: {error.strerror}; free space or mend the rights and run again "
                 "(trainings recorded before are kept)"
             ) from error
-        self._shelf(training).setdefault(training.key, []).append((at, result))
+        self._shelf(training).setdefault(training.key, []).append(Record(result, note, at))
 
     def _shelf(self, training: Training) -> Shelf:
         name = shelf_of(training)
@@ -128,7 +133,7 @@ class Ledger:
             shelf: Shelf = {}
             for folder in self._read:
                 for record in read_records(folder / name):
-                    shelf.setdefault(record.result.key, []).append((record.time, record.result))
+                    shelf.setdefault(record.result.key, []).append(record)
             self._shelves[name] = shelf
         return self._shelves[name]
 
@@ -159,18 +164,18 @@ def shelf_of(training: Training) -> str:
     return digest([content, [vars(example) for example in training.blocks[0]]])[:16]
 
 
-def in_turn(records: Iterable[tuple[float, Result]]) -> list[Result]:
+def in_turn(records: Iterable[Record]) -> list[Result]:
     """The records of one training by their times, those put together that agree.
 
     Where more is asked of a training, it is done again or its kept weights are read: a record of the same numbers adds
     to the one before. A record of other numbers is of another training, and nothing of the two is put together.
     """
     found: list[Result] = []
-    for _, result in sorted(records, key=lambda record: record[0]):
-        if found and _agree(found[-1], result):
-            found[-1] = _together(found[-1], result)
+    for record in sorted(records, key=lambda record: record.time):
+        if found and _agree(found[-1], record.result):
+            found[-1] = _together(found[-1], record)
         else:
-            found.append(result)
+            found.append(record.result)
     return found
 
 
@@ -233,19 +238,20 @@ def _agree(one: Result, other: Result) -> bool:
     return nats and all(one.outputs[key] == other.outputs[key] for key in one.outputs.keys() & other.outputs.keys())
 
 
-def _together(old: Result, new: Result) -> Result:
+def _together(old: Result, record: Record) -> Result:
     """Two results that agree as one: the later one, with what the earlier one has beside.
 
     What was read off kept weights says nothing of how they were trained: engine, device and seconds stay the earlier's.
     Records of before that was noted tell it by the time that they took.
     """
-    trained = old if was_read_off(new) or new.seconds < old.seconds / 10 else new
+    new = record.result
+    trained = old if was_read_off(record) or new.seconds < old.seconds / 10 else new
     return replace(trained, nats=old.nats | new.nats, outputs=old.outputs | new.outputs)
 
 
-def was_read_off(result: Result) -> bool:
+def was_read_off(record: Record) -> bool:
     """Whether a result was read off kept weights, not trained."""
-    return result.from_kept or (result.status == "ok" and result.seconds <= SHORTEST)
+    return FROM_KEPT in record.note or (record.result.status == "ok" and record.result.seconds <= SHORTEST)
 
 
 def _meaning(learner: Learner) -> str:

@@ -79,7 +79,7 @@ def _measured(plan: Plan, ledger: Path) -> Measured:
 def was_trained(record: Record) -> bool:
     """Whether a record tells what a training takes: not one that diverged, or was scored from kept weights."""
     result = record.result
-    return result.status == "ok" and result.updates > 0 and not was_read_off(result)
+    return result.status == "ok" and result.updates > 0 and not was_read_off(record)
 
 
 def _of_cell(plan: Plan, cell: CellPlan, measured: Measured) -> tuple[float, str, str]:
