@@ -242,11 +242,12 @@ def _together(old: Result, record: Record) -> Result:
     """Two results that agree as one: the later one, with what the earlier one has beside.
 
     What was read off kept weights says nothing of how they were trained: engine, device and seconds stay the earlier's.
-    Records of before that was noted tell it by the time that they took.
+    Records that have nothing in common may be read off without saying so: they are those of the one that took longer.
     """
     new = record.result
-    trained = old if was_read_off(record) or new.seconds < old.seconds / 10 else new
-    return replace(trained, nats=old.nats | new.nats, outputs=old.outputs | new.outputs)
+    common = (old.nats.keys() & new.nats.keys()) | (old.outputs.keys() & new.outputs.keys())
+    earlier = was_read_off(record) or (not common and old.seconds > new.seconds)
+    return replace(old if earlier else new, nats=old.nats | new.nats, outputs=old.outputs | new.outputs)
 
 
 def was_read_off(record: Record) -> bool:
