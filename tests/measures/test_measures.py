@@ -152,3 +152,14 @@ def test_a_block_scored_twice() -> None:
     assert len(blocks_table([score(), score()])) == 1
     with pytest.raises(UserError, match="block 1 was scored twice"):
         blocks_table([score(), score(nats=2.0)])
+
+
+def test_a_code_is_complete_once_all_is_scored_that_is_sent_of_a_large_hold_out() -> None:
+    """SCAN sends a part of H; a code of all of that part is complete, and of less of it is not."""
+    task = TASKS["scan-jump"]
+    candidate = next(iter(task.candidates))
+    assert 0 < len(task.scored_inputs(1)) < len(task.holdout_inputs(1))
+    rows = code(task, 1, candidate, "lstm", 1, 50.0)
+    assert seed_code_lengths(blocks_table(rows), TASKS)["state"].tolist() == ["complete"]
+    assert lengths(rows)[:4] == (1, 0, 0, pytest.approx(50.0))
+    assert seed_code_lengths(blocks_table(rows[:-1]), TASKS)["state"].tolist() == ["incomplete"]

@@ -180,3 +180,32 @@ def test_random_is_never_the_shortest() -> None:
 )
 def test_numbers(value: float, said: str) -> None:
     assert number(value) == said
+
+
+@pytest.mark.parametrize("kind", ["score", "decode"])
+def test_a_learner_that_was_configured_in_two_ways_is_refused(kind: str) -> None:
+    """Wherever its rows are: another task's, another seed's, or a prediction of before beside the runs of today."""
+    made = {"score": score, "decode": lambda **changed: decode(outputs=follow(COUNT, 10, "count"), **changed)}[kind]
+    one, other = made(), made(seed=2, configured="otherwise", updates=200)
+    with pytest.raises(UserError, match=r"'lstm'.*two ways.*seed 1 \(updates 3000.*seed 2 \(updates 200.*make run"):
+        tables_of([one, other])
+    assert len(tables_of([one, made(learner="another", configured="otherwise")])) == len(COLUMNS)
+
+
+def test_predictions_of_before_beside_the_runs_of_today_are_refused() -> None:
+    row = decode(outputs=follow(COUNT, 10, "count"))
+    old = predictions(COUNT, 10, [row | {"configured": "before"}])
+    with pytest.raises(UserError, match="configured in two ways"):
+        build_tables([], [row], old, TASKS)
+
+
+def test_rows_on_two_versions_of_a_dataset_are_refused() -> None:
+    with pytest.raises(UserError, match=r"different examples.*different versions of dataset 'count'"):
+        tables_of([score(), score(seed=2, examples="before")])
+
+
+def test_a_file_of_rows_that_do_not_belong_together_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "lstm.jsonl"
+    path.write_text("".join(json.dumps(row) + "\n" for row in (score(), score(block=2, configured="otherwise"))))
+    with pytest.raises(UserError, match="configured in two ways"):
+        read_runs([path])

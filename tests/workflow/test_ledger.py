@@ -11,14 +11,18 @@ import subprocess
 import sys
 import time
 from collections import Counter
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from doubt.data.binary import Dataset
+from doubt.data.vocabulary import dictionary_of
 from doubt.errors import UserError
 from doubt.training import Decode, Example, Learner, Protocol, Result, Score, Training
-from doubt.workflow.running.ledger import Ledger, read_label, read_records, shelf_of
+from doubt.workflow.running.ledger import FROM_KEPT, Ledger, read_label, read_records, shelf_of
+from doubt.workflow.running.measurement import Cell, chains
 from tests.shared.workspace import ROOT
 
 SYMBOLS = ("<s>", "<pad>", "</s>", "<unk>", "a", "b")
@@ -181,3 +185,117 @@ def test_a_diverged_training_is_a_result(tmp_path: Path) -> None:
     assert Ledger(tmp_path, "code").find(training()) == diverged
     (path,) = shelf(tmp_path).glob("*.jsonl")
     assert json.loads(path.read_text())["status"] == "diverged"
+
+
+DECODE = Decode(((4, 2),), 0)
+
+
+def record(folder: Path, name: str, time_: float, of: Training, made: Result, **note: object) -> None:
+    """A record of some time, in a file of some name, as a run or an archive leaves it."""
+    path = folder / "code" / shelf_of(of) / f"{name}.jsonl"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.open("a") as file:
+        file.write(json.dumps({**asdict(made), "note": {**NOTE, **note}, "time": time_}) + "\n")
+
+
+def test_of_two_records_the_later_counts_as_a_whole_whatever_its_file_is_called(tmp_path: Path) -> None:
+    first = replace(result(training(), 1.5), engine="fused", device="cuda", seconds=90.0, outputs={DECODE.key: [[4]]})
+    later = replace(result(training(), 2.5), engine="fairseq", device="cpu", seconds=3.0)
+    record(tmp_path, "z", 100.0, training(), first)
+    record(tmp_path, "a", 200.0, training(), later)
+    ledger = Ledger(tmp_path, "code")
+    assert ledger.find(training()) == later, "not the first's engine, device or outputs"
+    assert ledger.results(training()) == [first, later]
+    both = training(decodes=(DECODE,))
+    assert ledger.find(both) == first, "the latest that has all that is asked, and not a part of each"
+    record(tmp_path, "m", 300.0, training(), first)
+    assert Ledger(tmp_path, "code").find(training()) == first
+
+
+def test_records_of_earlier_names_are_taken_by_their_times_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("doubt.workflow.running.ledger.same_numbers", lambda name: (name, "code"))
+    Ledger(tmp_path, "today").add(training(), result(training(), 2.5), NOTE)
+    record(tmp_path, "a", 100.0, training(), result(training(), 1.5))
+    found = Ledger(tmp_path, "today").find(training())
+    assert found is not None and found.nats == {NEXT.key: 2.5}
+
+
+def test_records_that_agree_are_one_training_and_what_reads_kept_weights_is_not_who_trained(tmp_path: Path) -> None:
+    trained = replace(result(training(), 1.5), engine="fused", seconds=0.3)
+    read_off = replace(result(training(), 1.50002), engine="fairseq", seconds=0.2, outputs={DECODE.key: [[4]]})
+    record(tmp_path, "a", 100.0, training(), trained)
+    record(tmp_path, "b", 200.0, training(), read_off, **{FROM_KEPT: True})
+    (one,) = Ledger(tmp_path, "code").results(training())
+    assert (one.engine, one.seconds, one.outputs) == ("fused", 0.3, {DECODE.key: [[4]]})
+    assert one.nats == {NEXT.key: 1.50002}
+
+
+@pytest.mark.parametrize("diverged_last", [True, False])
+def test_a_diverged_record_and_an_ok_one_are_never_put_together(tmp_path: Path, diverged_last: bool) -> None:
+    ok = replace(result(training(), 1.5), engine="fused")
+    diverged = Result(training().key, "diverged", 90.0, 1, engine="fairseq")
+    record(tmp_path, "a", 200.0 if diverged_last else 100.0, training(), diverged)
+    record(tmp_path, "b", 150.0, training(), ok)
+    assert Ledger(tmp_path, "code").find(training()) == (diverged if diverged_last else ok)
+
+
+@pytest.mark.parametrize(
+    ("written", "asked", "same"),
+    [
+        ({"dropout": 0}, {"dropout": 0.0}, True),
+        ({"dropout": 0.0}, {"dropout": 0}, True),
+        ({"config": {"width": 64.0, "rates": [1, 0.5]}}, {"config": {"width": 64, "rates": [1.0, 0.5]}}, True),
+        ({"adam_betas": "(0,0.98)"}, {"adam_betas": "(0.0, 0.98)"}, True),
+        ({"dropout": 1}, {"dropout": True}, False),
+        ({"dropout": 0}, {"dropout": 0.1}, False),
+        ({"encoder": "0"}, {"encoder": 0}, False),
+    ],
+)
+def test_what_was_filed_under_a_number_is_found_however_it_is_written(
+    tmp_path: Path, written: dict[str, Any], asked: dict[str, Any], same: bool
+) -> None:
+    first, then = (training(learner=Learner({"arch": "none"} | each, 3)) for each in (written, asked))
+    assert first.key != then.key, "ledgers of before have both keys"
+    Ledger(tmp_path, "code").add(first, result(first), NOTE)
+    found = Ledger(tmp_path, "code").find(then)
+    assert found == (replace(result(first), key=then.key) if same else None)
+
+
+def test_what_identifies_a_training_and_what_does_not() -> None:
+    """Each part of what decides its numbers is in its key; where a plug-in lies, and what is asked of it, is not."""
+    one = training()
+    others = [
+        training(seed=2),
+        training(learner=Learner({"arch": "another"}, 3)),
+        training(learner=Learner({"arch": "none"}, 4)),
+        training(learner=Learner({"arch": "none"}, 3, batch_size=2)),
+        training(protocol=Protocol("carried")),
+        training(protocol=Protocol(rng_streams="released")),
+        training(source_symbols=(*SYMBOLS, "c")),
+        training(target_symbols=(*SYMBOLS, "c")),
+        training(blocks=(T, NEXT.examples)),
+        training(blocks=((Example((4, 2), (5, 2)),),)),
+        training(chain=(3, "digest")),
+    ]
+    assert len({each.key for each in [one, *others]}) == len(others) + 1
+    same = [
+        training(learner=Learner({"arch": "none"}, 3, user_dir="elsewhere")),
+        training(scores=(), decodes=(DECODE,)),
+    ]
+    assert {each.key for each in same} == {one.key}
+
+
+def test_a_plug_in_that_was_moved_is_found(tmp_path: Path) -> None:
+    here, there = (training(learner=Learner({"arch": "none"}, 3, user_dir=folder)) for folder in ("here", "there"))
+    Ledger(tmp_path, "code").add(here, result(here), NOTE)
+    assert Ledger(tmp_path, "code").find(there) == result(here)
+
+
+def test_t_under_two_target_dictionaries_is_two_trainings() -> None:
+    """Through what makes trainings of datasets: T is shared where its dictionaries are the same, and only there."""
+    dictionary, longer = dictionary_of(SYMBOLS), dictionary_of((*SYMBOLS, "c"))
+    data = [Dataset(dictionary, target, (*T, *NEXT.examples), ((4, 2),)) for target in (dictionary, dictionary, longer)]
+    datasets = dict(zip(("fpa", "one", "other"), data, strict=True))
+    cell = Cell(datasets, 1, 1, Learner({"arch": "none"}, 3), Protocol())
+    assert len(chains(cell, [("fpa", 1), ("one", 1)], [0])) == 1
+    assert len(chains(cell, [("fpa", 1), ("one", 1), ("other", 1)], [0])) == 2

@@ -85,6 +85,27 @@ def test_what_several_experiments_ask_is_put_together(cache: Path) -> None:
     assert cell.seeds == {1: ["fpa"], 2: ["fpa"], 3: ["fpa", "mem"], 9: ["fpa", "mem"]}
 
 
+@pytest.mark.parametrize("swapped", [False, True])
+@pytest.mark.parametrize(
+    ("one", "other", "wanted"),
+    [
+        ({"candidates": ["add"]}, {"candidates": ["mem"]}, ["fpa", "add", "mem"]),
+        ({"measures": ["fpa"]}, {"measures": ["code_length"], "candidates": ["mul"]}, ["fpa", "mul"]),
+        ({"candidates": ["add", "mem"]}, {"measures": ["fpa"]}, ["fpa", "add", "mem"]),
+    ],
+)
+def test_nothing_that_any_experiment_asks_of_a_seed_is_forgotten(
+    cache: Path, one: dict[str, Any], other: dict[str, Any], wanted: list[str], swapped: bool
+) -> None:
+    """In either order, and whether or not one asks for what the other does."""
+    both = [EXPERIMENT | one, EXPERIMENT | other | {"seeds": [3, 9]}]
+    plan = plan_of(cache, **REFERENCE, experiments=both[::-1] if swapped else both)
+    cell = plan.cell("add-or-mul", 5, "transformer")
+    assert cell.seeds[3] == wanted
+    chunk = next(chunk for chunk in plan.chunks(cell) if chunk.seeds == (3,) and chunk.blocks == (0, 0))
+    assert plan.job(cell, chunk)["seeds"] == {3: wanted} and set(plan.job(cell, chunk)["examples"]) == set(wanted)
+
+
 def test_a_chain_is_one_job(cache: Path) -> None:
     plan = plan_of(cache, **REFERENCE, experiments=[EXPERIMENT], protocol="released")
     assert {path.rsplit("/", 1)[1] for path in paths(plan)} == {"blocks-0-5.jsonl"}

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import csv
 import shutil
+import subprocess
 from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
@@ -10,6 +12,7 @@ from typing import Any
 
 import pytest
 
+from tests.data.test_content import HELPER, write
 from tests.shared.workspace import EXPERIMENT, ROWS, SMALL, Workspace
 
 pytestmark = pytest.mark.xdist_group("staleness")
@@ -34,6 +37,22 @@ def finished(tmp_path_factory: pytest.TempPathFactory) -> Workspace:
 def moved(finished: Workspace, tmp_path: Path) -> Workspace:
     """All of it, results and Snakemake's notes included, in another place."""
     return finished.copy(tmp_path / "moved")
+
+
+def pending(workspace: Workspace) -> set[str]:
+    """The rules of which Snakemake would run a job."""
+    command = workspace.command("--summary")
+    done = subprocess.run(command, cwd=workspace.here, capture_output=True, text=True, check=True)
+    rows = list(csv.DictReader(done.stdout.splitlines(), delimiter="\t"))
+    return {row["rule"].split("_")[0] for row in rows if row["plan"] == "update pending"}
+
+
+def remove(workspace: Workspace, *patterns: str) -> None:
+    """What Snakemake does with what a failed or killed job was to write."""
+    paths = [path for pattern in patterns for path in (workspace.here / "results").glob(pattern)]
+    assert paths
+    for path in paths:
+        path.unlink()
 
 
 def executed(workspace: Workspace, run: Callable[[], Counter[str]]) -> tuple[Counter[str], int]:
@@ -120,3 +139,52 @@ def test_other_chunks_and_a_deleted_output_train_nothing(moved: Workspace) -> No
     (moved.here / ROWS).unlink()
     ran, n_trained = executed(moved, lambda: moved.run(ROWS))
     assert ran["train"] == 2 and n_trained == 0
+
+
+AFTER = ["train", "collect", "decode", "aggregate", "plot", "page"]
+
+
+def test_what_a_failed_training_was_to_write_is_asked_for_again(moved: Workspace) -> None:
+    moved.configure(CONFIG | {"updates": 3})
+    remove(moved, "runs/*/*/*/*/*.jsonl")
+    assert {*AFTER, "provenance"} <= pending(moved)
+
+
+def test_what_any_other_failed_job_was_to_write_is_asked_for_again(moved: Workspace) -> None:
+    """Each time something is edited, and the job that has to be done for it first has failed."""
+    scripts = moved.code / "scripts"
+    edited = "\n\nCHANGED = True\n\n\nif __name__"
+    edit(scripts / "predictions.py", "\n\nif __name__", edited)
+    remove(moved, "predictions/*/*/*/*.jsonl")
+    assert pending(moved) == {"decode", "aggregate", "plot", "provenance", "page"}
+    edit(scripts / "predictions.py", edited, "\n\nif __name__")
+    remove(moved, "tables/provenance.json")
+    moved.configure(CONFIG | {"slots_per_gpu": 2})
+    assert {"provenance", "page"} <= pending(moved)
+
+
+def test_a_task_of_ones_own_with_files_beside_it(tmp_path: Path) -> None:
+    """In a folder with a blank in its name: a helper and a data file, each edited; then examples edited by hand."""
+    tasks = tmp_path / "my tasks"
+    task = {"task": "mine", "learners": ["transformer"], "seeds": 1, "measures": ["fpa"]}
+    config = SMALL | {"task_folder": str(tasks), "experiments": [task]}
+    workspace = Workspace(tmp_path / "it", config)
+    write(tasks)
+    rows = "results/runs/mine/1/transformer.jsonl"
+    decoded = "results/predictions/mine/1/transformer/predictions.jsonl"
+    workspace.run(decoded)
+    assert len(workspace.records()) == 1
+    write(tasks, held_out="a b\nb a\na a b\n")
+    generated = "results/data/mine/1/fpa/test.src"
+    remove(workspace, generated.removeprefix("results/"))  # as if its job had failed
+    assert {"generate", "binarize", *AFTER} <= pending(workspace)
+    workspace.run(decoded)
+    assert len(workspace.records()) == 2
+    assert len((workspace.here / decoded).read_text().splitlines()) == 5
+    write(tasks, held_out="a b\nb a\na a b\n", helper=HELPER.replace("[::-1]", "[::-1][:1] * 2"))
+    assert {"decode", "aggregate", "page"} <= pending(workspace)
+    workspace.run(rows)
+    (workspace.here / generated).write_text("a a\nb b\na b\nb a\nb b a\n")
+    workspace.run(rows, succeeds=False)
+    (log,) = workspace.here.glob("results/logs/train/mine/**/*.log")
+    assert "does not hold what task 'mine' gives at size 1: it was edited" in log.read_text()

@@ -7,6 +7,7 @@ hashes a result knows by itself that what it was made of has changed, whichever 
 
 from __future__ import annotations
 
+import ast
 import hashlib
 import json
 from collections.abc import Sequence
@@ -16,20 +17,17 @@ from doubt.data.content import rules_digest
 from doubt.data.task import Task
 from doubt.training import digest
 from doubt.workflow.planning.cells import CellPlan
-from doubt.workflow.planning.code_hash import code_hash, content_hash
+from doubt.workflow.planning.code_hash import canonical, code_hash, content_hash
 from doubt.workflow.planning.plan import Chunk, Plan
 
 
 @cache
 def task_hash(task: Task) -> str:
     """Hash of a task's code, of files beside it that it imports or names, and of what its rules say at each size."""
-    code, data = [], []
-    for path in {*task.files, *task.imported}:
-        if path.suffix == ".py":
-            code.append(path)
-        else:
-            data.append(hashlib.sha256(path.read_bytes()).hexdigest())
-    return digest([code_hash(*code), sorted(data), [rules_digest(task, size) for size in task.sizes]])[:16]
+    contents = [(path, path.read_bytes()) for path in {*task.files, *task.imported}]
+    code = [canonical(ast.parse(content)) for path, content in contents if path.suffix == ".py"]
+    data = [hashlib.sha256(content).hexdigest() for path, content in contents if path.suffix != ".py"]
+    return digest([sorted(code), sorted(data), [rules_digest(task, size) for size in task.sizes]])[:16]
 
 
 class Upstream:
