@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-import ast
 from collections.abc import Mapping
 from typing import Any
+
+from doubt.data.literals import value_of
 
 
 def is_number(value: Any) -> bool:
@@ -41,8 +42,8 @@ def one_spelling(value: Any) -> Any:
     """
     if isinstance(value, str):
         try:
-            read = ast.literal_eval(value) if value[:1] in ("(", "[") else value
-        except (ValueError, SyntaxError):
+            read = value_of(value) if value[:1] in ("(", "[") else value
+        except ValueError:
             read = value
         return value if isinstance(read, str) else one_spelling(read)
     if isinstance(value, list | tuple):
@@ -55,7 +56,6 @@ def one_spelling(value: Any) -> Any:
 def decimal_pair(betas: str) -> str:
     """fairseq's `adam_betas` with decimal points: `(0, 0.999)` as `(0.0, 0.999)`; what is no such pair as it is."""
     try:
-        read = ast.literal_eval(betas)
-        return str(tuple(float(beta) for beta in read))
-    except (ValueError, SyntaxError, TypeError):
+        return str(tuple(float(beta) for beta in value_of(betas)))
+    except (ValueError, TypeError):
         return betas
