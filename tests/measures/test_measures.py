@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import math
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from scipy import stats
 
 from doubt.data.task import load_tasks
 from doubt.errors import UserError
 from doubt.measures.classify import predictions
 from doubt.measures.code_length import blocks_table, code_length_table, seed_code_lengths
 from doubt.measures.fpa import fpa_table, seed_classes
-from doubt.measures.intervals import bca, wilson
+from doubt.measures.intervals import bca, exact, wilson
 from tests.shared.made_up import Row, code, decode, follow, score
 
 TASKS = load_tasks()
@@ -54,6 +56,44 @@ def test_wilson_holds_the_share(n: int, of: int) -> None:
 def test_degenerate_bootstrap_intervals_are_said_in_words(values: list[float], note: str) -> None:
     interval = bca(values, "x")
     assert math.isnan(interval.low) and math.isnan(interval.high) and interval.note == note
+
+
+def test_the_bootstrap_is_corrected_for_bias_and_skewness() -> None:
+    """Of a skewed sample both limits lie higher than those of the percentile bootstrap."""
+    values = [float(2**k) for k in range(12)]
+    interval = bca(values, "x")
+    drawn = np.random.default_rng(1).choice(values, (9999, 12)).mean(axis=1)
+    low, high = np.quantile(drawn, [0.025, 0.975])
+    assert interval.low > 1.15 * low and interval.high > 1.1 * high
+    reference = stats.bootstrap((values,), np.mean, method="BCa", rng=np.random.default_rng(2)).confidence_interval
+    assert (interval.low, interval.high) == (
+        pytest.approx(reference.low, rel=0.1),
+        pytest.approx(reference.high, rel=0.1),
+    )
+
+
+@pytest.mark.parametrize(("n", "doubtful"), [(9, True), (10, False)])
+def test_intervals_of_fewer_than_ten_seeds_say_so(n: int, doubtful: bool) -> None:
+    assert ("too narrow" in bca([float(v * v) for v in range(n)], "x").note) == doubtful
+
+
+@pytest.mark.parametrize(("n", "of", "low", "high"), [(0, 10, 0, 0.3085), (10, 10, 0.6915, 1), (3, 10, 0.0667, 0.6525)])
+def test_exact_intervals_of_shares(n: int, of: int, low: float, high: float) -> None:
+    interval = exact(n, of)  # as in tables of Clopper and Pearson's
+    assert (interval.low, interval.high) == (pytest.approx(low, abs=1e-4), pytest.approx(high, abs=1e-4))
+    tested = stats.binomtest(n, of).proportion_ci(0.95, method="exact")
+    assert (interval.low, interval.high) == (pytest.approx(tested.low), pytest.approx(tested.high))
+    assert math.isnan(exact(0, 0).low)
+
+
+@pytest.mark.parametrize("share", [0.05, 0.3, 0.7])
+def test_the_exact_interval_holds_a_share_that_seeds_give_in_parts(share: float) -> None:
+    """Shares that spread between 0 and 1 as badly as they may, and less so: missed in at most one of twenty."""
+    rng = np.random.default_rng(3)
+    for spread in (0.05, 0.5, 5.0):
+        drawn = rng.beta(share * spread, (1 - share) * spread, (800, 8)).sum(axis=1)
+        missed = sum(not (exact(n, 8).low <= share <= exact(n, 8).high) for n in drawn.tolist())
+        assert missed / 800 <= 0.06
 
 
 def test_bootstrap_interval() -> None:

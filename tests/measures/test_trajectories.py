@@ -45,6 +45,28 @@ def test_seeds_that_were_not_looked_at_take_no_part(seen: pd.DataFrame) -> None:
     assert set(seen["seed"]) == {1, 2, 3} and set(seen["update"]) == {10, 100, 3000}
 
 
+def test_the_end_of_a_seed_that_diverged_is_that_of_the_others_of_its_cell() -> None:
+    def output(seed: int, learner: str, updates: int, rule: str | None = "mem") -> Row:
+        return decode(seed=seed, learner=learner, updates=updates, outputs=follow(COUNT, 10, rule) if rule else None)
+
+    ends = [output(1, "lstm", 3000), output(2, "lstm", 57, None)]
+    other = [output(1, "cnn", 500), output(2, "cnn", 9, None)]
+    lines = [*predictions(COUNT, 10, ends), *predictions(COUNT, 10, other)]
+    found = looks(
+        [at(row | {"outputs": follow(COUNT, 10, "unfit")}, 5) for row in ends + other], seed_classes(lines), TASKS
+    )
+    last = found[found["class"] == "diverged"].set_index("learner")["update"].to_dict()
+    assert last == {"lstm": 3000, "cnn": 500}
+    table = trajectories_table(found, TASKS)
+    assert set(table["n_seeds"]) == {2} and sorted(set(table["update"])) == [5, 500, 3000]
+
+
+@pytest.mark.parametrize(("fitting", "half"), [((0, 1, 2), 100), ((1, 1, 2), 10), ((0, 0, 1), 3000), ((0, 0, 0), None)])
+def test_exactly_half_of_the_seeds_are_half(fitting: tuple[int, ...], half: int | None) -> None:
+    table = pd.DataFrame({"update": [3000, 10, 100], "n_fit": [fitting[2], *fitting[:2]], "n_seeds": 2})
+    assert half_fit(table) == half
+
+
 def test_shares_over_updates(seen: pd.DataFrame) -> None:
     table = trajectories_table(seen, TASKS).set_index(["update", "class"])
     n = {key: int(table.loc[key, "n"]) for key in table.index}

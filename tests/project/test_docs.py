@@ -164,14 +164,25 @@ def test_every_definition_of_the_preset_of_learners_is_one(tmp_path: Path) -> No
     assert {plan.engine(name) for name in names} == {"modules"}
 
 
-@pytest.mark.parametrize("example", blocks("moving.md", "yaml"), ids=["milestones", "sweep", "until"])
-def test_the_configurations_of_the_docs_are_ones(tmp_path: Path, example: str) -> None:
-    content, own = yaml.safe_load((ROOT / "config.yaml").read_text(encoding="utf-8")), yaml.safe_load(example)
+def plan_of_example(folder: Path, number: int) -> Plan:
+    """The configuration of docs/moving.md's example, over the default one."""
+    content = yaml.safe_load((ROOT / "config.yaml").read_text(encoding="utf-8"))
+    own = yaml.safe_load(blocks("moving.md", "yaml")[number])
     content["learners"] |= own.pop("learners", {})
-    plan = Plan(content | own, tmp_path)
-    assert len(plan.sweeps.get("swept", {})) in (0, 6)
-    assert plan.looked_at("hierar-or-linear") | {"fpa"} == {"fpa"} and plan.looked_at("add-or-mul") <= {
-        "fpa",
-        "code_length",
-    }
-    assert all(cell.until is None or cell.until.ends == (12, 24, 48, 96, 100) for cell in plan.cells.values())
+    return Plan(content | own, folder)
+
+
+def test_the_milestones_of_the_docs_are_looked_at(tmp_path: Path) -> None:
+    plan = plan_of_example(tmp_path, 0)
+    assert plan.looked_at("hierar-or-linear") == {"fpa"}
+    assert plan.looked_at("add-or-mul") == {"fpa", "code_length"}
+
+
+def test_the_sweep_of_the_docs_spans_six_learners(tmp_path: Path) -> None:
+    plan = plan_of_example(tmp_path, 1)
+    assert len(plan.sweeps["swept"]) == 6 and "swept,dropout=0.2,encoder_layers=2" in plan.sweeps["swept"]
+
+
+def test_the_steps_of_the_docs_double(tmp_path: Path) -> None:
+    cells = plan_of_example(tmp_path, 2).cells.values()
+    assert [cell.until.ends for cell in cells if cell.until] == [(12, 24, 48, 96, 100)] * 2 and len(cells) == 2

@@ -58,6 +58,12 @@ def test_tables_have_a_row_for_each_learner(tables: Tables) -> None:
     assert "| all |  | 80 |" in quoted("{{ costs() }}", tables)
 
 
+def test_a_table_of_codes_says_the_seeds_of_the_candidate_that_has_the_fewest(tables: Tables) -> None:
+    more = {name: table.copy() for name, table in tables.items()}
+    more["code_length"].loc[more["code_length"]["candidate"] == "mem", "n_seeds"] = 7
+    assert quoted('{{ codes("count-or-mem/10") }}', more).splitlines()[2].startswith("| lstm | 2 |")
+
+
 @pytest.mark.parametrize(
     ("text", "said"),
     [

@@ -2,27 +2,31 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
 from rich.console import Console
 
+from doubt.data.random_candidate import with_random
 from doubt.data.task import load_tasks
 from doubt.measures.classify import predictions
 from doubt.report.summary import duration, summary
 from doubt.tables.tables import build_tables, write_tables
 from tests.shared.made_up import Row, code, decode, follow
 
-TASKS = load_tasks()
+TASKS = {name: with_random(task) for name, task in load_tasks().items()}
 COUNT = TASKS["count-or-mem"]
 
 
-def said(folder: Path, rows: list[Row]) -> str:
+def said(folder: Path, rows: list[Row], styles: bool = False) -> str:
     scores, decodes = ([r for r in rows if r["kind"] == k] for k in ("score", "decode"))
     write_tables(build_tables(scores, decodes, predictions(COUNT, 10, decodes), TASKS), folder / "tables")
-    console = Console(width=80, record=True, file=(folder.parent / "terminal").open("w"))
+    console = Console(
+        width=80, color_system="standard", force_terminal=True, record=True, file=(folder.parent / "terminal").open("w")
+    )
     console.print(summary(folder / "tables"))
-    return console.export_text()
+    return console.export_text(styles=styles)
 
 
 def test_rule_share_and_code_lengths_are_said(tmp_path: Path) -> None:
@@ -34,6 +38,22 @@ def test_rule_share_and_code_lengths_are_said(tmp_path: Path) -> None:
     for part in ("count", "3/4 (.30–.95)", "2.50", "31.0", "adam_state fresh", "80 trainings"):
         assert part in text, part
     assert "figures" in text and "index.html" not in text
+
+
+def test_the_shortest_code_is_bold_and_random_labels_never_are(tmp_path: Path) -> None:
+    task = with_random(COUNT)
+    rows = [r for c, b in (("count", 25.0), ("mem", 5.0), ("random", 1.5)) for r in code(task, 10, c, "lstm", 1, b)]
+    text = said(tmp_path, rows, styles=True)
+    assert re.search(r"\x1b\[1m *5\.00", text), text
+    assert "1.50" in text and not re.search(r"\x1b\[1m *(1\.50|25\.0)", text)
+
+
+def test_seeds_that_differ_in_number_and_classes_that_tie_are_said(tmp_path: Path) -> None:
+    rows = [decode(seed=s, outputs=follow(COUNT, 10, ("count", "mem")[s % 2])) for s in (1, 2)]
+    rows += [r for s in (1, 2, 3) for r in code(COUNT, 10, "count", "lstm", s, 2.0)]
+    rows += [r for s in (1, 2) for r in code(COUNT, 10, "mem", "lstm", s, 9.0)][:-1]
+    text = said(tmp_path, rows)
+    assert "count = mem" in text and "1–3, 1 incomplete" in text
 
 
 def test_one_measure_alone(tmp_path: Path) -> None:

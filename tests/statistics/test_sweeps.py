@@ -83,6 +83,20 @@ def test_an_exact_case_of_the_permutation_test() -> None:
     assert p == pytest.approx(0.1, abs=0.01)
 
 
+def test_seeds_are_permuted_within_the_settings_of_the_other_arguments() -> None:
+    """One setting's six seeds could do nothing else: 2 of 20 permutations within the other are as far out.
+
+    Were seeds permuted across the settings, it were 4 of 220.
+    """
+    values, strata = np.array(list("aaabbb" * 2)), np.array(list("xxxxxxyyyyyy"))
+    assert permutation_p(values, np.array(list("mmmmmmmmmnnn")), strata) == pytest.approx(0.1, abs=0.01)
+
+
+def test_what_differs_between_settings_alone_is_no_effect_of_the_argument() -> None:
+    values = np.array(list("aaaaab" + "abbbbb"))
+    assert permutation_p(values, np.array(list("mmmmmmnnnnnn")), np.array(list("xxxxxxyyyyyy"))) == 1
+
+
 def test_values_stand_in_order() -> None:
     assert in_order(["16", "8", "64", "8"]) == ["8", "16", "64"] and in_order(["sgd", "adam"]) == ["sgd", "adam"]
 
