@@ -254,9 +254,9 @@ def test_shares_are_compared_by_mcnemar() -> None:
 
 
 def wavering() -> list[Row]:
-    """Twelve seeds: add is shorter than mul in all of nine, than mem in all but two; so that no two pairs are alike."""
+    """Twelve seeds: add is shorter than mul in all of nine, than mem in all but three; so that no two pairs are alike."""
     bits = {s: {"add": 10.0 + s, "mul": 60.0 + s, "mem": 25.0 + s * s / 9} for s in range(1, 13)}
-    bits[2]["mem"], bits[3]["mem"] = 8.0, 6.0
+    bits[2]["mem"], bits[3]["mem"], bits[4]["mem"] = 8.0, 6.0, 5.0
     rows = [r for s, of in bits.items() for c, b in of.items() for r in code(SUMS, 10, c, "lstm", s, b)]
     return [row for row in rows if row["seed"] < 10 or row["dataset"] != "mul"]
 
@@ -265,7 +265,7 @@ def test_stars_and_verdict_are_those_of_the_least_sure_pair() -> None:
     found = tables(wavering(), SUMS)
     won = found["preferences"].query("preferred == 'add'").set_index("b")
     assert won.loc["mul", "p_signflip_holm"] < 0.01  # two stars, were it alone
-    assert 0.02 < won.loc["mem", "p_signflip_holm"] < 0.05
+    assert 0.01 < won.loc["mem", "p_signflip_holm"] < 0.05
     assert significance_marks(found["preferences"])["mark"].tolist() == ["*"]
     (row,) = found["verdicts"].to_dict("records")
     assert row["verdict"] == f"add preferred (n = 9, {p_value(won.loc['mem', 'p_signflip_holm'])})"
