@@ -254,11 +254,11 @@ def test_shares_are_compared_by_mcnemar() -> None:
 
 
 def wavering() -> list[Row]:
-    """Twelve seeds: add is shorter than mul in all of nine, than mem in all but three; so that no two pairs are alike."""
+    """Twelve seeds: add is shorter than mul in all of ten, than mem in all but three; so that no two pairs are alike."""
     bits = {s: {"add": 10.0 + s, "mul": 60.0 + s, "mem": 25.0 + s * s / 9} for s in range(1, 13)}
     bits[2]["mem"], bits[3]["mem"], bits[4]["mem"] = 8.0, 6.0, 5.0
     rows = [r for s, of in bits.items() for c, b in of.items() for r in code(SUMS, 10, c, "lstm", s, b)]
-    return [row for row in rows if row["seed"] < 10 or row["dataset"] != "mul"]
+    return [row for row in rows if row["seed"] < 11 or row["dataset"] != "mul"]
 
 
 def test_stars_and_verdict_are_those_of_the_least_sure_pair() -> None:
@@ -268,8 +268,8 @@ def test_stars_and_verdict_are_those_of_the_least_sure_pair() -> None:
     assert 0.01 < won.loc["mem", "p_signflip_holm"] < 0.05
     assert significance_marks(found["preferences"])["mark"].tolist() == ["*"]
     (row,) = found["verdicts"].to_dict("records")
-    assert row["verdict"] == f"add preferred (n = 9, {p_value(won.loc['mem', 'p_signflip_holm'])})"
-    assert row["code_n"] == 9  # the seeds of the pair that has the fewest
+    assert row["verdict"] == f"add preferred (n = 10, {p_value(won.loc['mem', 'p_signflip_holm'])})"
+    assert row["code_n"] == 10  # the seeds of the pair that has the fewest
 
 
 def test_a_rule_that_is_preferred_to_some_others_only_has_no_stars() -> None:
