@@ -2,16 +2,25 @@
 
 from __future__ import annotations
 
+import platform
 from pathlib import Path
 
 import torch
 
 from doubt.errors import UserError
+from doubt.training import Result
 
 
 def device_name(device: torch.device) -> str:
     """`cpu`, or the GPU's name."""
     return torch.cuda.get_device_name(device) if device.type == "cuda" else "cpu"
+
+
+def made_by(result: Result, engine: str, device: torch.device) -> Result:
+    """The result with the engine, device, torch and machine that gave it."""
+    result.engine, result.device = engine, device_name(device)
+    result.torch, result.host = str(torch.__version__), platform.node()
+    return result
 
 
 def made_with(device: torch.device) -> dict[str, str]:

@@ -14,9 +14,9 @@ import torch
 
 from doubt.data.binary import load_dataset
 from doubt.data.task import FPA, load_tasks
+from doubt.engines.backend import Lockstep
 from doubt.engines.choice import train_chains_of
 from doubt.engines.fused import lockstep as fused_lockstep
-from doubt.engines.reference import saved_state
 from doubt.training import Learner, Protocol, Result, Training
 from doubt.workflow.running.measurement import Cell, chains
 from tests.shared import made_modules as made
@@ -148,26 +148,28 @@ def test_a_look_shows_what_a_shorter_training_ends_with(
             assert at.scores or at.decodes
 
 
+def kill_at(update: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Send SIGTERM before an update, counted over all locksteps."""
+    count, original = 0, Lockstep.update
+
+    def counted(lockstep: Lockstep, halts: Sequence[int]) -> None:
+        nonlocal count
+        count += 1
+        if count == update:
+            os.kill(os.getpid(), signal.SIGTERM)
+        original(lockstep, halts)
+
+    monkeypatch.setattr(fused_lockstep, "CALL_SECONDS", 0.0)  # an update a call
+    monkeypatch.setattr(Lockstep, "update", counted)
+
+
 @pytest.mark.parametrize("engine", ["fairseq", "fused"])
 def test_a_killed_training_goes_on_with_what_it_has_shown(
     engine: str, cell_of: Callable[..., Cell], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     cell = cell_of("transformer", True)
     whole = trained(engine, cell)
-    module = saved_state if engine == "fairseq" else fused_lockstep
-    count = 0
-
-    def kill_at_15(*arguments: object) -> object:
-        nonlocal count
-        count += 1
-        if count == 15:
-            os.kill(os.getpid(), signal.SIGTERM)
-        return original(*arguments)
-
-    monkeypatch.setattr(fused_lockstep, "CALL_SECONDS", 0.0)  # an update a call
-    owner = module.SavedState if engine == "fairseq" else module.Lockstep
-    original = owner.due if engine == "fairseq" else owner.update
-    monkeypatch.setattr(owner, "due" if engine == "fairseq" else "update", kill_at_15)
+    kill_at(15, monkeypatch)
     with pytest.raises(SystemExit):
         trained(engine, cell, tmp_path)
     assert list(tmp_path.glob("*.pt"))
@@ -185,7 +187,7 @@ def test_a_state_that_has_passed_a_new_milestone_is_begun_anew(
     engine: str, learner: str, cell_of: Callable[..., Cell], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     plain, looked_at = cell_of(learner, False), cell_of(learner, True)
-    stop_at_save(engine, 15, monkeypatch)
+    stop_at_save(15, monkeypatch)
     with pytest.raises(Stopped):
         trained(engine, plain, tmp_path)
     assert list(tmp_path.glob("*.pt"))

@@ -15,8 +15,8 @@ from pathlib import Path
 import pytest
 import torch
 
-import doubt.engines.reference.saved_state
 from doubt.data.binary import load_dataset
+from doubt.engines import saved_states
 from doubt.engines.choice import train_chains_of
 from doubt.engines.reference.engine import train_chain, train_chains
 from doubt.training import Learner, Protocol, Result, Training
@@ -45,7 +45,7 @@ def interrupted(chain: Sequence[Training], folder: Path, monkeypatch: pytest.Mon
     """Train a chain that is killed at the `after`th chance to save, having saved just then; what it gave until then."""
     given: list[Result] = []
     with monkeypatch.context() as patch:
-        stop_at_save("fairseq", after, patch)
+        stop_at_save(after, patch)
         try:
             for result in train_chains([chain], CPU, state_folder=folder):
                 given.append(result)  # noqa: PERF402  (what was given before the kill is kept)
@@ -139,13 +139,13 @@ def test_a_state_is_resumed_by_the_torch_and_the_device_that_made_it_alone(
     train_them = train_chains_of(engine)
     (whole,) = train_them([chain], CPU)
     with monkeypatch.context() as patch:
-        stop_at_save(engine, 2, patch)
+        stop_at_save(2, patch)
         with pytest.raises(Stopped):
             list(train_them([chain], CPU, state_folder=tmp_path))
     (path,) = tmp_path.iterdir()
     state = torch.load(path, weights_only=True)
     assert state["made_with"] == {"torch": str(torch.__version__), "device": "cpu"}
-    weights = state["model"].values() if engine == "fairseq" else [state["tensors"]["weights"]]
+    weights = state["state"]["model"].values() if engine == "fairseq" else [state["state"]["weights"]]
     for each in weights:
         each.mul_(1.5)
     torch.save(state | {"made_with": state["made_with"] | made}, path)
@@ -179,7 +179,7 @@ def test_a_state_that_cannot_be_written_does_not_stop_the_training(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     (tmp_path / "file").write_text("in the way")
-    monkeypatch.setattr(doubt.engines.reference.saved_state, "SAVE_EVERY", 0.0)
+    monkeypatch.setattr(saved_states, "SAVE_EVERY", 0.0)
     chain = cell(results, learner_of("transformer", updates=2), FRESH).trainings("mul", 1, [0])
     assert len(list(train_chains([chain], CPU, state_folder=tmp_path / "file/states"))) == 1
     assert "cannot be saved" in capsys.readouterr().err
@@ -207,7 +207,7 @@ def test_sigterm_saves_the_state_and_the_next_run_goes_on(
     (sign,) = (tmp_path / "running").glob("*.json")
     assert json.loads(sign.read_text())["state"] == "stopped"
     (state,) = (tmp_path / "states" / code).glob("*/*.pt")
-    done = json.loads(torch.load(state, weights_only=True)["numbers"])["update"]
+    done = torch.load(state, weights_only=True)["done"]
     assert 0 < done < n_updates
     subprocess.run(command, check=True, env=os.environ | {"OMP_NUM_THREADS": "1"})
     (row,) = [json.loads(line) for line in (tmp_path / "rows.jsonl").read_text().splitlines()]

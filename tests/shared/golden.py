@@ -11,6 +11,7 @@ from __future__ import annotations
 import argparse
 import json
 import math
+import os
 import platform
 import subprocess
 import sys
@@ -99,7 +100,20 @@ def _training(learner: Learner, protocol: Protocol, seed: int, block: int) -> Tr
 
 
 def measured(engine: str) -> Numbers:
-    """What today's code gives for an engine's golden trainings: nats and outputs in the order of asking."""
+    """What today's code gives for an engine's golden trainings, in a process of their own, as a job's are.
+
+    In one with others the bits hang on which came first: MKL is set up once in a process.
+    """
+    command = [sys.executable, "-W", "ignore", "-m", "tests.shared.golden", "--numbers", engine]
+    environment = os.environ | {"OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"}
+    environment.pop("MKL_CBWR", None)  # which engine `modules` sets for itself
+    done = subprocess.run(command, cwd=made.ROOT, env=environment, stdout=subprocess.PIPE, text=True, check=True)
+    numbers: Numbers = json.loads(done.stdout)
+    return numbers
+
+
+def numbers_here(engine: str) -> Numbers:
+    """The same in this process: nats and outputs in the order of asking."""
     named = dict(chains(engine))
     trainings = {each.key: each for chain in named.values() for each in chain}
     names = {each.key: f"{name}, block {each.block}" for name, chain in named.items() for each in chain}
@@ -155,12 +169,16 @@ def _off(one: float, other: float) -> float:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--renew", action="store_true", help="write today's numbers as the golden ones")
-    renew, failed = parser.parse_args().renew, False
-    torch.set_num_threads(1)
+    parser.add_argument("--numbers", metavar="ENGINE", help="print an engine's numbers of today, no more")
+    options, failed = parser.parse_args(), False
+    if options.numbers:
+        torch.set_num_threads(1)
+        print(json.dumps(numbers_here(options.numbers)))
+        return
     declared = json.loads(NUMBERS.read_text(encoding="utf-8"))
     for engine in SOURCES:
         numbers, version, code = measured(engine), numbers_of(engine).version, sources_hash(engine)
-        if renew and (not (FOLDER / f"{engine}.json").exists() or recorded(engine)["version"] != version):
+        if options.renew and (not (FOLDER / f"{engine}.json").exists() or recorded(engine)["version"] != version):
             content = {"version": version, "made_on": kind_of_cpu(), "numbers": numbers}
             FOLDER.mkdir(exist_ok=True)
             (FOLDER / f"{engine}.json").write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")

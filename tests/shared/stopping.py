@@ -2,34 +2,33 @@
 
 from __future__ import annotations
 
-from typing import Any
+from pathlib import Path
 
 import pytest
 
 from doubt.engines.fused import lockstep as fused_lockstep
-from doubt.engines.fused.state import Saver
-from doubt.engines.reference.saved_state import SavedState
+from doubt.engines.saved_states import SavedState, SavedStates
 
 
 class Stopped(Exception):
     """In place of a kill."""
 
 
-def stop_at_save(engine: str, chance: int, monkeypatch: pytest.MonkeyPatch) -> None:
+def stop_at_save(chance: int, monkeypatch: pytest.MonkeyPatch) -> None:
     """Let an engine save at its `chance`th chance to, one an update, and end there."""
-    owner: Any = SavedState if engine == "fairseq" else Saver
-    chances, save = 0, owner.save
+    chances, save = 0, SavedStates.save
 
     def due(self: object) -> bool:
         nonlocal chances
         chances += 1
         return chances == chance
 
-    def save_and_stop(self: object, *state: object) -> None:
-        save(self, *state)
+    def save_and_stop(self: SavedStates, saved: SavedState) -> Path | None:
+        path = save(self, saved)
         if chances >= chance:
             raise Stopped
+        return path
 
     monkeypatch.setattr(fused_lockstep, "CALL_SECONDS", 0.0)  # an update a call
-    monkeypatch.setattr(owner, "due", due)
-    monkeypatch.setattr(owner, "save", save_and_stop)
+    monkeypatch.setattr(SavedStates, "due", due)
+    monkeypatch.setattr(SavedStates, "save", save_and_stop)

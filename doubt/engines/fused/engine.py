@@ -6,18 +6,18 @@ only with trainings that its own data pads to the same shape. On CUDA it does so
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Hashable, Iterator, Sequence
 from pathlib import Path
 
 import torch
 
+from doubt.engines.backend import Backend, Keep
 from doubt.engines.fused.arrays.batch import Shape
-from doubt.engines.fused.chains import Engine, Keep
 from doubt.engines.fused.evaluation import evaluate
 from doubt.engines.fused.lockstep import Lockstep, dictionaries_of, in_c, shape_of_training
 from doubt.engines.fused.plan import canonical, models_together
-from doubt.engines.fused.state import Saver
 from doubt.engines.fused.support import supports
+from doubt.engines.loop import train
 from doubt.engines.reference.models import build_model
 from doubt.training import Result, Training
 
@@ -63,20 +63,20 @@ def train_chains(
     if device.type == "cpu":
         torch.set_num_threads(1)
     torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32 = False
-    yield from _Fused(device, Saver(state_folder, device), keep).train(chains)
+    yield from train(chains, Fused(device), state_folder=state_folder, keep=keep)
 
 
-class _Fused(Engine[Lockstep]):
+class Fused(Backend[Lockstep]):
     """fairseq's learners with a leading model axis."""
 
     name = "fused"
 
-    def __init__(self, device: torch.device, saver: Saver, keep: Keep | None) -> None:
-        super().__init__(device, saver, keep)
+    def __init__(self, device: torch.device) -> None:
+        super().__init__(device)
         self._sizes: list[int] = []
 
-    def kind(self, training: Training) -> tuple[int, int]:
-        return len(training.source_symbols), len(training.target_symbols)
+    def alike(self, training: Training) -> Hashable:
+        return self.shape(training), len(training.source_symbols), len(training.target_symbols)
 
     def shape(self, training: Training) -> Shape:
         """What a training's batch is padded to.
@@ -88,24 +88,27 @@ class _Fused(Engine[Lockstep]):
             return UNPADDED
         shape = shape_of_training(training)
         if self.device.type == "cpu":
-            return shape if self.together(training, shape) == 1 else canonical(shape, self.device)
+            return shape if self._together(training, shape) == 1 else canonical(shape, self.device)
         return shape if len(training.blocks) == 1 else canonical(shape, self.device)
 
-    def together(self, training: Training, shape: Shape) -> int:
+    def capacity(self, training: Training) -> int:
+        return self._together(training, self.shape(training))
+
+    def start(self, trainings: Sequence[Training], steps_before: int) -> Lockstep:
+        return Lockstep(trainings, self.shape(trainings[0]), self.device, steps_before)
+
+    def evaluate(self, lockstep: Lockstep, asked: Sequence[Training], results: Sequence[Result]) -> None:
+        evaluate(asked, lockstep.weights, results, self._together(asked[0], lockstep.shape))
+
+    def module(self, lockstep: Lockstep, row: int) -> torch.nn.Module:
+        training = lockstep.trainings[row]
+        model = build_model(training.learner, *dictionaries_of(training)).to(self.device)
+        model.load_state_dict(model.state_dict() | lockstep.weights.export(row))
+        return model.eval()
+
+    def _together(self, training: Training, shape: Shape) -> int:
         """How many models like a training's fit into one lockstep."""
         if not self._sizes:
             model = build_model(training.learner, *dictionaries_of(training))
             self._sizes = [parameter.numel() for parameter in model.parameters()]
         return models_together(training.learner, self._sizes, shape, self.device)
-
-    def start(self, trainings: Sequence[Training], shape: Shape, steps_before: int) -> Lockstep:
-        return Lockstep(trainings, shape, self.device, steps_before)
-
-    def evaluate(self, trainings: Sequence[Training], lockstep: Lockstep, results: Sequence[Result]) -> None:
-        evaluate(trainings, lockstep.weights, results, self.together(trainings[0], lockstep.shape))
-
-    def module(self, training: Training, lockstep: Lockstep, row: int) -> torch.nn.Module:
-        """One model's weights in a model of fairseq's."""
-        model = build_model(training.learner, *dictionaries_of(training)).to(self.device)
-        model.load_state_dict(model.state_dict() | lockstep.weights.export(row))
-        return model.eval()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import doubt.data.compat  # noqa: F401  (must come before fairseq)
 
@@ -12,6 +12,8 @@ from fairseq.data import Dictionary
 from torch import Tensor
 
 from doubt.data.vocabulary import dictionary_of
+from doubt.engines.backend import State
+from doubt.engines.fused import subnormals
 from doubt.engines.fused.arrays import kernels
 from doubt.engines.fused.arrays.batch import Shape, make_batch, shape_of
 from doubt.engines.fused.arrays.drawn import Drawn
@@ -22,12 +24,11 @@ from doubt.engines.fused.learners.architectures import ARCHITECTURES
 from doubt.engines.fused.learners.transformer_in_c import TransformersInC
 from doubt.engines.fused.optimisation import Adam, Schedule, nll
 from doubt.engines.fused.recording import Recorded
+from doubt.engines.fused.stacked import StackedLockstep
 from doubt.engines.reference.models import build_model
 from doubt.engines.reference.randomness import drawn_places, seed_everything
 from doubt.training import Learner, Training
 
-#: How often a lockstep looks which of its models are still finite (on a GPU, each look waits for the device).
-CHECK_EVERY = 100
 #: Seconds that a call of C takes at most, if more than an update: after it, states are saved and signals heard.
 CALL_SECONDS = 0.5
 
@@ -65,12 +66,8 @@ def in_c(learner: Learner, device: torch.device) -> bool:
     return learner.arguments["arch"] == "transformer" and kernels.there_are(torch.empty(0, device=device))
 
 
-class Lockstep:
-    """Trainings in progress.
-
-    `done` counts updates; `stopped[row]` is the number of updates after which a model was found to have diverged, or
-    None; `seconds` is the time spent so far.
-    """
+class Lockstep(StackedLockstep):
+    """Trainings in progress, row by row in stacked weights."""
 
     def __init__(self, trainings: Sequence[Training], shape: Shape, device: torch.device, steps_before: int) -> None:
         """
@@ -79,19 +76,14 @@ class Lockstep:
             shape: what their batches are padded to.
             steps_before: steps that Adam's moments have seen in earlier blocks of the same chains.
         """
-        self.trainings, self.shape = list(trainings), shape
-        self.rows = range(len(self.trainings))
+        super().__init__(trainings)
+        self.shape, self.rows = shape, range(len(self.trainings))
         learner = self.trainings[0].learner
         self._schedule = Schedule.of(learner)
-        self._updates = learner.updates
-        self.steps_before = steps_before
         self.weights = initial_weights(trainings, device)
         self.adam = Adam(self.weights, self._schedule)
         precision = torch.float32 if device.type == "cuda" else torch.float64
         self._step_sizes = torch.tensor(self._schedule.step_sizes(steps_before), device=device, dtype=precision)
-        self.done, self.seconds = 0, 0.0
-        self.stopped: list[int | None] = [None] * len(self.trainings)
-        self._halts = sorted({update for training in self.trainings for update in training.milestones})
         self._in_c: TransformersInC | None = None
         self._seconds_per_update = 1.0
         if in_c(learner, device):
@@ -112,40 +104,27 @@ class Lockstep:
         self._counter = torch.zeros(1, dtype=torch.long, device=device)
         self._recorded = Recorded(device)
 
-    def update(self) -> None:
-        """Update all models once; in C as often as nobody wants to look at them."""
-        n = 1
-        if self._in_c is not None:
-            n = self._update_in_c(self._in_c)
-        elif self._drawn is not None:
-            self._draw(self._drawn)
-            self._update()
-        else:
-            self._recorded(self._update)
-        self.done += n
-        if (self.done - 1) % CHECK_EVERY == 0:
-            self._stop(self._nats.isfinite())
-        if self.done == self._updates:
-            self._stop(self.weights.finite())
+    def advance(self, most: int) -> int:
+        """In C as many updates as asked for, if they take no longer than `CALL_SECONDS`; else one."""
+        with subnormals.taken_for_zero():
+            if self._in_c is not None:
+                return self._advance_in_c(self._in_c, most)
+            if self._drawn is not None:
+                self._draw(self._drawn)
+                self._update()
+            else:
+                self._recorded(self._update)
+        return 1
 
-    @property
-    def finished(self) -> bool:
-        """Whether no model has anything left to do."""
-        return self.done >= self._updates or all(stopped is not None for stopped in self.stopped)
-
-    def jump(self, done: int) -> None:
-        """Go on from update number `done`, with weights and moments that have been set to match."""
-        self.done = done
+    def take_up(self, state: State, rows: Mapping[int, int], done: int) -> None:
+        super().take_up(state, rows, done)
         if self._in_c is None:
             self._counter.fill_(done)
 
-    def _update_in_c(self, models: TransformersInC) -> int:
-        """Update all models up to the next milestone, look or end, if it is near enough; returns how often."""
-        looks = [*self._halts, self.done + CHECK_EVERY - (self.done - 1) % CHECK_EVERY, self._updates]
-        most = max(int(CALL_SECONDS / self._seconds_per_update), 1)
-        n = min(most, *(look - self.done for look in looks if look > self.done))
+    def _advance_in_c(self, models: TransformersInC, most: int) -> int:
+        n = min(max(int(CALL_SECONDS / self._seconds_per_update), 1), most)
         started = time.monotonic()
-        self._nats = models.update(self.done, n)
+        self.nats = models.update(self.done, n)
         self._seconds_per_update = (time.monotonic() - started) / n
         return n
 
@@ -163,14 +142,8 @@ class Lockstep:
     def _update(self) -> None:
         """One update from top to bottom; all of it can be recorded, for it waits for nothing and decides nothing."""
         logits = self._fused.forward(self._masks.draw(self._counter[0]))
-        self._nats, d_logits = nll(logits, self._batch)
+        self.nats, d_logits = nll(logits, self._batch)
         self._fused.backward(d_logits)
         step_size = self._step_sizes.index_select(0, self._counter)[0]
         self.adam.step(self.weights, self._gradients, step_size)
         self._counter += 1
-
-    def _stop(self, finite: Tensor) -> None:
-        """Mark the models that have diverged; they go on computing, which disturbs nobody."""
-        for row, still in enumerate(finite.tolist()):
-            if not still and self.stopped[row] is None:
-                self.stopped[row] = self.done

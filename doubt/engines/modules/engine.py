@@ -12,25 +12,24 @@ import os
 #: Before MKL's first product: its results are then independent of how operands are aligned, at no cost.
 os.environ.setdefault("MKL_CBWR", "AUTO")
 
-import platform
 import time
 import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Hashable, Iterator, Sequence
 from pathlib import Path
 
 import torch
 
-from doubt.engines.devices import device_name
+from doubt.engines.backend import Backend, Keep
+from doubt.engines.devices import made_by
 from doubt.engines.fused.arrays.batch import Shape, shape_of
-from doubt.engines.fused.chains import Engine, Keep
 from doubt.engines.fused.plan import canonical
-from doubt.engines.fused.state import Saver
+from doubt.engines.loop import train
 from doubt.engines.modules.building import Builder
 from doubt.engines.modules.evaluation import evaluate
 from doubt.engines.modules.inputs import vocabulary_of
 from doubt.engines.modules.lockstep import Lockstep
 from doubt.engines.modules.models import Maker
-from doubt.training import Result, Training
+from doubt.training import Learner, Result, Training
 
 
 def train_chains(
@@ -52,7 +51,7 @@ def train_chains(
     if not chains:
         return
     _prepare(device)
-    yield from _Modules(chains[0][0], device, Saver(state_folder, device), keep).train(chains)
+    yield from train(chains, Modules(chains[0][0].learner, device), state_folder=state_folder, keep=keep)
 
 
 def evaluate_kept(training: Training, module: torch.nn.Module, device: torch.device) -> Result:
@@ -60,8 +59,7 @@ def evaluate_kept(training: Training, module: torch.nn.Module, device: torch.dev
     _prepare(device)
     started = time.monotonic()
     maker = Maker(Builder(training.learner), vocabulary_of(training), device)
-    result = Result(training.key, "ok", 0.0, training.learner.updates, engine="modules")
-    result.torch, result.device, result.host = str(torch.__version__), device_name(device), platform.node()
+    result = made_by(Result(training.key, "ok", 0.0, training.learner.updates), "modules", device)
     evaluate([training], maker.of_module(module), maker.takes, [result], 1)
     result.seconds = time.monotonic() - started
     return result
@@ -75,33 +73,35 @@ def _prepare(device: torch.device) -> None:
     warnings.filterwarnings("ignore", "There is a performance drop because we have not yet implemented the batching")
 
 
-class _Modules(Engine[Lockstep]):
+class Modules(Backend[Lockstep]):
     """Any module, its weights stacked."""
 
     name = "modules"
 
-    def __init__(self, first: Training, device: torch.device, saver: Saver, keep: Keep | None) -> None:
-        super().__init__(device, saver, keep)
-        self._builder = Builder(first.learner)
+    def __init__(self, learner: Learner, device: torch.device) -> None:
+        super().__init__(device)
+        self._builder = Builder(learner)
         self._makers: dict[tuple[int, int, int], Maker] = {}
 
-    def kind(self, training: Training) -> tuple[int, int, int]:
-        return vocabulary_of(training).sizes
+    def alike(self, training: Training) -> Hashable:
+        return self.shape(training), vocabulary_of(training).sizes
 
     def shape(self, training: Training) -> Shape:
+        """What a training's batch is padded to."""
         return canonical(shape_of(training.examples), self.device)
 
-    def together(self, training: Training, shape: Shape) -> int:
-        return self._maker(training).together(shape)
+    def capacity(self, training: Training) -> int:
+        return self._maker(training).together(self.shape(training))
 
-    def start(self, trainings: Sequence[Training], shape: Shape, steps_before: int) -> Lockstep:
-        return Lockstep(trainings, self._maker(trainings[0]), shape, self.device, steps_before)
+    def start(self, trainings: Sequence[Training], steps_before: int) -> Lockstep:
+        return Lockstep(trainings, self._maker(trainings[0]), self.shape(trainings[0]), self.device, steps_before)
 
-    def evaluate(self, trainings: Sequence[Training], lockstep: Lockstep, results: Sequence[Result]) -> None:
-        maker = self._maker(trainings[0])
-        evaluate(trainings, lockstep.models, maker.takes, results, maker.together(lockstep.shape))
+    def evaluate(self, lockstep: Lockstep, asked: Sequence[Training], results: Sequence[Result]) -> None:
+        maker = self._maker(asked[0])
+        evaluate(asked, lockstep.models, maker.takes, results, maker.together(lockstep.shape))
 
-    def module(self, training: Training, lockstep: Lockstep, row: int) -> torch.nn.Module:
+    def module(self, lockstep: Lockstep, row: int) -> torch.nn.Module:
+        training = lockstep.trainings[row]
         module = self._builder.module(vocabulary_of(training), training.seed)
         own = dict(module.named_parameters())
         with torch.no_grad():

@@ -7,28 +7,21 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 import torch
-from torch import Tensor
 
+from doubt.engines.fused import subnormals
 from doubt.engines.fused.arrays.batch import Batch, Shape, make_batch
 from doubt.engines.fused.arrays.gradients import Gradients
-from doubt.engines.fused.arrays.parameters import Parameters
 from doubt.engines.fused.optimisation import Adam, Schedule, nll
+from doubt.engines.fused.stacked import StackedLockstep
 from doubt.engines.modules.inputs import Inputs, make_inputs, vocabulary_of
 from doubt.engines.modules.masks import SiteMasks
 from doubt.engines.modules.models import Maker, filled_up
 from doubt.engines.reference.randomness import independent_stream
 from doubt.training import Training
 
-#: How often a lockstep looks which of its models are still finite (on a GPU, each look waits for the device).
-CHECK_EVERY = 100
 
-
-class Lockstep:
-    """Trainings in progress.
-
-    `done` counts updates; `stopped[row]` is the number of updates after which a model was found to have diverged, or
-    None; `seconds` is the time spent so far. Behind the trainings' rows stand those that fill the lockstep up.
-    """
+class Lockstep(StackedLockstep):
+    """Trainings in progress, row by row in stacked weights; behind them stand rows that fill the lockstep up."""
 
     def __init__(
         self,
@@ -44,7 +37,8 @@ class Lockstep:
             shape: what their batches are padded to.
             steps_before: steps that Adam's moments have seen in earlier blocks of the same chains.
         """
-        self.trainings, self.shape, self.steps_before = list(trainings), shape, steps_before
+        super().__init__(trainings)
+        self.shape = shape
         together = len(trainings) > 1 or maker.together(shape) > 1  # a GPU may have less room than it had
         #: For each model the training that it does.
         self.rows = filled_up(range(len(trainings)), together, device)
@@ -52,7 +46,8 @@ class Lockstep:
         learner = rows[0].learner
         self.models = maker.make([training.seed for training in rows], together)
         self._schedule = Schedule.of(learner)
-        self._updates, self._batch_size = learner.updates, learner.batch_size
+        self._batch_size = learner.batch_size
+        self.weights = self.models.weights
         self.adam = Adam(self.models.weights, self._schedule)
         self._gradients = Gradients(self.models.weights)
         batch = self._batch = make_batch([training.examples for training in rows], device, shape=shape)
@@ -66,11 +61,14 @@ class Lockstep:
         self._masks = SiteMasks(self.models.sites(drawn), self._keys, places, device)
         precision = torch.float32 if device.type == "cuda" else torch.float64
         self._step_sizes = torch.tensor(self._schedule.step_sizes(steps_before), device=device, dtype=precision)
-        self.done, self.seconds = 0, 0.0
-        self.stopped: list[int | None] = [None] * len(self.trainings)
 
-    def update(self) -> None:
+    def advance(self, most: int) -> int:
         """Update all models once: masks, forward, loss, backward, step."""
+        with subnormals.taken_for_zero():
+            self._update()
+        return 1
+
+    def _update(self) -> None:
         if not self.models.together:  # what else draws random numbers, draws from a stream of its own
             independent_stream(self._keys[0], self.done)
         batch, inputs = self._drawn(self.done)
@@ -84,24 +82,7 @@ class Lockstep:
                 if gradient is not None:  # it has none where the loss does not depend on the weight
                     self._gradients.values[name].view_as(gradient).copy_(gradient)
             self.adam.step(self.models.weights, self._gradients, self._step_sizes[self.done])
-        self.done += 1
-        if (self.done - 1) % CHECK_EVERY == 0:
-            self._stop(nats.isfinite())
-        if self.done == self._updates:
-            self._stop(self.models.weights.finite())
-
-    @property
-    def finished(self) -> bool:
-        """Whether no model has anything left to do."""
-        return self.done >= self._updates or all(stopped is not None for stopped in self.stopped)
-
-    @property
-    def weights(self) -> Parameters:
-        return self.models.weights
-
-    def jump(self, done: int) -> None:
-        """Go on from update number `done`, with weights and moments that have been set to match."""
-        self.done = done
+        self.nats = nats
 
     def _drawn(self, update: int) -> tuple[Batch, Inputs]:
         """The batch of an update: all examples sent so far, or `batch_size` of them drawn with replacement."""
@@ -122,9 +103,3 @@ class Lockstep:
             sentences=torch.full_like(self._batch.sentences, self._batch_size),
         )
         return batch, self._inputs.rows(chosen)
-
-    def _stop(self, finite: Tensor) -> None:
-        """Mark the models that have diverged; they go on computing, which disturbs nobody."""
-        for row, still in enumerate(finite[: len(self.stopped)].tolist()):
-            if not still and self.stopped[row] is None:
-                self.stopped[row] = self.done

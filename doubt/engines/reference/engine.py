@@ -5,11 +5,11 @@ Gives what the original code gives, to the digit (on the same torch and kind of 
 
 from __future__ import annotations
 
+import json
 import math
-import platform
 import random
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Hashable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -18,143 +18,144 @@ import numpy as np
 import torch
 
 from doubt.data.vocabulary import dictionary_of
-from doubt.engines.devices import device_name
+from doubt.engines.backend import Backend, Keep, Lockstep, State
+from doubt.engines.devices import made_by
+from doubt.engines.loop import train
 from doubt.engines.reference.batching import make_batch
-from doubt.engines.reference.course import Course
 from doubt.engines.reference.decoding import decode
 from doubt.engines.reference.models import build_model, namespace
 from doubt.engines.reference.optimisation import Optimizer, summed_nll
 from doubt.engines.reference.randomness import independent_stream, released_stream, seed_everything
-from doubt.engines.reference.saved_state import SavedState
 from doubt.training import Example, Result, Training
-
-#: How often a training looks whether its loss is still finite (on a GPU, each look waits for the device).
-CHECK_EVERY = 100
-
-#: Called with the model after each training, before the next block's training resets its weights.
-Keep = Callable[[Training, torch.nn.Module], None]
 
 
 def train_chains(
-    chains: Iterable[Sequence[Training]],
+    chains: Sequence[Sequence[Training]],
     device: torch.device,
     *,
     state_folder: Path | None = None,
     keep: Keep | None = None,
 ) -> Iterator[Result]:
-    """Train chains one after another, as `train_chain` does, and yield each result as it is there.
-
-    Args:
-        state_folder: where the state of an unfinished chain is saved every two minutes and on SIGTERM, which then ends
-            the process with status 143. What is found there is not begun anew. None: nothing is saved.
-    """
-    for chain in chains:
-        saved = SavedState(state_folder, chain[0].key, device)
-        with saved.listening():
-            yield from train_chain(chain, device, keep, saved)
-        saved.forget()
-
-
-def train_chain(
-    chain: Sequence[Training], device: torch.device, keep: Keep | None = None, saved: SavedState | None = None
-) -> Iterator[Result]:
-    """Train a chain of trainings and yield each result as it is there.
-
-    A chain is one training, or, where Adam or the random stream is carried over, the trainings of blocks 0, 1, ... of
-    one seed and dataset, in this order.
-
-    Args:
-        chain: trainings that share learner, protocol, seed and dictionaries.
-        device: where to train.
-        keep: called after each training that did not diverge.
-        saved: where an unfinished chain is saved; one that is found there goes on, its finished results first.
-    """
+    """Train chains one after another and yield each training's result as it is there (`loop.train`)."""
     _deterministic()
-    first = chain[0]
-    source_dictionary, target_dictionary = dictionary_of(first.source_symbols), dictionary_of(first.target_symbols)
-    arguments = namespace(first.learner)
-    seed_everything(first.seed)
-    model = build_model(first.learner, source_dictionary, target_dictionary).to(device)
-    initial = {name: value.clone() for name, value in model.state_dict().items()}
-    random.seed(first.seed)
-    if first.chain:  # batches are drawn from the stream that has shuffled the hold-out
-        random.shuffle(list(range(first.chain[0])))
-    optimizer = Optimizer(model, arguments)
-    course = Course(saved or SavedState(None, "", device))
-    begun = course.resume(chain, model, optimizer)
-    yield from course.finished
-    for training in chain[course.place :]:
-        started = time.monotonic() - course.seconds
-        if not begun:
-            model.load_state_dict(initial)
-            if training.protocol.adam_state == "fresh":
-                optimizer = Optimizer(model, arguments)
-            optimizer.restart_schedule()
-        begun = False
-        updates, finite = _train(model, training, optimizer, device, course)
-        result = _new_result(training, updates, device)
-        if not finite:
-            result.status = "diverged"
-        else:
-            if keep is not None:  # before decoding, in which fairseq's CNN adds a buffer to its state
-                keep(training, model)
-            _evaluate(model, training.at(None), result, device)
-        course.seen.into(result)
-        result.seconds = time.monotonic() - started
-        if training is not chain[-1]:
-            if finite:
-                _score_as_the_original(model, chain[course.place + 1], device)
-            course.next_training(result, optimizer)
-        yield result
+    yield from train(chains, Fairseq(device), state_folder=state_folder, keep=keep)
+
+
+def train_chain(chain: Sequence[Training], device: torch.device, keep: Keep | None = None) -> Iterator[Result]:
+    """Train one chain: one training, or those of blocks 0, 1, ... of one seed and dataset, in this order."""
+    yield from train_chains([chain], device, keep=keep)
 
 
 def evaluate_kept(training: Training, model: torch.nn.Module, device: torch.device) -> Result:
     """The result of a training whose model was kept: scored and decoded, not trained again."""
     _deterministic()
     started = time.monotonic()
-    result = _new_result(training, training.learner.updates, device)
+    result = made_by(Result(training.key, "ok", 0.0, training.learner.updates), "fairseq", device)
     _evaluate(model, training.at(None), result, device)
     result.seconds = time.monotonic() - started
     return result
 
 
-def _new_result(training: Training, updates: int, device: torch.device) -> Result:
-    return Result(
-        training.key,
-        "ok",
-        0.0,
-        updates,
-        device=device_name(device),
-        engine="fairseq",
-        torch=str(torch.__version__),
-        host=platform.node(),
-    )
+class Fairseq(Backend["OneTraining"]):
+    """fairseq as it is: each training by itself."""
+
+    name = "fairseq"
+
+    def alike(self, training: Training) -> Hashable:
+        return None
+
+    def capacity(self, training: Training) -> int:
+        return 1
+
+    def start(self, trainings: Sequence[Training], steps_before: int) -> OneTraining:
+        (training,) = trainings
+        return OneTraining(training, self.device)
+
+    def evaluate(self, lockstep: OneTraining, asked: Sequence[Training], results: Sequence[Result]) -> None:
+        """By a copy, since decoding leaves a buffer in fairseq's CNN."""
+        if results[0].status == "ok":
+            with _untouched_streams():
+                copied = build_model(asked[0].learner, *_dictionaries(asked[0])).to(self.device)
+                copied.load_state_dict(lockstep.model.state_dict())
+                _evaluate(copied, asked[0], results[0], self.device)
+
+    def module(self, lockstep: OneTraining, row: int) -> torch.nn.Module:
+        model: torch.nn.Module = lockstep.model.eval()
+        return model
 
 
-def _train(
-    model: Any, training: Training, optimizer: Optimizer, device: torch.device, course: Course
-) -> tuple[int, bool]:
-    """All updates of one training; returns how many were done and whether loss and weights stayed finite."""
-    source_dictionary = dictionary_of(training.source_symbols)
-    pad = source_dictionary.pad()
-    batches = course.begin(_batches(training, source_dictionary, device))
-    model.train()
-    for update in range(course.update, training.learner.updates):
+class OneTraining(Lockstep):
+    """A training under way. It has Python's and torch's random streams to itself."""
+
+    def __init__(self, training: Training, device: torch.device) -> None:
+        super().__init__([training])
+        self.training, self.device = training, device
+        seed_everything(training.seed)
+        self.model: Any = build_model(training.learner, *_dictionaries(training)).to(device)
+        self.model.train()
+        random.seed(training.seed)
+        if training.chain:  # batches are drawn from the stream that has shuffled the hold-out
+            random.shuffle(list(range(training.chain[0])))
+        self.optimizer = Optimizer(self.model, namespace(training.learner))
+        self._begin_batches()
+
+    def advance(self, most: int) -> int:
+        """One update, in the order and the arithmetic of fairseq's trainer."""
+        training = self.training
         if training.protocol.rng_streams == "released":
-            released_stream(training.seed, update)
+            released_stream(training.seed, self.done)
         else:
-            independent_stream(training.key, update)
-        batch = next(batches)
-        optimizer.zero_grad()
-        loss = summed_nll(model, batch, pad)
-        loss.backward()
-        optimizer.step(update, batch["target"].size(0))
-        if update % CHECK_EVERY == 0 and not math.isfinite(loss.item()):
-            return update + 1, False
-        if update + 1 in training.milestones:
-            _look(model, training.at(update + 1), course, device)
-        course.updated(update + 1, model, optimizer)
-    return training.learner.updates, all(bool(p.isfinite().all()) for p in model.parameters())
+            independent_stream(training.key, self.done)
+        batch = next(self._batches)
+        self.optimizer.zero_grad()
+        self._loss = summed_nll(self.model, batch, dictionary_of(training.source_symbols).pad())
+        self._loss.backward()
+        self.optimizer.step(self.done, batch["target"].size(0))
+        return 1
+
+    def losses_finite(self) -> list[bool]:
+        return [math.isfinite(self._loss.item())]
+
+    def weights_finite(self) -> list[bool]:
+        return [all(bool(parameter.isfinite().all()) for parameter in self.model.parameters())]
+
+    def state(self) -> State:
+        streams = json.dumps([self._streams_before, _streams()])
+        return {"model": self.model.state_dict(), "optimizer": self.optimizer.state(), "streams": streams}
+
+    def carried(self, row: int, following: Training) -> State:
+        """Adam's state where it lives on, and Python's stream.
+
+        The original scores each block before it trains on it, and a Transformer draws from the stream in every forward
+        pass, so the following training's stream starts after that.
+        """
+        if self.diverged_after == [None]:
+            block_nats(self.model, following.blocks[-1], dictionary_of(following.source_symbols), self.device)
+        streams = json.dumps([_streams()] * 2)
+        if self.training.protocol.adam_state == "fresh":
+            return {"streams": streams}
+        return {"optimizer": self.optimizer.state(), "streams": streams}
+
+    def take_up(self, state: State, rows: Mapping[int, int], done: int) -> None:
+        if "optimizer" in state:
+            self.optimizer.go_on(state["optimizer"], done)
+        if "model" in state:
+            self.model.load_state_dict(state["model"])
+        before, now = json.loads(state["streams"])
+        _set_streams(before)
+        self._begin_batches()
+        for _ in range(done):
+            next(self._batches)
+        _set_streams(now)
+
+    def _begin_batches(self) -> None:
+        """The batch of each update, from the streams as they are.
+
+        The released streams draw a training's batches from it before the first update, so its state at that moment is
+        part of the training's state.
+        """
+        self._streams_before = _streams()
+        self._batches = _batches(self.training, dictionary_of(self.training.source_symbols), self.device)
 
 
 def _batches(training: Training, dictionary: Any, device: torch.device) -> Iterator[dict[str, Any]]:
@@ -175,40 +176,17 @@ def _batches(training: Training, dictionary: Any, device: torch.device) -> Itera
             yield make_batch(random.choices(examples, k=batch_size), dictionary, device)
 
 
-def _look(model: Any, asked: Training, course: Course, device: torch.device) -> None:
-    """Score and decode what is asked at a milestone; by a copy, since decoding may leave something in a model."""
-    started = time.monotonic()
-    result = _new_result(asked, 0, device)
-    dictionaries = dictionary_of(asked.source_symbols), dictionary_of(asked.target_symbols)
-    with _untouched_streams():
-        copied = build_model(asked.learner, *dictionaries).to(device)
-    copied.load_state_dict(model.state_dict())
-    _evaluate(copied, asked, result, device)
-    course.seen.add(asked, result, time.monotonic() - started)
-
-
 def _evaluate(model: Any, training: Training, result: Result, device: torch.device) -> None:
-    """Score and decode what the training was asked for, into `result`; the random streams stay as they were."""
-    source_dictionary = dictionary_of(training.source_symbols)
-    target_dictionary = dictionary_of(training.target_symbols)
-    with _untouched_streams():
-        for score in training.scores:
-            result.nats[score.key] = block_nats(model, score.examples, source_dictionary, device)
-        for request in training.decodes:
-            result.outputs[request.key] = decode(
-                model, request.sources, source_dictionary, target_dictionary, device, request.min_len, request.max_len
-            )
+    """Score and decode what the training was asked for, into `result`."""
+    source_dictionary, target_dictionary = _dictionaries(training)
+    for score in training.scores:
+        result.nats[score.key] = block_nats(model, score.examples, source_dictionary, device)
+    for request in training.decodes:
+        result.outputs[request.key] = decode(
+            model, request.sources, source_dictionary, target_dictionary, device, request.min_len, request.max_len
+        )
     if not all(math.isfinite(nats) for nats in result.nats.values()):
         result.status, result.nats, result.outputs = "diverged", {}, {}
-
-
-def _score_as_the_original(model: Any, following: Training, device: torch.device) -> None:
-    """Score the next block once more, for what a Transformer draws from Python's generator in every forward pass.
-
-    The original scores each block before it trains on it, so the next training's stream starts after that; whatever
-    else is asked of a training leaves the stream as it was, and so cannot change the trainings that follow.
-    """
-    block_nats(model, following.blocks[-1], dictionary_of(following.source_symbols), device)
 
 
 def block_nats(model: Any, examples: Sequence[Example], dictionary: Any, device: torch.device) -> float:
@@ -218,16 +196,31 @@ def block_nats(model: Any, examples: Sequence[Example], dictionary: Any, device:
         return float(summed_nll(model, make_batch(examples, dictionary, device), dictionary.pad()).item())
 
 
+def _dictionaries(training: Training) -> tuple[Any, Any]:
+    return dictionary_of(training.source_symbols), dictionary_of(training.target_symbols)
+
+
 @contextmanager
 def _untouched_streams() -> Iterator[None]:
     """Leave the generators as they were that an update does not seed anew: Python's, of which the Transformer draws at
     every forward pass, and numpy's, of which a plug-in may."""
-    state, of_numpy = random.getstate(), np.random.get_state()
+    state = _streams()
     try:
         yield
     finally:
-        random.setstate(state)
-        np.random.set_state(of_numpy)
+        _set_streams(state)
+
+
+def _streams() -> list[Any]:
+    """The states of Python's and numpy's generators, as JSON can hold them; torch's is set before every update."""
+    name, internal, *others = np.random.get_state(legacy=True)
+    return [random.getstate(), [name, np.asarray(internal).tolist(), *others]]
+
+
+def _set_streams(state: list[Any]) -> None:
+    (version, internal, following), of_numpy = state
+    random.setstate((version, tuple(internal), following))
+    np.random.set_state(tuple(of_numpy))
 
 
 def _deterministic() -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -93,13 +93,13 @@ def test_a_killed_training_goes_on_with_its_own_batches(tmp_path: Path, monkeypa
     undisturbed = by_key(train_many(trainings, CPU))
     update, counts = engine.Lockstep.update, []
 
-    def update_or_die(self: engine.Lockstep) -> None:
-        update(self)
+    def update_or_die(self: engine.Lockstep, halts: Sequence[int]) -> None:
+        update(self, halts)
         counts.append(1)
         if len(counts) == 17:
             raise KeyboardInterrupt
 
-    monkeypatch.setattr("doubt.engines.fused.state.SAVE_EVERY", -1.0)
+    monkeypatch.setattr("doubt.engines.saved_states.SAVE_EVERY", -1.0)
     monkeypatch.setattr("doubt.engines.fused.lockstep.CALL_SECONDS", 0.0)  # an update a call
     monkeypatch.setattr(engine.Lockstep, "update", update_or_die)
     with pytest.raises(KeyboardInterrupt):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -14,7 +14,8 @@ import side_by_side as sides
 import torch
 from side_by_side import CPU, SMALL, SYMBOLS, examples, ids
 
-from doubt.engines.fused import chains as in_chains
+from doubt.engines import loop
+from doubt.engines.backend import State
 from doubt.engines.fused import engine
 from doubt.engines.fused.engine import train_chains, train_many
 from doubt.engines.fused.lockstep import Lockstep
@@ -71,7 +72,7 @@ def test_code_lengths_and_outputs_are_the_references(name: str) -> None:
 
 def test_the_engine_says_what_is_under_way(monkeypatch: pytest.MonkeyPatch) -> None:
     said: list[tuple[tuple[str, ...], int]] = []
-    monkeypatch.setattr(in_chains, "say", lambda of, done: said.append((tuple(each.key for each in of), done)))
+    monkeypatch.setattr(loop, "say", lambda of, done: said.append((tuple(each.key for each in of), done)))
     trainings = grid(sides.learner("lstm", updates=7), (1, 2))
     results = list(train_many(trainings, CPU))
     together = dict.fromkeys(keys for keys, _ in said)
@@ -158,9 +159,9 @@ def killed(
     """Results that came before SIGTERM at update number `at`, counted over all locksteps."""
     results, updates, update = [], 0, Lockstep.update
 
-    def counted(self: Lockstep) -> None:
+    def counted(self: Lockstep, halts: Sequence[int]) -> None:
         nonlocal updates
-        update(self)
+        update(self, halts)
         updates += 1
         if updates == at:
             os.kill(os.getpid(), signal.SIGTERM)
@@ -174,18 +175,30 @@ def killed(
     return results
 
 
+def resumed(monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """A list that from now on gets the update at which each saved lockstep goes on."""
+    begun: list[int] = []
+    take_up = Lockstep.take_up
+
+    def noted(self: Lockstep, state: State, rows: Mapping[int, int], done: int) -> None:
+        begun.append(done)
+        take_up(self, state, rows, done)
+
+    monkeypatch.setattr(Lockstep, "take_up", noted)
+    return begun
+
+
 @pytest.mark.parametrize("name", ["lstm-attention", "transformer"])
 def test_killed_and_resumed_is_equal_bit_for_bit(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     learner = sides.learner(name, updates=20)
     trainings = grid(learner, (1, 2, 3))
-    monkeypatch.setattr(engine._Fused, "together", lambda *about: 3)  # of nine
+    monkeypatch.setattr(engine.Fused, "_together", lambda *about: 3)  # of nine
     whole = by_key(train_many(trainings, CPU))
     before = by_key(iter(killed([[each] for each in trainings], tmp_path, 30, monkeypatch)))
     assert 0 < len(before) < len(trainings)
     assert list(tmp_path.iterdir())
     missing = [each for each in trainings if each.key not in before][::-1]
-    begun, jump = [], Lockstep.jump
-    monkeypatch.setattr(Lockstep, "jump", lambda self, done: (begun.append(done), jump(self, done))[1])
+    begun = resumed(monkeypatch)
     after = by_key(train_many(missing, CPU, state_folder=tmp_path))
     assert begun == [10]
     assert not list(tmp_path.iterdir())
@@ -214,7 +227,7 @@ def test_a_full_disk_does_not_stop_the_training(
     def full(*_: object) -> None:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr("doubt.engines.fused.state.SAVE_EVERY", 0)
+    monkeypatch.setattr("doubt.engines.saved_states.SAVE_EVERY", 0)
     monkeypatch.setattr(torch, "save", full)
     (after,) = train_many([one], CPU, state_folder=tmp_path)
     assert same(after, whole)
@@ -229,7 +242,7 @@ def test_a_killed_chain_resumes_within_it(tmp_path: Path, monkeypatch: pytest.Mo
     killed(chains, tmp_path, 33, monkeypatch)
     monkeypatch.setattr("doubt.engines.fused.lockstep.CALL_SECONDS", 0.0)  # an update a call
     done, update = [], Lockstep.update
-    monkeypatch.setattr(Lockstep, "update", lambda self: (done.append(self.done), update(self))[1])
+    monkeypatch.setattr(Lockstep, "update", lambda self, halts: (done.append(self.done), update(self, halts))[1])
     after = by_key(train_chains(chains, CPU, state_folder=tmp_path))
     assert len(done) == 7 + 20
     assert all(same(after[key], whole[key]) for key in whole)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import gc
 import weakref
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -12,9 +12,10 @@ import pytest
 import side_by_side as sides
 import torch
 from side_by_side import CPU
-from test_engine import by_key, grid, killed, same
+from test_engine import by_key, grid, killed, resumed, same
 
-from doubt.engines.fused import engine, failures
+from doubt.engines import device_errors
+from doubt.engines.fused import engine
 from doubt.engines.fused.arrays import kernels
 from doubt.engines.fused.engine import train_many
 from doubt.engines.fused.lockstep import Lockstep
@@ -50,12 +51,11 @@ def test_what_was_saved_splits_further(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest
 ) -> None:
     trainings = grid(sides.learner("transformer", updates=20), range(1, 3))
-    monkeypatch.setattr(engine._Fused, "together", lambda *about: 6)
+    monkeypatch.setattr(engine.Fused, "_together", lambda *about: 6)
     whole = by_key(train_many(trainings, CPU))
     assert not killed([[each] for each in trainings], tmp_path, 15, monkeypatch)
     request.getfixturevalue("little_memory")
-    begun, jump = [], Lockstep.jump
-    monkeypatch.setattr(Lockstep, "jump", lambda self, done: (begun.append(done), jump(self, done))[1])
+    begun = resumed(monkeypatch)
     split = by_key(train_many(trainings, CPU, state_folder=tmp_path))
     assert begun == [15] * 4  # of 6 trainings: 3 and 3, then 1 and 2 twice
     assert all(same(split[key], whole[key]) for key in whole)
@@ -64,18 +64,18 @@ def test_what_was_saved_splits_further(
 @pytest.mark.parametrize("alive", [True, False])
 def test_a_lockstep_that_fails_loses_nothing(alive: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     trainings = grid(sides.learner("transformer", updates=20), (1, 2, 3))
-    monkeypatch.setattr(engine._Fused, "together", lambda *about: 3)
+    monkeypatch.setattr(engine.Fused, "_together", lambda *about: 3)
     whole = by_key(train_many(trainings, CPU))
     monkeypatch.setattr("doubt.engines.fused.lockstep.CALL_SECONDS", 0.0)  # an update a call
-    monkeypatch.setattr("doubt.engines.fused.state.SAVE_EVERY", 0)
+    monkeypatch.setattr("doubt.engines.saved_states.SAVE_EVERY", 0)
     update = Lockstep.update
 
-    def fails_once(self: Lockstep) -> None:
+    def fails_once(self: Lockstep, halts: Sequence[int]) -> None:
         if self.trainings[0].seed == 2 and self.done == 12:
             raise BROKEN
-        update(self)
+        update(self, halts)
 
-    monkeypatch.setattr(failures, "computes", lambda device: alive)
+    monkeypatch.setattr(device_errors, "computes", lambda device: alive)
     results: list[Result] = []
     follows = r", so 3 trainings were not done \(seeds 2\)" if alive else " and computes no more; what else was trained"
     saying = rf"failed \(AcceleratorError: CUDA error: an illegal memory .*\){follows}"
@@ -87,8 +87,7 @@ def test_a_lockstep_that_fails_loses_nothing(alive: bool, tmp_path: Path, monkey
         each.key for each in trainings if each.seed in ((1, 3) if alive else (1,))
     ]
     missing = [each for each in trainings if each.key not in by_key(iter(results))]
-    begun, jump = [], Lockstep.jump
-    monkeypatch.setattr(Lockstep, "jump", lambda self, done: (begun.append(done), jump(self, done))[1])
+    begun = resumed(monkeypatch)
     results += train_many(missing, CPU, state_folder=tmp_path)
     assert begun == [12]
     assert all(same(result, whole[result.key]) for result in results) and len(results) == len(whole)
@@ -106,7 +105,7 @@ def test_a_single_training_that_does_not_fit_says_so(monkeypatch: pytest.MonkeyP
 
 
 def test_what_is_wrong_with_the_code_is_raised_as_it_is(monkeypatch: pytest.MonkeyPatch) -> None:
-    def wrong(self: Lockstep) -> None:
+    def wrong(self: Lockstep, halts: Sequence[int]) -> None:
         raise RuntimeError("The size of tensor a (3) must match the size of tensor b (4)")
 
     monkeypatch.setattr(Lockstep, "update", wrong)
@@ -129,7 +128,7 @@ def test_the_memory_of_a_lockstep_is_free_when_it_is_done(
         alive.extend(weakref.ref(each.flat) for each in (self.weights, self.adam.first, self.adam.second))
 
     monkeypatch.setattr(Lockstep, "__init__", noted)
-    monkeypatch.setattr(engine._Fused, "together", lambda *about: 3)
+    monkeypatch.setattr(engine.Fused, "_together", lambda *about: 3)
     if native:
         monkeypatch.setattr(kernels, "LARGE", 1)  # so that an LSTM takes its steps in C
     else:
@@ -147,7 +146,7 @@ def test_a_device_without_memory_still_computes(monkeypatch: pytest.MonkeyPatch)
         raise torch.OutOfMemoryError("none left")
 
     monkeypatch.setattr(torch, "ones", full)
-    assert failures.computes(CPU)
+    assert device_errors.computes(CPU)
 
 
 class Graph:

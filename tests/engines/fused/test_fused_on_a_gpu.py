@@ -16,7 +16,7 @@ import pytest
 import side_by_side as sides
 import torch
 from side_by_side import CPU, SMALL
-from test_engine import by_key, grid, killed, training
+from test_engine import by_key, grid, killed, resumed, training
 
 from doubt.data.in_memory import dataset_in_memory
 from doubt.data.task import load_tasks
@@ -102,11 +102,10 @@ def test_batches_drawn_by_chance_and_chains(name: str) -> None:
 @pytest.mark.parametrize("name", ["lstm-attention", "transformer"])
 def test_killed_and_gone_on_with(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     trainings = grid(sides.learner(name, updates=20), (1, 2, 3))
-    monkeypatch.setattr(engine._Fused, "together", lambda *about: 3)  # of nine
+    monkeypatch.setattr(engine.Fused, "_together", lambda *about: 3)  # of nine
     whole = by_key(train_many(trainings, CUDA))
     before = by_key(iter(killed([[each] for each in trainings], tmp_path, 30, monkeypatch, CUDA)))
-    begun, jump = [], Lockstep.jump
-    monkeypatch.setattr(Lockstep, "jump", lambda self, done: (begun.append(done), jump(self, done))[1])
+    begun = resumed(monkeypatch)
     after = by_key(train_many([t for t in trainings if t.key not in before], CUDA, state_folder=tmp_path))
     assert begun == [10] and before and not before.keys() & after.keys()
     check(before | after, whole)
@@ -176,12 +175,12 @@ from doubt.engines.fused.lockstep import Lockstep
 from doubt.errors import UserError
 
 update = Lockstep.update
-def fails(self):
-    update(self)
+def fails(self, halts):
+    update(self, halts)
     if self.trainings[0].seed == 2 and self.done == 12:
         torch.zeros(3, device="cuda")[torch.tensor([99], device="cuda")].sum().item()
 
-Lockstep.update, engine._Fused.together = fails, lambda *about: 1
+Lockstep.update, engine.Fused._together = fails, lambda *about: 1
 trainings = [training(sides.learner("transformer", updates=20), seed, 0) for seed in (1, 2, 3)]
 try:
     for result in engine.train_many(trainings, torch.device("cuda")):

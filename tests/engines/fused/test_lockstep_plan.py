@@ -11,7 +11,6 @@ from test_engine import training
 from doubt.engines.fused import engine
 from doubt.engines.fused.arrays.batch import Shape, make_batch, shape_of
 from doubt.engines.fused.plan import CPU_WEIGHTS, GPU_MODELS, canonical, models_together
-from doubt.engines.fused.state import Saver
 
 CUDA = torch.device("cuda")
 
@@ -59,7 +58,7 @@ def test_a_batch_says_which_rows_are_active() -> None:
 def test_on_a_gpu_t_alone_is_padded_to_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     """All seeds and candidates share T; what is trained on blocks as well is padded for larger locksteps."""
     monkeypatch.setattr(engine, "in_c", lambda learner, device: False)
-    on_gpu = engine._Fused(CUDA, Saver(None, CUDA), None)
+    on_gpu = engine.Fused(CUDA)
     first, second = (training(sides.learner("lstm"), 1, block) for block in (0, 1))
     assert on_gpu.shape(first) == shape_of(first.examples)
     assert on_gpu.shape(second) == canonical(shape_of(second.examples), CUDA) != shape_of(second.examples)

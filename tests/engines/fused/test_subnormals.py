@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from contextlib import nullcontext
 
 import pytest
@@ -45,8 +46,8 @@ def test_a_training_gives_to_the_bit_what_it_gives_with_them(name: str, monkeypa
         start(self, *arguments)  # type: ignore[arg-type]
         self.adam.first.flat.fill_(2 * NORMAL)
 
-    def counting(self: engine.Lockstep) -> None:
-        update(self)
+    def counting(self: engine.Lockstep, halts: Sequence[int]) -> None:
+        update(self, halts)
         found.append(sum(0 < abs(moment) < NORMAL for moment in self.adam.first.flat.tolist()))
 
     monkeypatch.setattr(engine.Lockstep, "__init__", nearly)

@@ -125,12 +125,12 @@ def test_what_was_killed_goes_on_bit_for_bit(adam_state: Any, tmp_path: Path, mo
     updates = 0
     update = engine.Lockstep.update
 
-    def killed_halfway(lockstep: Any) -> None:
+    def killed_halfway(lockstep: Any, halts: Any) -> None:
         nonlocal updates
         updates += 1
         if updates == 45:
             os.kill(os.getpid(), signal.SIGTERM)
-        update(lockstep)
+        update(lockstep, halts)
 
     monkeypatch.setattr(engine.Lockstep, "update", killed_halfway)
     before: dict[str, Result] = {}
