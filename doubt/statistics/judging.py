@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -46,9 +47,9 @@ def by_count(n: float, of: int, said: str, wanted: tuple[float, float]) -> Outco
         return Outcome(SUPPORTED, seen, run=True, n=of)
     if of >= FEWEST and _outside(interval.low, interval.high, wanted):
         return Outcome(CONTRADICTED, seen, run=True, n=of)
-    needed = _needed(n / of, wanted)
+    needed = _needed(n / of, wanted, of)
     if of < fewest:
-        return Outcome(TOO_FEW, f"{seen}: {max(needed, FEWEST) or fewest} seeds needed", run=True, n=of)
+        return Outcome(TOO_FEW, f"{seen}: {needed or fewest} seeds needed", run=True, n=of)
     more = f"about {needed} seeds would settle it" if needed else "too close to the bound to be settled"
     return Outcome(UNDECIDED, f"{seen}: {more}", run=True, n=of)
 
@@ -71,7 +72,7 @@ def by_interval(said: str, low: float, high: float, wanted: tuple[float, float],
     """What the interval of a mean over n seeds says about a range in which the mean must lie."""
     if n < FEWEST:
         return too_few(said, n, FEWEST)
-    if low != low:
+    if math.isnan(low):
         return Outcome(UNDECIDED, f"{said}, n = {n}: no interval", run=True, n=n)
     seen = f"{said} [{low:.2g}, {high:.2g}], n = {n}"
     state = SUPPORTED if _inside(low, high, wanted) else CONTRADICTED if _outside(low, high, wanted) else UNDECIDED
@@ -98,9 +99,9 @@ def fewest_to_support(low: float, high: float) -> int:
 
 
 @lru_cache
-def _needed(share: float, wanted: tuple[float, float]) -> int:
-    """The fewest seeds (to MOST) at which a share like this would be decided; 0 if there are none."""
-    for n in _numbers():
+def _needed(share: float, wanted: tuple[float, float], of: int) -> int:
+    """The fewest seeds, more than `of` and up to MOST, at which a share like this would be decided; 0 if none."""
+    for n in (each for each in _numbers() if each > of):
         interval = exact(round(share * n), n)
         if _inside(interval.low, interval.high, wanted) or _outside(interval.low, interval.high, wanted):
             return n

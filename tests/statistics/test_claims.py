@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,7 @@ from doubt.data.task import load_tasks
 from doubt.errors import UserError
 from doubt.measures.classify import predictions
 from doubt.statistics.claims import BUILT_IN, claims_table, read_claims
-from doubt.statistics.judging import by_count, without_exception
+from doubt.statistics.judging import by_count, fewest_to_support, without_exception
 from doubt.tables.tables import build_tables
 from tests.shared.made_up import Row, code, decode, follow
 
@@ -99,14 +100,18 @@ def test_shares_about_and_below_a_bound(count: int, of: int, wanted: tuple[float
     assert by_count(count, of, "", wanted).state == state
 
 
-def test_how_many_seeds_it_takes_is_said_and_enough() -> None:
-    """With as many seeds as are said to be needed a share like this is decided, with one fewer it is not."""
-    for n, of in ((12, 12), (2, 2), (18, 20), (9, 20)):
-        why = by_count(n, of, "", (0.95, math.inf)).why
-        needed = int(why.split("about ")[-1].split(": ")[-1].split()[0]) if "needed" in why or "about" in why else of
-        assert by_count(round(n / of * needed), needed, "", (0.95, math.inf)).state in ("supported", "contradicted")
-        if n == of:
-            assert by_count(needed - 1, needed - 1, "", (0.95, math.inf)).state == "too few seeds"
+@pytest.mark.parametrize("wanted", [(0.95, math.inf), (0.13, 0.33), (-math.inf, 0.5)])
+def test_how_many_seeds_it_takes_is_more_than_there_are_and_enough(wanted: tuple[float, float]) -> None:
+    """With as many seeds as are said to be needed, a share like this is decided, unless no number of them would do."""
+    for of in (1, 2, 5, 7, 12, 20, 48):
+        for n in range(of + 1):
+            found = by_count(n, of, "", wanted)
+            if number := re.search(r"(\d+) seeds (?:needed|would settle it)", found.why):
+                needed = int(number[1])
+                decided = by_count(round(n / of * needed), needed, "", wanted).state in ("supported", "contradicted")
+                assert needed > of and (decided or needed == fewest_to_support(*wanted)), (n, of)
+            else:
+                assert found.state in ("supported", "contradicted") or "too close to the bound" in found.why, (n, of)
 
 
 @pytest.mark.parametrize(

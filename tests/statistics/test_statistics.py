@@ -254,7 +254,7 @@ def test_shares_are_compared_by_mcnemar() -> None:
 
 
 def wavering() -> list[Row]:
-    """Twelve seeds: add is shorter than mul in all of ten, than mem in all but three; so that no two pairs are alike."""
+    """Twelve seeds: add is shorter than mul in all of ten, than mem in all but three: no two pairs are alike."""
     bits = {s: {"add": 10.0 + s, "mul": 60.0 + s, "mem": 25.0 + s * s / 9} for s in range(1, 13)}
     bits[2]["mem"], bits[3]["mem"], bits[4]["mem"] = 8.0, 6.0, 5.0
     rows = [r for s, of in bits.items() for c, b in of.items() for r in code(SUMS, 10, c, "lstm", s, b)]
