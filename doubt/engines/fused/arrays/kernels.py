@@ -25,6 +25,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from doubt.engines.fused.arrays import signatures
+from doubt.engines.fused.arrays.signatures import Argument, Parameter
+
 #: Weights of so many numbers are worth it; for smaller ones torch's operations are as fast.
 LARGE = 2**16
 #: Numbers by which copied rows lie further apart than they are long: a line of the cache.
@@ -45,23 +48,20 @@ def serve(weights: Tensor) -> bool:
     return weights[0].numel() >= LARGE and there_are(weights)
 
 
-def bound(dtype: torch.dtype, name: str, *arguments: Tensor | int | float | None) -> Callable[[], None]:
-    """A kernel with its arguments: tensors, which stay where they are, sizes, numbers; None is an array not given."""
+def bound(dtype: torch.dtype, name: str, *arguments: Argument) -> Callable[[], None]:
+    """A kernel with its arguments: tensors, which stay where they are, sizes, numbers; None is an array not given.
+
+    Raises:
+        TypeError: an argument is not what the C code declares.
+    """
     library = _library(dtype)
     assert library is not None, "ask `there_are` first"
-    function = getattr(library, name)
-    if function.argtypes is None:
-        function.argtypes, function.restype = [_TYPES.get(type(each), ctypes.c_void_p) for each in arguments], None
-    given = [each.data_ptr() if isinstance(each, Tensor) else each for each in arguments]
-
-    def call(tensors: object = arguments) -> None:  # holds on to the tensors that the pointers point into
-        function(*given)
-
-    return call
+    return signatures.bound(getattr(library, name), _signatures(dtype)[name], arguments)
 
 
-#: What C's functions take for Python's numbers; all else is an array.
-_TYPES = {int: ctypes.c_long, float: ctypes.c_double}
+@cache
+def _signatures(dtype: torch.dtype) -> dict[str, list[Parameter]]:
+    return signatures.signatures(NATIVE, dtype)
 
 
 def bound_product(x: Tensor, w: Tensor, out: Tensor, bias: Tensor | None = None) -> Callable[[], None]:
@@ -74,7 +74,8 @@ def bound_product(x: Tensor, w: Tensor, out: Tensor, bias: Tensor | None = None)
     """
     source, target = (x, x.stride(0), w), (out, out.stride(0), x.size(0))
     if w.stride(0) == 1:
-        return bound(x.dtype, "multiply_transposed", *source, bias, *target, w.size(1), w.size(0))
+        transpose = x, x.stride(0), w.mT
+        return bound(x.dtype, "multiply_transposed", *transpose, bias, *target, w.size(1), w.size(0))
     assert bias is None
     return bound(x.dtype, "multiply", *source, *target, w.size(0), w.size(1))
 
@@ -130,7 +131,7 @@ def _library(dtype: torch.dtype) -> ctypes.CDLL | None:
         path = _folder() / f"kernels-{_identity(command)}.so"
         if not path.exists():
             _compile([*command, "-lm"], path)
-        return ctypes.CDLL(str(path))
+        library = ctypes.CDLL(str(path))
     except (OSError, subprocess.CalledProcessError) as error:
         reason = getattr(error, "stderr", None) or error
         print(
@@ -139,6 +140,10 @@ def _library(dtype: torch.dtype) -> ctypes.CDLL | None:
             file=sys.stderr,
         )
         return None
+    for name, parameters in _signatures(dtype).items():
+        function = getattr(library, name)
+        function.argtypes, function.restype = [parameter.type for parameter in parameters], None
+    return library
 
 
 def _compiler() -> str:
