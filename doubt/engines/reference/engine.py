@@ -181,12 +181,13 @@ def _evaluate(model: Any, training: Training, result: Result, device: torch.devi
     source_dictionary, target_dictionary = _dictionaries(training)
     for score in training.scores:
         result.nats[score.key] = block_nats(model, score.examples, source_dictionary, device)
+    if not all(math.isfinite(nats) for nats in result.nats.values()):
+        result.status, result.nats = "diverged", {}
+        return  # fairseq's search ends in an error where probabilities are none
     for request in training.decodes:
         result.outputs[request.key] = decode(
             model, request.sources, source_dictionary, target_dictionary, device, request.min_len, request.max_len
         )
-    if not all(math.isfinite(nats) for nats in result.nats.values()):
-        result.status, result.nats, result.outputs = "diverged", {}, {}
 
 
 def block_nats(model: Any, examples: Sequence[Example], dictionary: Any, device: torch.device) -> float:
