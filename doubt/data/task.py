@@ -40,7 +40,9 @@ class Task(ABC):
     `name` is how config, paths and tables call it. `sizes` are the sizes it has. `block_size` is how many hold-out
     examples are sent together, one number or one for each size. `candidates` maps each candidate rule's name to its
     function: it is sent, classified by and has a code length. `further_rules` and `answers` only classify: functions
-    that may be silent on some sources, and predicates on source, output and size. T may hold an example repeatedly.
+    that may be silent on some sources, and predicates on source, output and size. `found_on` names the further rules
+    that were found in what learners do (docs/found-rules.md), each with the seeds that it was found on. T may hold an
+    example repeatedly.
     """
 
     name: ClassVar[str]
@@ -49,6 +51,7 @@ class Task(ABC):
     candidates: ClassVar[Mapping[str, Candidate]]
     further_rules: ClassVar[Mapping[str, FurtherRule]] = {}
     answers: ClassVar[Mapping[str, Answer]] = {}
+    found_on: ClassVar[Mapping[str, str]] = {}
     #: Files beside the task's own that it imports; noted when it is loaded.
     imported: ClassVar[tuple[Path, ...]] = ()
 
@@ -207,6 +210,9 @@ def _check_definition(task: type[Task], path: Path) -> None:
             raise UserError(f"task file {path}: {what} name {word!r} is reserved; choose another")
         if sum(word == other for _, other in named) > 1:
             raise UserError(f"task file {path}: two rules or answers are called {word!r}; rename one")
+    for name in task.found_on:
+        if name not in task.further_rules:
+            raise UserError(f"task file {path}: found_on names {name!r}, which is none of further_rules")
     if not task.sizes or not all(isinstance(s, int) and s >= 0 for s in task.sizes):
         raise UserError(f"task file {path}: sizes must be whole numbers, they are {task.sizes!r}")
     blocks = task.block_size

@@ -41,7 +41,7 @@ def rebuild_tables(plan: Plan, results: Path) -> None:
     rows: dict[str, list[Row]] = {kind: [] for kind in NEEDED}
     predicted: list[Row] = []
     for cell in plan.cells.values():
-        of_cell = _rows(plan, cell, results / "ledger")
+        of_cell = rows_of(plan, cell, results / "ledger")
         for row in of_cell:
             rows[row["kind"]].append(row)
         decodes = [row for row in of_cell if row["kind"] == "decode"]
@@ -66,7 +66,7 @@ def rebuild_page(content: dict[str, Any], plan: Plan, results: Path, made: dict[
     write_atomically(results / "report" / "index.html", page)
 
 
-def _rows(plan: Plan, cell: CellPlan, ledger: Path) -> list[Row]:
+def rows_of(plan: Plan, cell: CellPlan, ledger: Path) -> list[Row]:
     """The rows of all of a cell's jobs, as one job."""
     whole = Chunk(tuple(cell.seeds), (0, plan.tasks[cell.task].n_blocks(cell.size) - 1))
     job = Job.from_json(json.dumps(plan.job(cell, whole)))
