@@ -32,6 +32,7 @@ localrules:
 rule all:
     input:
         TABLES,
+        FOUND_TABLES,
         FIGURE_FILES,
         f"{RESULTS}/report/index.html",
 
@@ -51,6 +52,7 @@ rule data:
 rule tables:
     input:
         TABLES,
+        FOUND_TABLES,
 
 
 rule figures:

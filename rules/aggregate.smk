@@ -2,11 +2,7 @@
 rule aggregate:
     input:
         runs=[f"{RESULTS}/runs/{cell.folder}.jsonl" for cell in PLAN.cells.values()],
-        predictions=[
-            f"{RESULTS}/predictions/{cell.folder}/predictions.jsonl"
-            for cell in PLAN.cells.values()
-            if "fpa" in cell.datasets
-        ],
+        predictions=PREDICTIONS,
         looks=look_files,
     output:
         [report(path, **REPORTED[Path(path).name]) if Path(path).name in REPORTED else path for path in TABLES],
@@ -34,9 +30,34 @@ rule aggregate:
         " --tables {params.tables} {params.task_folder} 2> {log}"
 
 
+# What the seeds do that follow no rule (doubt/found); with `found: false` the tables have no rows.
+rule found:
+    input:
+        PREDICTIONS if PLAN.config.found else [],
+    output:
+        FOUND_TABLES,
+    log:
+        f"{RESULTS}/logs/found.log",
+    benchmark:
+        f"{RESULTS}/benchmarks/found.tsv"
+    conda:
+        "../envs/doubt.yaml"
+    resources:
+        mem_mb=4000,
+        runtime=30,
+    params:
+        tables=lambda wildcards, output: str(Path(output[0]).parent),
+        rows=lambda wildcards, input: arguments("--predictions", *input),
+        task_folder=TASK_FOLDER,
+        code=code_hash("scripts/find_rules.py", *(path for task in PLAN.tasks.values() for path in task.files)),
+    shell:
+        'python "$DOUBT_SCRIPTS/find_rules.py" {params.rows} --tables {params.tables} {params.task_folder} 2> {log}'
+
+
 rule plot:
     input:
         TABLES,
+        FOUND_TABLES,
     output:
         [report(path, **figure_labels(path)) if is_reported(path) else path for path in FIGURE_FILES],
     log:

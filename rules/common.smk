@@ -17,7 +17,7 @@ from doubt.data.seeds import LABEL as SEEDS
 from doubt.data.text import text_files
 from doubt.errors import UserError
 from doubt.figures import ATLAS, files as figure_files, names as figure_names
-from doubt.tables import FILES as TABLE_FILES
+from doubt.tables import FILES as TABLE_FILES, FOUND_FILES
 from doubt.workflow.planning.command_line import words
 from doubt.workflow.planning.described import described
 from doubt.workflow.planning.job_environment import set_job_environment
@@ -38,6 +38,10 @@ UPSTREAM = Upstream(PLAN)
 set_job_environment(Path(workflow.basedir) / "scripts", PLAN.config)
 
 TABLES = [f"{RESULTS}/tables/{name}" for name in TABLE_FILES]
+FOUND_TABLES = [f"{RESULTS}/tables/{name}" for name in FOUND_FILES]
+PREDICTIONS = [
+    f"{RESULTS}/predictions/{cell.folder}/predictions.jsonl" for cell in PLAN.cells.values() if "fpa" in cell.datasets
+]
 
 # Tables that `snakemake --report` shows.
 REPORTED = {

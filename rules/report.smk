@@ -30,7 +30,7 @@ rule provenance:
 
 rule page:
     input:
-        tables=TABLES,
+        tables=TABLES + FOUND_TABLES,
         figures=FIGURE_FILES,
         made=[f"{RESULTS}/tables/{name}" for name in ("provenance.json", "config.yaml", "expected.json")],
     output:

@@ -35,7 +35,7 @@ def function_source(
     if not expression:
         raise UserError(f"{name} has no Python of its own: it is a rule that a task has under its name")
     body = _source(expression, name, size, training, grammar, doc, silent=False)
-    called: Function = _run(body, name)
+    called: Function = run(body, name)
     if all(_gives(called, source, size) == output for source, output in training.items()):
         return body
     return _source(expression, name, size, training, grammar, doc, silent=True)
@@ -43,7 +43,7 @@ def function_source(
 
 def function(expression: str, size: int, training: Mapping[Symbols, Symbols], grammar: str) -> Function:
     """A rule as a function of a source and a size; on T's inputs, too, it gives what the rule gives."""
-    return _run(_source(expression, "found", size, training, grammar, "", silent=False), "found")
+    return run(_source(expression, "found", size, training, grammar, "", silent=False), "found")
 
 
 def gives_t(expression: str, size: int, training: Mapping[Symbols, Symbols], grammar: str) -> bool:
@@ -60,8 +60,8 @@ def _gives(called: Function, source: Symbols, size: int) -> Symbols | None:
         return None
 
 
-def _run(text: str, name: str) -> Function:
-    """The function that a text defines."""
+def run(text: str, name: str) -> Function:
+    """The function of that name which a text defines."""
     space: dict[str, object] = {"Symbols": Symbols, "Mapping": Mapping, "Counter": Counter, "itertools": itertools}
     exec(compile(f"from __future__ import annotations\n{text}", f"<{name}>", "exec"), space)
     made = space[name]

@@ -13,6 +13,7 @@ import yaml
 from doubt.errors import UserError
 from doubt.figures.draw import draw_atlas, draw_figures
 from doubt.files import write_atomically
+from doubt.found.tables import found_tables
 from doubt.measures.classify import predictions
 from doubt.measures.rows import NEEDED, Row
 from doubt.report.page import build_page
@@ -48,7 +49,8 @@ def rebuild_tables(plan: Plan, results: Path) -> None:
         predicted += predictions(plan.tasks[cell.task], cell.size, decodes)
     gc.freeze()  # as in scripts/aggregate.py
     tables = build_tables(rows["score"], rows["decode"], predicted, plan.tasks, milestones=rows, sweeps=plan.sweeps)
-    write_tables(tables, results / "tables")
+    found_rules, signatures = found_tables(predicted if plan.config.found else [], plan.tasks)
+    write_tables(tables | {"found_rules": found_rules, "signatures": signatures}, results / "tables")
     write_paper_tables(tables, results / "tables")
 
 

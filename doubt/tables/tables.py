@@ -11,6 +11,8 @@ from doubt.data.seeds import ranges
 from doubt.data.task import Task
 from doubt.errors import UserError
 from doubt.files import write_atomically
+from doubt.found.signatures import SIGNATURE_COLUMNS
+from doubt.found.tables import FOUND_COLUMNS, FOUND_TEXT
 from doubt.measures.code_length import (
     BLOCK_COLUMNS,
     CODE_LENGTH_COLUMNS,
@@ -56,7 +58,7 @@ TEXT = {
     *["pred", "src", "agrees", "seeds", "ci_note", "class", "candidate", "torch", "bimodal", "a", "b", "preferred"],
     *["level", "verdict", "fpa_preferred", "fpa_level", "fpa_class", "fpa_verdict", "code_rule", "code_level"],
     *["code_lead", "code_verdict", "agree", "rule", "kind", "rho_note", "state", "why", "path", "final", "measure"],
-    *["sweep", "leads_here", "argument", "said", "method"],
+    *["sweep", "leads_here", "argument", "said", "method", *FOUND_TEXT],
 }
 #: Each table's file (without `.csv`) and columns.
 COLUMNS = {
@@ -79,6 +81,8 @@ COLUMNS = {
     "sweeps": SWEEP_COLUMNS,
     "sweep_tests": SWEEP_TEST_COLUMNS,
 }
+#: Tables that a rule of its own makes, so that results may lack them.
+FOUND = {"found_rules": FOUND_COLUMNS, "signatures": SIGNATURE_COLUMNS}
 Tables = dict[str, pd.DataFrame]
 
 
@@ -183,9 +187,10 @@ def read_table(folder: Path, name: str, columns: list[str] | None = None) -> pd.
         UserError: it is missing, or lacks a column.
     """
     path = folder / f"{name}.csv"
+    known = (COLUMNS | FOUND)[name]
     try:
         header = pd.read_csv(path, nrows=0).columns
-        words = [c for c in header if c in TEXT or c not in COLUMNS[name]]  # a table's own columns: swept values
+        words = [c for c in header if c in TEXT or c not in known]  # a table's own columns: swept values
         table = pd.read_csv(
             path,
             keep_default_na=False,
@@ -198,7 +203,19 @@ def read_table(folder: Path, name: str, columns: list[str] | None = None) -> pd.
         raise UserError(f"table {path} is empty, it lacks even its header; delete it and run again") from None
     except OSError as error:
         raise UserError(f"table {path} cannot be read: {error.strerror}") from error
-    missing = [c for c in (columns or COLUMNS[name]) if c not in table.columns]
+    missing = [c for c in (columns or known) if c not in table.columns]
     if missing:
         raise UserError(f"table {path} lacks the columns {', '.join(missing)}; delete it and run again")
     return table
+
+
+def read_found(folder: Path) -> Tables:
+    """The tables of found rules; empty where results lack them, as those of earlier versions do.
+
+    Raises:
+        UserError: one is there, but cut off or of other columns.
+    """
+    return {
+        name: read_table(folder, name) if (folder / f"{name}.csv").exists() else pd.DataFrame(columns=columns)
+        for name, columns in FOUND.items()
+    }
