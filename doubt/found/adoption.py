@@ -13,8 +13,8 @@ from doubt.found.building import grammar_of, searched
 from doubt.found.emitted import function_source, run
 from doubt.measures.rows import Row
 
-#: The longest line of a docstring.
-WIDTH = 116
+#: The longest line of a docstring, but for the quotes that end it.
+WIDTH = 117
 
 
 @dataclass(frozen=True)
@@ -48,7 +48,7 @@ def adoption(task: Task, row: Row, name: str, seeds: str) -> Adoption:
     training = dict(task.training_set(size))
     share = f"{100 * row['share']:.0f} % of the answers of seeds it was not found on"
     said = f"{row['words'][0].upper()}{row['words'][1:]}. Found in what {row['learner']} does: {share}."
-    doc = "\n".join(textwrap.wrap(said, WIDTH, subsequent_indent="    "))
+    doc = "\n".join(textwrap.wrap(said, WIDTH, initial_indent=" " * 7, subsequent_indent=" " * 4)).lstrip()
     source = function_source(row["python"], name, size, training, grammar_of(training, searched(task, size)), doc)
     rules = ", ".join(f'"{known}": {rule.__name__}' for known, rule in task.further_rules.items())
     found = ", ".join(f'"{known}": "{on}"' for known, on in task.found_on.items())
