@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 import json
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +25,7 @@ from doubt.workflow.planning.cells import CellPlan
 from doubt.workflow.planning.plan import Chunk, Plan
 from doubt.workflow.running.jobs import Job, Places, measured
 from doubt.workflow.standing.standing import as_measured, standings
+from doubt.workflow.standing.status import repeated
 
 
 def rebuild_tables(plan: Plan, results: Path) -> None:
@@ -35,7 +37,9 @@ def rebuild_tables(plan: Plan, results: Path) -> None:
     stepwise = [cell.folder for cell in plan.cells.values() if cell.until is not None]
     if stepwise:
         raise UserError(f"{stepwise[0]}: seeds in steps (`until: sure`) are rebuilt by Snakemake")
-    for standing in standings(plan, results / "ledger"):
+    found = list(standings(plan, results / "ledger"))
+    print("".join(f"{line}\n" for line in repeated(found)), end="", file=sys.stderr)
+    for standing in found:
         if standing.missing:
             n, folder = len(standing.missing), standing.cell.folder
             raise UserError(f"{n} of {standing.total} trainings of {folder} are missing in {results / 'ledger'}")

@@ -10,16 +10,21 @@ import sys
 import tarfile
 import time
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 import yaml
 
 from doubt.data.binary import load_dataset
+from doubt.data.content import dataset_digest
 from doubt.data.in_memory import dataset_in_memory
 from doubt.errors import UserError
+from doubt.workflow.planning.cells import CellPlan
 from doubt.workflow.planning.options import content_of, plan_of
 from doubt.workflow.planning.plan import Plan
 from doubt.workflow.running.heartbeat import heartbeat, signs
+from doubt.workflow.standing.standing import as_measured
+from tests.data.test_content import write
 from tests.shared.archives import tarred
 from tests.shared.tasks import released_tasks
 from tests.shared.workspace import EXPERIMENT, ROWS, SMALL, Workspace
@@ -105,6 +110,42 @@ def test_why_of_a_new_candidate(tmp_path: Path) -> None:
     text = why(workspace)
     assert f"{CELL}: 3 of 7: not trained so far on these examples (a new candidate" in text
     assert f"{CELL}: 1 of 7: more is asked of them (a candidate or measure is new), and their weights" in text
+
+
+def test_trainings_that_stand_there_twice_with_other_numbers_are_said_and_the_later_ones_count(
+    ours: Workspace, tmp_path: Path
+) -> None:
+    (path,) = ours.here.glob("results/ledger/*/*/*.jsonl")
+    again = json.loads(path.read_text().splitlines()[0])
+    assert "more than once" not in why(ours)
+    (path.parent / "0-the-same.jsonl").write_text(json.dumps(again | {"time": time.time()}) + "\n")
+    assert "more than once" not in why(ours)
+    again["nats"] = {key: nats + 1 for key, nats in again["nats"].items()}
+    (path.parent / "0-another.jsonl").write_text(json.dumps(again | {"time": 1.0, "engine": "before"}) + "\n")
+    sentence = (
+        f"with different numbers; of each the latest record counts, as a whole: 1 of {CELL}. The first: {CELL}, seed 1"
+    )
+    for text in (why(ours), ask(ours, "status.py", "--configfile", "our.yaml")):
+        assert f"1 trainings stand in the ledger more than once, {sentence}" in text and "by before on cpu" in text
+    ask(ours, "archive.py", "pack", "--configfile", "our.yaml")
+    archive = ours.here / "results/doubt-archive.tar.gz"
+    ask(ours, "archive.py", "rebuild", "--tables", str(archive), "--results", "rebuilt")
+    assert (ours.here / "rebuilt/tables/blocks.csv").read_bytes() == (
+        ours.here / "results/tables/blocks.csv"
+    ).read_bytes()
+
+
+def test_a_dataset_is_that_of_its_plan_whatever_plans_came_before(tmp_path: Path) -> None:
+    """Plans of one session, one after the other, each with another task of the same name."""
+    tasks = [write(tmp_path / str(n), held_out=f"a b\n{'a ' * n}b\n") for n in range(2, 8)]
+    found = set()
+    for task in tasks:
+        plan = SimpleNamespace(tasks={"mine": task}, learners={"one": None}, protocol=None)
+        cell = as_measured(plan, CellPlan("mine", 1, "one", {1: ["fpa"]}))  # type: ignore[arg-type]
+        assert cell.datasets["fpa"].digest == dataset_digest(task, 1, "fpa")
+        found.add(cell.datasets["fpa"].digest)
+        del plan, cell
+    assert len(found) == len(tasks)
 
 
 def test_status(ours: Workspace) -> None:
