@@ -50,7 +50,7 @@ def why(workspace: Workspace) -> str:
 def finished(tmp_path_factory: pytest.TempPathFactory) -> Workspace:
     """One seed of one cell: 7 trainings."""
     workspace = Workspace(tmp_path_factory.mktemp("finished") / "it", ONE_SEED)
-    assert why(workspace) == "7 trainings to do: none has been done so far.\n"
+    assert why(workspace).startswith("7 trainings to do: none has been done so far.\n")
     workspace.run("tables")
     return workspace
 
@@ -75,7 +75,7 @@ def test_datasets_in_memory_are_those_on_disk(results: Path) -> None:
 
 def test_why(ours: Workspace) -> None:
     """Each reason in words; and in Snakemake's dry run too."""
-    assert why(ours) == "No training to do: all 7 are in the ledger.\n"
+    assert why(ours).startswith("No training to do: all 7 are in the ledger.\n")
     ours.configure(SMALL)
     assert f"{CELL}: 7 of 14: not trained so far" in why(ours)
     ours.configure(ONE_SEED | {"updates": 3})
@@ -126,7 +126,7 @@ def test_trainings_that_stand_there_twice_with_other_numbers_are_said_and_the_la
         f"with different numbers; of each the latest record counts, as a whole: 1 of {CELL}. The first: {CELL}, seed 1"
     )
     for text in (why(ours), ask(ours, "status.py", "--configfile", "our.yaml")):
-        assert f"1 trainings stand in the ledger more than once, {sentence}" in text and "by before on cpu" in text
+        assert f"1 training stands in the ledger more than once, {sentence}" in text and "by before on cpu" in text
     ask(ours, "archive.py", "pack", "--configfile", "our.yaml")
     archive = ours.here / "results/doubt-archive.tar.gz"
     ask(ours, "archive.py", "rebuild", "--tables", str(archive), "--results", "rebuilt")
@@ -319,6 +319,6 @@ def test_new_milestones_train_t_again_and_the_plan_says_so(ours: Workspace) -> N
     before = len(ours.records())
     ours.run("tables")
     assert len(ours.records()) == before + 1
-    assert why(ours) == "No training to do: all 7 are in the ledger.\n"
+    assert why(ours).startswith("No training to do: all 7 are in the ledger.\n")
     with (ours.here / "results/tables/trajectories.csv").open() as file:
         assert {row["update"] for row in csv.DictReader(file)} == {"1", "2"}

@@ -55,9 +55,10 @@ def repeated(found: Iterable[Standing]) -> list[str]:
     cells = Counter(cell.folder for cell, _, _ in pairs)
     cell, training, results = pairs[0]
     made = " and ".join(f"{result.engine} on {result.device}, torch {result.torch}" for result in results[-2:])
+    stand = "training stands" if len(pairs) == 1 else "trainings stand"
     counted = ", ".join(f"{n} of {folder}" for folder, n in sorted(cells.items()))
     return [
-        f"{len(pairs):,} trainings stand in the ledger more than once, with different numbers; of each the latest "
+        f"{len(pairs):,} {stand} in the ledger more than once, with different numbers; of each the latest "
         f"record counts, as a whole: {counted}. "
         f"The first: {cell.folder}, seed {training.seed}, block {training.block}, by {made}."
     ]
