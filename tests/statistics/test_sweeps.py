@@ -59,6 +59,15 @@ def test_swept_values_are_columns_beside_the_leading_rules_share(tables: dict[st
     assert (other["ci_low"], other["ci_high"]) == (pytest.approx(0.646, abs=1e-3), pytest.approx(0.985, abs=1e-3))
 
 
+def test_the_leading_rule_is_a_rule_though_most_seeds_follow_none() -> None:
+    labels = ["other"] * 5 + ["unfit"] * 3 + ["mem", "mem", "count"]
+    rows = [decode(seed=s, learner=learner, outputs=follow(COUNT, 10, label))
+            for learner in SWEEP["t"] for s, label in enumerate(labels, 1)]  # fmt: skip
+    table = sweeps_table(fpa_table(seed_classes(lines_of(rows)), TASKS), SWEEP)
+    assert set(table["rule"]) == {"mem"} == set(table["leads_here"]) and set(table["n"]) == {2}
+    assert set(table["n_fit"]) == {8} and set(table["share"]) == {2 / 11}
+
+
 def test_what_matters_is_found_and_said_in_words(tables: dict[str, pd.DataFrame]) -> None:
     tests = tables["sweep_tests"].set_index("argument")
     p, holm = float(tests.loc["dropout", "p"]), float(tests.loc["dropout", "p_holm"])
