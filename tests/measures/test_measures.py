@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
 
-from doubt.data.task import load_tasks
+from doubt.data.task import Symbols, load_tasks
 from doubt.errors import UserError
 from doubt.measures.classify import predictions
 from doubt.measures.code_length import blocks_table, code_length_table, seed_code_lengths
@@ -173,6 +173,24 @@ def test_diverged_and_incomplete_seeds_are_counted_and_take_no_part() -> None:
     rows.pop(25)
     n_seeds, n_diverged, n_incomplete, mean, *_ = lengths(rows)
     assert (n_seeds, n_diverged, n_incomplete) == (1, 1, 1) and mean == pytest.approx(8)
+
+
+class OfTwentySentFour(type(COUNT)):  # type: ignore[misc]
+    """Of the twenty inputs of H four are sent, as of SCAN's large H a sample is."""
+
+    def scored_inputs(self, size: int) -> list[Symbols]:
+        return list(self.holdout_inputs(size)[:4])
+
+
+@pytest.mark.parametrize(("sent", "state"), [(3, "incomplete"), (4, "complete"), (5, "incomplete")])
+def test_a_code_is_complete_that_has_all_inputs_that_are_sent(sent: int, state: str) -> None:
+    tasks = {COUNT.name: OfTwentySentFour()}
+    rows = [score(dataset="mem", block=block, nats=math.log(2)) for block in range(1, sent + 1)]
+    lengths = seed_code_lengths(blocks_table(rows), tasks)
+    assert lengths["state"].tolist() == [state]
+    if state == "complete":
+        row = code_length_table(lengths, tasks).iloc[0]
+        assert (row["n_examples"], row["bits_per_example"]) == (4, pytest.approx(1))
 
 
 def test_all_codes_diverged() -> None:
