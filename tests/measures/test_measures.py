@@ -159,6 +159,14 @@ def test_code_length_in_bits_and_nats() -> None:
     assert row["bits_per_example"] == pytest.approx(1) and row["n_examples"] == 20 and row["n_seeds"] == 3
 
 
+@pytest.mark.parametrize(("n", "far", "bimodal"), [(12, 1e4, "True"), (12, 1.0, "False"), (9, 1e4, "")])
+def test_two_groups_of_seeds_are_flagged_from_ten_seeds_on(n: int, far: float, bimodal: str) -> None:
+    rows = [score(dataset="mem", seed=s, block=b, nats=(1 + s / 50) * (far if s % 2 else 1))
+            for s in range(1, n + 1) for b in range(1, 21)]  # fmt: skip
+    table = code_length_table(seed_code_lengths(blocks_table(rows), TASKS), TASKS)
+    assert table["n_seeds"].tolist() == [n] and table["bimodal"].tolist() == [bimodal]
+
+
 def test_one_seed_has_no_interval() -> None:
     assert lengths(code(COUNT, 10, "mem", "lstm", 1, 10.0))[-1] == "one seed: no interval"
 
