@@ -41,6 +41,12 @@ def main() -> None:
     rebuilding.add_argument("archive", type=Path)
     rebuilding.add_argument("--results", type=Path, required=True, metavar="DIR", help="a folder to write to")
     rebuilding.add_argument("--tables", action="store_true", help="the tables alone, which is quicker")
+    for each in (unpacking, rebuilding):
+        each.add_argument(
+            "--trust",
+            action="store_true",
+            help="run code that the configuration names and that is not this repository's (tasks, learners, plug-ins)",
+        )
     arguments = parser.parse_args()
     if arguments.command == "pack":
         content = content_of(arguments.configfile, arguments.config)
@@ -55,7 +61,7 @@ def main() -> None:
         n_files = pack(content, plan, arguments.results, archive)
         print(f"{archive}: {archive.stat().st_size / 1e6:.1f} MB, with {n_files} files of the ledger")
     else:
-        config, by_others = unpack(arguments.archive, arguments.results)
+        config, by_others = unpack(arguments.archive, arguments.results, arguments.trust)
         if by_others:
             print(f"Measured by other code than this, and taken as they are: {', '.join(by_others)}.")
         if arguments.command == "rebuild":

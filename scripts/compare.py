@@ -19,6 +19,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from rich.box import SIMPLE_HEAD
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
 from doubt.errors import exit_on_user_error
@@ -49,13 +50,13 @@ def main() -> None:
     for row in shown.to_dict("records"):
         cell = f"{row['task']}/{row['size']}/{row['learner']}" + (f"/{row['candidate']}" if row["candidate"] else "")
         seeds = f"{row['n_a']} and {row['n_b']} ({row['n_common']}, {row['n_equal']})"
-        table.add_row(cell, row["measure"], seeds, _change(row), _p(row["p_holm"]), _state(row))
+        table.add_row(escape(cell), row["measure"], seeds, _change(row), _p(row["p_holm"]), _state(row))
     if len(shown):
         console.print(table)
     counts = changes["state"].value_counts().to_dict()
     console.print("; ".join(f"{n} {state}" for state, n in counts.items()) or "both are empty", highlight=False)
     for remark in remarks:
-        console.print(f"note: {remark}", highlight=False)
+        console.print(f"note: {remark}", highlight=False, markup=False)
     if arguments.strict and counts.get(BEYOND):
         sys.exit(2)
 

@@ -31,17 +31,19 @@ def _how(grid: Mapping[str, Any]) -> dict[str, Any]:
     return own | ({"updates": factors[0] if len(factors) == 1 else math.prod(factors)} if factors else {})
 
 
-def read_grid(name: str, path: str) -> dict[str, list[Any]]:
+def read_grid(name: str, path: Any) -> dict[str, list[Any]]:
     """A grid file in the original's form: each key a list of values, or a bare boolean for a flag.
 
     Raises:
         UserError: the file is missing, is no grid, or says what cannot be done as it says.
     """
+    if not isinstance(path, str):
+        raise UserError(f"learner {name!r}: grid must be the path of a file, it is {path!r}")
     try:
         grid = json.loads(Path(path).read_text(encoding="utf-8"))
     except OSError as error:
         raise UserError(f"learner {name!r}: the grid file {path} cannot be read: {error.strerror}") from None
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise UserError(f"learner {name!r}: the grid file {path} is no JSON: {error}") from None
     if not isinstance(grid, dict):
         raise UserError(f"learner {name!r}: the grid file {path} must hold one object, each key a list of values")

@@ -40,10 +40,13 @@ def expand_learners(content: Mapping[str, Any]) -> Expanded:
     Raises:
         UserError: a grid file or a sweep that is none, or one that spans too many learners.
     """
+    if not isinstance(content.get("learners") or {}, dict):
+        return Expanded(dict(content), {}, {})  # reading the configuration says what is wrong
     learners: dict[str, Any] = {}
     grids: dict[str, dict[str, Any]] = {}
     sweeps: dict[str, dict[str, dict[str, Any]]] = {}
-    most = content.get("learners_at_most", AT_MOST)
+    given = content.get("learners_at_most")
+    most = given if type(given) is int else AT_MOST  # what else it is, reading the configuration says
     for name, definition in (content.get("learners") or {}).items():
         if isinstance(definition, dict) and set(definition) == {"grid"}:
             grid = read_grid(name, definition["grid"])
@@ -69,7 +72,7 @@ def expand_learners(content: Mapping[str, Any]) -> Expanded:
 
 def _plain(argument: str) -> str:
     """An argument's name, however it is spelt."""
-    return argument.replace("-", "_")
+    return str(argument).replace("-", "_")
 
 
 def _groups(name: str, sweep: Any) -> list[Group]:

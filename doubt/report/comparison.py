@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import lzma
 import math
 import tarfile
 import tempfile
 import zipfile
 import zlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import IO, TypeVar
 
 import numpy as np
 import pandas as pd
@@ -32,6 +34,13 @@ COMPARISON_COLUMNS = [
 EQUAL_STATE, NOISE, BEYOND, ONLY_A, ONLY_B = "equal", "within seed noise", "beyond seed noise", "only in A", "only in B"
 #: The seeds that both have are equal, but one has more of them; no change could be beyond the noise of so few seeds.
 EQUAL_COMMON, FEW = "equal in common seeds", "too few seeds"
+#: The tables that are compared, and bytes that one of an archive may have: it is compressed, and may be anybody's.
+COMPARED = ("seed_code_lengths", "seed_classes")
+MOST_BYTES = 2**30
+#: Names as a table has them: nothing that a terminal or a spreadsheet takes for more than text.
+NAME = r"(?:\w[^\x00-\x1f\x7f-\x9f]*)?"
+NUMBERS = ("size", "seed", "bits")
+T = TypeVar("T")
 
 
 @contextmanager
@@ -48,17 +57,41 @@ def tables_of(results: Path) -> Iterator[Path]:
         try:
             if tarfile.is_tarfile(results):
                 with tarfile.open(results) as archive:
-                    archive.extractall(folder, filter="data")
+                    members = [(m.name, m.size, m) for m in archive if m.isreg()]
+                    _extract(results, members, archive.extractfile, Path(folder))
             elif zipfile.is_zipfile(results):
                 with zipfile.ZipFile(results) as archive_zip:
-                    archive_zip.extractall(folder)
+                    infos = [(m.filename, m.file_size, m) for m in archive_zip.infolist()]
+                    _extract(results, infos, archive_zip.open, Path(folder))
             else:
                 raise UserError(f"{results} is neither a results folder nor a tar or zip archive of one")
         except FileNotFoundError:
             raise UserError(f"{results} does not exist; name a results folder or an archive of one") from None
-        except (tarfile.TarError, zipfile.BadZipFile, OSError, EOFError, zlib.error) as error:
+        except (
+            *(tarfile.TarError, zipfile.BadZipFile, OSError, EOFError, zlib.error, lzma.LZMAError, RuntimeError),
+            NotImplementedError,
+        ) as error:  # RuntimeError: a zip archive with a password
             raise UserError(f"archive {results} cannot be read: {error}") from error
         yield _tables_below(Path(folder), results)
+
+
+def _extract(
+    results: Path, members: list[tuple[str, int, T]], opened: Callable[[T], IO[bytes] | None], folder: Path
+) -> None:
+    """Write the tables that are compared, out of the archive's outermost folder that has them, and nothing else."""
+    found = [member for member in members if member[0].rsplit("/", 1)[-1] in (f"{name}.csv" for name in COMPARED)]
+    if not found:
+        return
+    outermost = min((name.rpartition("/")[0] for name, _, _ in found), key=lambda name: (name.count("/"), name))
+    for name, size, member in found:
+        inner, _, table = name.rpartition("/")
+        file = opened(member) if inner == outermost else None
+        if file is None:
+            continue
+        data = file.read(MOST_BYTES + 1) if size <= MOST_BYTES else None
+        if data is None or len(data) > MOST_BYTES:
+            raise UserError(f"archive {results} cannot be read: its {table} has more than {MOST_BYTES >> 20} MB")
+        (folder / table).write_bytes(data)
 
 
 def _tables_below(folder: Path, named: Path) -> Path:
@@ -83,8 +116,7 @@ def compare_results(a: Path, b: Path) -> tuple[pd.DataFrame, list[str]]:
     Args:
         a, b: folders of tables.
     """
-    lengths = [read_table(folder, "seed_code_lengths") for folder in (a, b)]
-    classes = [read_table(folder, "seed_classes") for folder in (a, b)]
+    lengths, classes = ([_named(read_table(folder, name)) for folder in (a, b)] for name in COMPARED)
     rows = [*_codes(*lengths), *_classes(*classes)]
     _judge([row for row in rows if row["state"] == ""])
     return pd.DataFrame(rows, columns=COMPARISON_COLUMNS), _remarks(lengths, classes)
@@ -122,6 +154,16 @@ def _needed(row: Row, n_family: int) -> int:
     while n_family * 2 / math.comb(2 * n, n) >= ALPHA:
         n += 1
     return n
+
+
+def _named(table: pd.DataFrame) -> pd.DataFrame:
+    """A table, if its words are names and its numbers numbers."""
+    for column in table.columns:
+        if not pd.api.types.is_numeric_dtype(table[column]):
+            wrong = table[~table[column].astype(str).str.fullmatch("" if column in NUMBERS else NAME)]
+            if len(wrong):
+                raise UserError(f"what is compared is no table of doubt: it has {wrong[column].iloc[0]!r} as {column}")
+    return table
 
 
 def _codes(a: pd.DataFrame, b: pd.DataFrame) -> Iterator[Row]:

@@ -52,7 +52,7 @@ def read_provenance(path: Path) -> dict[str, str]:
     """
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, json.JSONDecodeError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise UserError(f"{path} cannot be read as JSON: {error}; make it again") from error
     if not isinstance(content, dict):
         raise UserError(f"{path} must be a JSON object")

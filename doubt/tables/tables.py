@@ -203,6 +203,8 @@ def read_table(folder: Path, name: str, columns: list[str] | None = None) -> pd.
         raise UserError(f"table {path} is empty, it lacks even its header; delete it and run again") from None
     except OSError as error:
         raise UserError(f"table {path} cannot be read: {error.strerror}") from error
+    except ValueError as error:  # no UTF-8, or rows of different lengths
+        raise UserError(f"table {path} is damaged: {' '.join(str(error).split())}; delete it and run again") from None
     missing = [c for c in (columns or known) if c not in table.columns]
     if missing:
         raise UserError(f"table {path} lacks the columns {', '.join(missing)}; delete it and run again")

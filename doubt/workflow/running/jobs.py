@@ -232,4 +232,9 @@ def _texts(training: Training, outputs: list[list[int]] | None) -> list[str] | N
     if outputs is None:
         return None
     symbols = dictionary_of(training.target_symbols).symbols
+    if any(i >= len(symbols) for output in outputs for i in output):
+        raise UserError(
+            f"the ledger's record of seed {training.seed}, block {training.block} (key {training.key}) holds a symbol "
+            "that its dictionary lacks: it is damaged; take it out of the ledger to train it again"
+        )
     return [" ".join(symbols[i] for i in output) for output in outputs]

@@ -15,6 +15,7 @@ import json
 import math
 import os
 import platform
+import re
 import sys
 import time
 from collections.abc import Iterable, Iterator
@@ -36,6 +37,8 @@ SHORTEST = 0.005
 ROUNDING = {"rel_tol": 1e-4, "abs_tol": 1e-4}
 #: What the note beside a record holds where it was read off kept weights.
 FROM_KEPT = "from_kept"
+#: Texts of a record: nothing that a terminal or a spreadsheet takes for more than text.
+PLAIN = re.compile(r"(\w[^\x00-\x1f\x7f-\x9f]*)?")
 _FIELDS = {field.name for field in fields(Result)}
 
 
@@ -183,7 +186,7 @@ def read_records(shelf: Path) -> Iterator[Record]:
     """All records of a shelf, as they were written; lines that were cut off are said so and dropped."""
     for path in sorted(shelf.glob("*.jsonl")):
         for number, line in enumerate(path.read_bytes().split(b"\n"), start=1):
-            record = _parse(line)
+            record = parse_record(line)
             if record is not None:
                 yield record
             elif line:
@@ -193,10 +196,11 @@ def read_records(shelf: Path) -> Iterator[Record]:
 def read_label(shelf: Path) -> dict[str, Any]:
     """What the trainings of a shelf have in common: `learner`, `source_symbols`, `target_symbols`, `T`; or nothing."""
     try:
-        label: dict[str, Any] = json.loads((shelf / LABEL).read_bytes())
-    except (OSError, ValueError):
+        label = json.loads((shelf / LABEL).read_bytes())
+    except (OSError, ValueError, RecursionError):
         return {}
-    return label
+    sound = isinstance(label, dict) and isinstance(label.get("learner"), dict)
+    return label if sound and isinstance(label["learner"].get("arguments"), dict) else {}
 
 
 def _write_label(path: Path, training: Training) -> None:
@@ -219,13 +223,35 @@ def _sync_folder(folder: Path) -> None:
         os.close(descriptor)
 
 
-def _parse(line: bytes) -> Record | None:
+def parse_record(line: bytes) -> Record | None:
+    """A line of the ledger; None of one that was cut off, or holds anything else: a ledger may be somebody else's."""
     try:
         record = json.loads(line)
         result = Result(**{name: value for name, value in record.items() if name in _FIELDS})
-        return Record(result, dict(record["note"]), float(record["time"]))
-    except (ValueError, TypeError, AttributeError, KeyError):
+        note = dict(record["note"])
+        return Record(result, note, float(record["time"])) if _is_sound(result) and _says_what(note) else None
+    except (ValueError, TypeError, AttributeError, KeyError, RecursionError):
         return None
+
+
+def _is_sound(result: Result) -> bool:
+    """Whether a result holds what it should; its texts go into tables and onto a terminal."""
+    numbers = [result.seconds, result.looking, result.updates, *result.nats.values()]
+    ids = [each for outputs in result.outputs.values() for output in outputs for each in output]
+    texts = [result.device, result.engine, result.torch, result.host, *result.nats, *result.outputs]
+    return (
+        result.status in ("ok", "diverged")
+        and bool(PLAIN.fullmatch(result.key))
+        and all(type(number) in (int, float) for number in numbers)
+        and all(type(each) is int and each >= 0 for each in ids)
+        and all(PLAIN.fullmatch(text) for text in texts)
+    )
+
+
+def _says_what(note: dict[str, Any]) -> bool:
+    """Whether a note names a training, as people do."""
+    names, numbers = ("task", "learner"), ("size", "seed", "block")
+    return all(PLAIN.fullmatch(note[name]) for name in names) and all(type(note[name]) is int for name in numbers)
 
 
 def _agree(one: Result, other: Result) -> bool:

@@ -21,8 +21,8 @@ from doubt.errors import UserError
 from doubt.files import write_atomically
 from doubt.workflow.planning.identity import same_numbers
 from doubt.workflow.planning.plan import Plan
+from doubt.workflow.standing.received import FORMAT, check_code, is_ours, read_archive
 
-FORMAT = "doubt-archive-1"
 #: Where the archive's configuration and tables go: not in the way of those that are rebuilt.
 UNPACKED = "archived"
 
@@ -40,11 +40,14 @@ def pack(content: dict[str, Any], plan: Plan, results: Path, archive: Path) -> i
         for code in codes
         for counts_as_it in same_numbers(code)  # which a version that has forgotten it could not know
         for path in sorted((results / "ledger" / counts_as_it).glob("*/*.json*"))
+        if is_ours(f"ledger/{code}/{path.parent.name}/{path.name}")  # not what a kill has left half written
     }
     if not members:
         raise UserError(f"{results / 'ledger'} has no trainings of this configuration's code; run the workflow first")
     n_ledger = len(members)
-    others = sorted(path for name in ("tables", "report") for path in (results / name).glob("*") if path.is_file())
+    others = sorted(
+        path for name in ("tables", "report") for path in (results / name).glob("*") if is_ours(f"{name}/{path.name}")
+    )
     members |= {path.relative_to(results).as_posix(): path.read_bytes() for path in others}
     members["config.yaml"] = yaml.safe_dump(content).encode()
     sums = {name: hashlib.sha256(data).hexdigest() for name, data in members.items()}
@@ -66,20 +69,23 @@ def pack(content: dict[str, Any], plan: Plan, results: Path, archive: Path) -> i
     return n_ledger
 
 
-def unpack(archive: Path, results: Path) -> tuple[Path, list[str]]:
-    """Add an archive's trainings to a ledger.
+def unpack(archive: Path, results: Path, trusted: bool = False) -> tuple[Path, list[str]]:
+    """Add an archive's trainings to a ledger. Its report is not unpacked: it is a program, and `rebuild` makes it anew.
+
+    Args:
+        trusted: code and weights that its configuration names outside of this repository may be run.
 
     Returns:
         The configuration that they belong to, and the learners that other code than today's has measured: the
         configuration says so (`measured_by`), and is for rebuilding, not for training more of them.
 
     Raises:
-        UserError: it is damaged, no archive of ours, or does not say what was measured by which code; nothing is
-            written then.
+        UserError: it is damaged, no archive of ours, names code that is not trusted, or does not say what was measured
+            by which code; nothing is written then.
     """
-    members = _read(archive)
-    manifest = json.loads(members.pop("manifest.json"))
-    content = yaml.safe_load(members["config.yaml"])
+    manifest, content, texts = read_archive(archive)
+    if not trusted:
+        check_code(archive, content)
     plan = Plan(content, results / ".cache")
     foreign = set(manifest["codes"]) - _codes(plan)
     if foreign and "measured_by" not in manifest:
@@ -89,50 +95,24 @@ def unpack(archive: Path, results: Path) -> tuple[Path, list[str]]:
         )
     by_others = {name: code for name, code in manifest.get("measured_by", {}).items() if code in foreign}
     if by_others:
-        members["config.yaml"] = yaml.safe_dump(content | {"measured_by": by_others}).encode()
+        content |= {"measured_by": by_others}
+        Plan(content, results / ".cache")  # they name folders of the ledger: checked
     targets = {
-        results / name if name.startswith("ledger/") else results / UNPACKED / name: data
-        for name, data in members.items()
+        results / name if name.startswith("ledger/") else results / UNPACKED / name: text
+        for name, text in texts.items()
+        if not name.startswith("report/")
     }
-    for path, data in targets.items():
-        if path.suffix == ".jsonl" and path.exists() and path.read_bytes() != data:
+    for path, text in targets.items():
+        if path.suffix == ".jsonl" and path.exists() and path.read_bytes() != text.encode():
             raise UserError(f"{path} is already there and differs from the one in {archive}; move one away")
-    for path, data in targets.items():
-        write_atomically(path, data.decode())
-    return results / UNPACKED / "config.yaml", sorted(by_others)
+    for path, text in targets.items():
+        if path.parts[-4:-3] != ("ledger",) or not path.exists():
+            write_atomically(path, text)
+    config = results / UNPACKED / "config.yaml"
+    write_atomically(config, yaml.safe_dump(content))
+    return config, sorted(by_others)
 
 
 def _codes(plan: Plan) -> set[str]:
     """The engine code whose trainings a plan takes."""
     return {code for cell in plan.cells.values() for code in same_numbers(plan.engine_hash_of(cell))}
-
-
-def _read(archive: Path) -> dict[str, bytes]:
-    """All members of an archive, each as the manifest's checksum has it."""
-    members = {}
-    try:
-        with tarfile.open(archive, "r:gz") as tar:
-            for about in tar:
-                file = tar.extractfile(about)
-                if file is None or about.name.startswith("/") or ".." in Path(about.name).parts:
-                    raise UserError(f"{archive} is no archive of doubt: it holds {about.name!r}")
-                members[about.name] = file.read()
-        manifest = json.loads(members["manifest.json"])
-        recognised = manifest["format"] == FORMAT
-    except FileNotFoundError:
-        raise UserError(f"there is no archive {archive}") from None
-    except (OSError, EOFError, tarfile.TarError, KeyError, ValueError, TypeError) as error:
-        raise UserError(
-            f"{archive} is damaged, or no archive of doubt ({type(error).__name__}); get it again"
-        ) from None
-    if not recognised:
-        raise UserError(f"{archive} is of another format than {FORMAT}; use the version that it was made with")
-    sums = {name: hashlib.sha256(data).hexdigest() for name, data in members.items() if name != "manifest.json"}
-    wrong = sorted(
-        name for name in sums.keys() | manifest["sha256"].keys() if sums.get(name) != manifest["sha256"].get(name)
-    )
-    if wrong:
-        raise UserError(
-            f"{archive} is damaged: {wrong[0]} is not what it was when it was packed; get the archive again"
-        )
-    return members

@@ -131,7 +131,14 @@ class Reasons:
 
 
 def _changes(before: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
-    return [f"{key} from {value} to {now[key]}" for key, value in before.items() if key in now and now[key] != value]
+    return [
+        f"{key} from {_plain(value)} to {now[key]}" for key, value in before.items() if key in now and now[key] != value
+    ]
+
+
+def _plain(value: object) -> str:
+    """A value of a label, which may be somebody else's, as a terminal may show it."""
+    return "".join(each for each in str(value) if each.isprintable())
 
 
 @cache
