@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import difflib
+import io
+import signal
 import sys
 from collections.abc import Callable, Iterable
 
@@ -27,11 +29,23 @@ def nearest(word: object, allowed: Iterable[object]) -> str:
     return f"; did you mean {match[0]!r}?" if match else ""
 
 
+def how_it_ended(status: int) -> str:
+    """How a process ended that said nothing, from its exit status: killed by a signal (below 0), or by itself."""
+    if status >= 0:
+        return f"its process ended with status {status} and said nothing"
+    by = signal.Signals(-status).name
+    why = ", perhaps because memory ran out: free some, then run again" if -status == signal.SIGKILL else ""
+    return f"its process was killed ({by}){why}"
+
+
 def exit_on_user_error(main: Callable[[], None]) -> None:
     """Run a command line's `main`; a `UserError` ends it with status 1 and its message, without a traceback.
 
-    So does Ctrl-C, with status 130.
+    So does Ctrl-C, with status 130. A character that the terminal's encoding lacks is shown as another.
     """
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="replace")
     try:
         main()
     except UserError as error:

@@ -1,5 +1,6 @@
 # Functions and constants that the rules share; no rule here.
 import json
+import os
 import re
 import shlex
 import subprocess
@@ -15,7 +16,7 @@ from doubt.data.content import dataset_digest
 from doubt.data.files import BINARY_FILES, CHECKSUMS
 from doubt.data.seeds import LABEL as SEEDS
 from doubt.data.text import text_files
-from doubt.errors import UserError
+from doubt.errors import UserError, how_it_ended
 from doubt.figures import ATLAS, files as figure_files, names as figure_names
 from doubt.tables import FILES as TABLE_FILES, FOUND_FILES
 from doubt.workflow.planning.command_line import words
@@ -24,11 +25,14 @@ from doubt.workflow.planning.job_environment import set_job_environment
 from doubt.workflow.planning.plan import Plan
 from doubt.workflow.planning.steps import reached, read_look
 from doubt.workflow.planning.upstream import Upstream, task_hash
+from doubt.workflow.planning.yaml_files import check_unique
 from doubt.workflow.running.stopping import stop_as_by_ctrl_c
 
 RESULTS = "results"
 
 try:
+    for path in workflow.configfiles:  # Snakemake has read them, and of a key that stands twice kept the last
+        check_unique(Path(path).read_text(encoding="utf-8"), str(path))
     PLAN = Plan(config, Path(RESULTS) / ".cache")
 except UserError as error:
     raise WorkflowError(str(error))
@@ -100,10 +104,12 @@ def say_what_is_stale():
         logger.info(nothing)
         return
     command = [sys.executable, str(Path(workflow.basedir) / "scripts/status.py"), "--why", "--configfile", "-"]
-    done = subprocess.run(command, input=json.dumps(config), capture_output=True, text=True)
-    logger.info(
-        done.stdout if done.returncode == 0 else f"Which trainings are to be done cannot be told: {done.stderr}"
-    )
+    environment = {**os.environ, "PYTHONIOENCODING": "utf-8"}
+    done = subprocess.run(command, input=json.dumps(config), capture_output=True, encoding="utf-8", env=environment)
+    said = done.stdout
+    if done.returncode != 0:
+        said = f"Which trainings are to be done cannot be told: {done.stderr or how_it_ended(done.returncode)}"
+    logger.info(said)
 
 
 def cell_of(wildcards):

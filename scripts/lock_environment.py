@@ -35,7 +35,7 @@ def pins(text: str) -> list[str]:
 
 def allowed_python() -> str:
     """The Python versions that pyproject.toml allows, such as `>=3.11,<3.14`."""
-    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
     return str(project["requires-python"])
 
 
@@ -80,8 +80,8 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--upgrade", action="store_true", help="move what is not pinned to its newest version")
     constraints = lock(parser.parse_args().upgrade)
-    CONSTRAINTS.write_text(constraints)
-    CONDA.write_text(conda_environment(constraints))
+    CONSTRAINTS.write_text(constraints, encoding="utf-8")
+    CONDA.write_text(conda_environment(constraints), encoding="utf-8")
 
 
 if __name__ == "__main__":

@@ -25,7 +25,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from rich.console import Console
 
-from doubt.errors import UserError, exit_on_user_error
+from doubt.errors import UserError, exit_on_user_error, how_it_ended
 from doubt.files import ROOT
 from doubt.workflow.planning.options import add_config_options, plan_of
 from doubt.workflow.planning.plan import Plan
@@ -87,8 +87,9 @@ def summary_of(command: list[str], stop: Stop) -> list[dict[str, str]]:
             snakemake.end()
         stop.raise_if_told()
         table, why = (_whole(file) for file in (said, complaint))
-    if snakemake.process.returncode != 0:
-        raise UserError(_tail(why))
+    status = snakemake.process.returncode
+    if status != 0:
+        raise UserError(_tail(why) or f"what is to be done cannot be told: {how_it_ended(status)}")
     return list(csv.DictReader(table.splitlines(), delimiter="\t"))
 
 
@@ -171,8 +172,8 @@ def _complain(status: int, said: str, stop: Stop) -> None:
         )
     if status < 0:
         raise UserError(
-            f"Snakemake was killed ({signal.Signals(-status).name}), perhaps because memory ran out; finished "
-            "trainings are kept: run the same command again to resume"
+            f"Snakemake did not end by itself: {how_it_ended(status)}. Finished trainings are kept: the same command "
+            "resumes"
         )
     failed = failed_jobs(said)
     if not failed:
@@ -187,7 +188,9 @@ def _complain(status: int, said: str, stop: Stop) -> None:
 def summarise() -> None:
     """Print what was found, if there are tables."""
     if Path("results/tables/fpa.csv").exists():
-        subprocess.run([sys.executable, str(ROOT / "scripts/summary.py"), "--tables", "results/tables"], check=True)
+        command = [sys.executable, str(ROOT / "scripts/summary.py"), "--tables", str(RESULTS / "tables")]
+        if subprocess.run(command, check=False).returncode != 0:
+            raise UserError("all is done, but its summary could not be shown; `results/report/index.html` has it all")
 
 
 def _say(text: str) -> None:

@@ -67,7 +67,7 @@ def binarize(text: Path, folder: Path) -> None:
         with contextlib.redirect_stdout(io.StringIO()):
             preprocess.main(options.get_preprocessing_parser().parse_args(arguments))
         sums = {name: hashlib.sha256((folder / name).read_bytes()).hexdigest() for name in BINARY_FILES}
-        (folder / CHECKSUMS).write_text("".join(f"{value}  {name}\n" for name, value in sums.items()))
+        (folder / CHECKSUMS).write_text("".join(f"{value}  {name}\n" for name, value in sums.items()), encoding="utf-8")
     except OSError as error:
         raise UserError(f"cannot write {folder}: {error.strerror}; check rights and space") from error
 
@@ -79,7 +79,7 @@ def check_sums(folder: Path) -> None:
         UserError: which file it is.
     """
     try:
-        for line in (folder / CHECKSUMS).read_text().splitlines():
+        for line in (folder / CHECKSUMS).read_text(encoding="utf-8").splitlines():
             value, name = line.split()
             if hashlib.sha256((folder / name).read_bytes()).hexdigest() != value:
                 raise UserError(f"{folder / name} is damaged; delete it and run `snakemake data --cores 1`")

@@ -6,7 +6,6 @@ import math
 import textwrap
 from collections.abc import Mapping, Sequence
 
-import matplotlib
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
@@ -14,7 +13,7 @@ from matplotlib.lines import Line2D
 
 from doubt.errors import UserError, nearest
 from doubt.figures.layout import small_print
-from doubt.figures.style import FAINT, INK, RC, RULE_COLOURS, colour, not_measured, rules_of
+from doubt.figures.style import FAINT, INK, RULE_COLOURS, colour, not_measured, our_settings, rules_of
 from doubt.measures.classify import NO_RULE
 from doubt.statistics.preferences import NOT_MEASURED, OPEN, TESTED
 
@@ -64,7 +63,7 @@ def atlas(
     rules = {task: _rules(task, fpa, code) for task, _ in chosen}
     colours = _colours(rules)
     sizes = {task: sum(each == task for each, _ in chosen) for task in rules}
-    with matplotlib.rc_context(RC):
+    with our_settings():
         said = "Mark and name: the rule that is preferred, or that leads, with the share of seeds that follow it."
         width = max(LEFT + COLUMN * max(len(of_band) for of_band, _ in bands) + 0.2, 5.0)
         lines = textwrap.wrap(small_print(_of(shown, fpa if len(fpa) else code), said), int(width * 17))

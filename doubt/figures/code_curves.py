@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import matplotlib
 import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
@@ -11,7 +10,7 @@ from matplotlib.ticker import MaxNLocator
 
 from doubt.figures.code_lengths import log_axis, log_floor
 from doubt.figures.layout import Grid, Stack, small_print
-from doubt.figures.style import RC, colour, marker, not_measured
+from doubt.figures.style import colour, marker, not_measured, our_settings
 
 TITLE = "code length per block (bits per example)"
 
@@ -38,7 +37,7 @@ def code_curves(
         .reset_index()
     )
     floor = log_floor(curves[0.5])
-    with matplotlib.rc_context(RC):
+    with our_settings():
         keys = [
             Line2D([], [], color=colour(c, rules), marker=marker(c, rules), markersize=4, linewidth=1.1, label=c)
             for c in candidates

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import math
 
-import matplotlib
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from doubt.figures.layout import Grid, Stack, small_print
-from doubt.figures.style import INK, RC, colour, marker, not_measured
+from doubt.figures.style import INK, colour, marker, not_measured, our_settings
 
 TITLE = "code length of each candidate"
 
@@ -30,7 +29,7 @@ def code_lengths(
         return not_measured(task, TITLE)
     candidates = list(dict.fromkeys(code["candidate"]))
     floor = log_floor(lengths["bits"])
-    with matplotlib.rc_context(RC):
+    with our_settings():
         grid = layout(task, TITLE, code, row_height=0.35 + 0.27 * len(candidates))
         for axes, cell in grid.panels():
             axes.set_ylim(len(candidates) - 0.4, -0.6)

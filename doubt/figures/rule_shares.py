@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import matplotlib
 import pandas as pd
 from matplotlib.figure import Figure
 
 from doubt.data.criteria import ANSWER, RULE
 from doubt.figures.layout import Grid, Stack, small_print
-from doubt.figures.style import INK, RC, colour, not_measured
+from doubt.figures.style import INK, colour, not_measured, our_settings
 
 TITLE = "which rule do seeds follow?"
 
@@ -25,7 +24,7 @@ def rule_shares(task: str, fpa: pd.DataFrame, rules: list[str], layout: type[Gri
     labels = list(dict.fromkeys(fpa["class"]))
     absent = [c for c in ("unfit", "diverged") if fpa.loc[fpa["class"] == c, "n"].sum() == 0]
     shown = [c for c in labels if c not in absent]
-    with matplotlib.rc_context(RC):
+    with our_settings():
         grid = layout(task, TITLE, fpa, row_height=0.35 + 0.19 * len(shown))
         for axes, cell in grid.panels():
             axes.set_xlim(0, 1.24)

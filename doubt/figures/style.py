@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -45,6 +46,15 @@ RC: Any = {
 }
 
 
+@contextmanager
+def our_settings() -> Iterator[None]:
+    """While it lasts, matplotlib's defaults and over them `RC`: whatever a user's matplotlibrc says."""
+    with matplotlib.rc_context():
+        matplotlib.rcdefaults()
+        matplotlib.rcParams.update(RC)
+        yield
+
+
 def colour(label: str, rules: Sequence[str]) -> str:
     """The colour of a class or candidate; `rules` are the task's, in order."""
     return NO_RULE_COLOURS.get(label) or RULE_COLOURS[list(rules).index(label) % len(RULE_COLOURS)]
@@ -62,7 +72,7 @@ def rules_of(labels: Iterable[str]) -> list[str]:
 
 def not_measured(task: str, title: str) -> Figure:
     """A figure that says that there is nothing to show."""
-    with matplotlib.rc_context(RC):
+    with our_settings():
         figure = Figure(figsize=(4.2, 1.2))
         figure.text(0.5, 0.62, f"{task}: {title}", ha="center", fontsize=9.5, fontweight="bold")
         figure.text(0.5, 0.3, "not measured", ha="center", fontsize=9)
@@ -78,7 +88,7 @@ def save(figure: Figure, *paths: Path) -> None:
     try:
         for path in paths:
             path.parent.mkdir(parents=True, exist_ok=True)
-            with matplotlib.rc_context(RC):
+            with our_settings():
                 if path.suffix == ".svg":
                     figure.savefig(path, metadata={"Date": None, "Creator": None, "Description": figure.get_label()})
                 else:

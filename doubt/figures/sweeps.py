@@ -6,7 +6,6 @@ import itertools
 from collections.abc import Iterator, Sequence
 from typing import cast
 
-import matplotlib
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
@@ -14,7 +13,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from doubt.figures.layout import Grid, Stack
-from doubt.figures.style import INK, NO_RULE_COLOURS, RC, not_measured
+from doubt.figures.style import INK, NO_RULE_COLOURS, not_measured, our_settings
 from doubt.statistics.sweeps import SWEEP_COLUMNS, in_order
 
 TITLE = "how much hangs on hyperparameters?"
@@ -41,7 +40,7 @@ def sweeps(task: str, table: pd.DataFrame, layout: type[Grid | Stack] = Grid) ->
         Line2D([], [], color=c, marker=m, markersize=4, label=said.format(rule="the leading rule"))
         for said, _, (c, m) in SHOWN
     ]
-    with matplotlib.rc_context(RC):
+    with our_settings():
         has_lines = any(not y for *_, y in panels)
         grid = layout(task, TITLE, places, row_height=tallest, keys=keys if has_lines else ())
         drawn = {(title, size): (rows, what, x, y) for title, size, rows, what, x, y in panels}

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import matplotlib
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
@@ -11,7 +10,7 @@ from matplotlib.lines import Line2D
 
 from doubt.figures.code_lengths import log_axis, log_floor
 from doubt.figures.layout import Grid, Stack, small_print
-from doubt.figures.style import INK, RC, colour, marker, not_measured
+from doubt.figures.style import INK, colour, marker, not_measured, our_settings
 from doubt.measures.trajectories import half_fit
 
 TITLE = "which rule do seeds follow after so many updates?"
@@ -28,7 +27,7 @@ def trajectories(task: str, table: pd.DataFrame, rules: list[str], layout: type[
     if table.empty:
         return not_measured(task, TITLE)
     shown = [c for c in dict.fromkeys(table["class"]) if table.loc[table["class"] == c, "n"].sum() > 0]
-    with matplotlib.rc_context(RC):
+    with our_settings():
         grid = layout(task, TITLE, table, row_height=1.25, keys=[_key(c, rules) for c in shown])
         for axes, cell in grid.panels():
             axes.set_ylim(-0.02, 1.02)
@@ -62,7 +61,7 @@ def code_trajectories(task: str, table: pd.DataFrame, rules: list[str], layout: 
         return not_measured(task, CODE_TITLE)
     shown = list(dict.fromkeys(measured["candidate"]))
     floor = log_floor(measured["bits_mean"])
-    with matplotlib.rc_context(RC):
+    with our_settings():
         grid = layout(task, CODE_TITLE, measured, row_height=1.25, keys=[_key(c, rules) for c in shown])
         for axes, cell in grid.panels():
             log_axis(axes, "y", floor, measured["bits_mean"])

@@ -156,7 +156,7 @@ def test_snakemakes_process_alone_is_killed(folder: Path, start: Callable[..., s
     assert list(folder.glob(".snakemake/locks/*"))
     snakemake_of(folder).kill()
     said, _ = run.communicate(timeout=60)
-    assert run.returncode == 1 and "Snakemake was killed (SIGKILL)" in said and "again to resume" in said
+    assert run.returncode == 1 and "its process was killed (SIGKILL)" in said and "command resumes" in said
     assert_nothing_is_left(folder)
 
 

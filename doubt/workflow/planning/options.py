@@ -8,11 +8,10 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 from doubt.errors import UserError
 from doubt.files import ROOT
 from doubt.workflow.planning.plan import Plan
+from doubt.workflow.planning.yaml_files import load
 
 
 def add_config_options(parser: argparse.ArgumentParser) -> None:
@@ -45,14 +44,19 @@ def content_of(configfiles: Sequence[str], pairs: Iterable[str]) -> dict[str, An
     for path in [str(ROOT / "config.yaml"), *configfiles]:
         try:
             text = sys.stdin.read() if path == "-" else Path(path).read_text(encoding="utf-8")
-            content = merged(content, yaml.safe_load(text) or {})
-        except OSError as error:
-            raise UserError(f"the configuration {path} cannot be read: {error.strerror}") from None
-        except yaml.YAMLError as error:
-            raise UserError(f"the configuration {path} is no YAML: {error}") from None
+        except (OSError, UnicodeDecodeError) as error:
+            raise UserError(f"the configuration {path} cannot be read: {error}") from None
+        found = load(text, path)
+        if not isinstance(found or {}, dict):
+            raise UserError(f"the configuration {path} must be a mapping of keys, it is {found!r:.80}")
+        content = merged(content, found or {})
+    given: set[str] = set()
     for pair in pairs:
         key, _, value = pair.partition("=")
-        content = merged(content, {key: yaml.safe_load(value)})
+        if key in given:
+            raise UserError(f"--config gives {key} twice; give it once")
+        given.add(key)
+        content = merged(content, {key: load(value, f"--config {pair}")})
     return content
 
 

@@ -18,7 +18,7 @@ from doubt.data.check import FAIRSEQS
 from doubt.data.given_dictionary import given_dictionaries
 from doubt.data.task import Task
 from doubt.data.text import dictionary_order, training_pairs
-from doubt.errors import UserError
+from doubt.errors import UserError, how_it_ended
 from doubt.files import ROOT, write_atomically
 from doubt.learners.tried import TriedOut
 from doubt.training import Learner
@@ -87,14 +87,16 @@ def _answer(module: str, request: str, *arguments: str) -> str:
         UserError: a definition is wrong.
     """
     path = os.pathsep.join(filter(None, [str(ROOT), os.environ.get("PYTHONPATH")]))
-    command, environment = [sys.executable, "-m", module, *arguments], {**os.environ, "PYTHONPATH": path}
-    done = subprocess.run(command, input=request, capture_output=True, text=True, env=environment, check=False)
-    if done.returncode != 0:
-        lines = done.stderr.strip().splitlines() or [
-            f"the process that tries learners out was ended by signal {-done.returncode} without a word; is there "
-            "memory enough?"
-        ]
-        raise UserError(f"the configuration is wrong:\n  learners: {lines[-1]}")
+    environment = {**os.environ, "PYTHONPATH": path, "PYTHONIOENCODING": "utf-8"}
+    command = [sys.executable, "-m", module, *arguments]
+    done = subprocess.run(
+        command, input=request, capture_output=True, encoding="utf-8", errors="replace", env=environment, check=False
+    )
+    said = done.stderr.strip().splitlines()
+    if done.returncode < 0 or (done.returncode > 0 and not said):
+        raise UserError(f"the learners could not be looked at: {how_it_ended(done.returncode)}")
+    if done.returncode > 0:
+        raise UserError(f"the configuration is wrong:\n  learners: {said[-1]}")
     return done.stdout
 
 

@@ -1,13 +1,15 @@
 """A GPU for each job of this machine: Snakemake counts GPUs, but gives none of them to a job by number.
 
 A job takes a slot, a kernel lock on a file of this machine, and sees through `CUDA_VISIBLE_DEVICES` the slot's device
-alone. The kernel frees the lock when the process ends, however it ends. Where SLURM has given a device already, and
-where there are no GPUs, nothing is done. Must be entered before torch is imported.
+alone. The kernel frees the lock when the process ends, however it ends. Where SLURM has given the job one device
+already, and where there are no GPUs, nothing is done; of several in one allocation each job takes one. Must be entered
+before torch is imported.
 """
 
 from __future__ import annotations
 
 import fcntl
+import itertools
 import os
 import subprocess
 import tempfile
@@ -30,8 +32,8 @@ def gpu_slot(device: str, slots_per_gpu: int) -> Iterator[str | None]:
     Args:
         device: `cpu`, `cuda` or `auto`; with `cpu` no slot is taken.
     """
-    devices = [] if device == "cpu" or "SLURM_JOB_ID" in os.environ else visible_devices()
-    if not devices:
+    devices = [] if device == "cpu" else visible_devices()
+    if not devices or (len(devices) == 1 and "SLURM_JOB_ID" in os.environ):
         yield None
         return
     with ExitStack() as stack:
@@ -67,10 +69,17 @@ def take_slot(stack: ExitStack, devices: list[str], slots_per_gpu: int, folder: 
 
 
 def visible_devices() -> list[str]:
-    """The GPUs that this process may use: those of `CUDA_VISIBLE_DEVICES` if it is set, else all of the driver's."""
+    """The GPUs (or parts of them, `MIG-...`) that this process may use.
+
+    Those of `CUDA_VISIBLE_DEVICES` if it is set, up to the first that is none, as CUDA reads it; of a SLURM job or step
+    where it is not, those that SLURM names; else all of the driver's.
+    """
     given = os.environ.get("CUDA_VISIBLE_DEVICES")
+    if given is None and "SLURM_JOB_ID" in os.environ:
+        given = os.environ.get("SLURM_STEP_GPUS", os.environ.get("SLURM_JOB_GPUS", ""))
     if given is not None:
-        return [device.strip() for device in given.split(",") if device.strip() not in ("", "-1", "NoDevFiles")]
+        named = (device.strip() for device in given.split(","))
+        return list(itertools.takewhile(lambda device: device not in ("", "-1", "NoDevFiles"), named))
     command = ["nvidia-smi", "--query-gpu=index", "--format=csv,noheader"]
     try:
         done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=60)
@@ -80,8 +89,12 @@ def visible_devices() -> list[str]:
 
 
 def lock_folder() -> Path:
-    """This user's lock files on this machine; never on a file system that machines share."""
-    return Path(tempfile.gettempdir()) / f"doubt-gpu-slots-{os.getuid()}"
+    """This user's lock files on this machine; never on a file system that machines share.
+
+    A SLURM job, and a step of one, has its own: it counts its devices from 0, whichever they are.
+    """
+    of_slurm = [os.environ[name] for name in ("SLURM_JOB_ID", "SLURM_STEP_ID") if name in os.environ]
+    return Path(tempfile.gettempdir()) / "-".join([f"doubt-gpu-slots-{os.getuid()}", *of_slurm])
 
 
 def _opened(path: Path) -> IO[str]:
