@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import tempfile
 from pathlib import Path
@@ -10,6 +11,8 @@ from doubt.errors import UserError
 
 #: The folder of the project: Snakefile, tasks, scripts and this package lie in it.
 ROOT = Path(__file__).resolve().parent.parent
+#: Bytes of a file's name, at most: file systems take 255, and it gets an ending, and is longer while it is written.
+LONGEST = 220
 
 
 def read_text(path: Path, remedy: str) -> str:
@@ -24,6 +27,13 @@ def read_text(path: Path, remedy: str) -> str:
         raise UserError(f"{path} is missing; {remedy}") from None
     except OSError as error:
         raise UserError(f"{path} cannot be read: {error.strerror}") from error
+
+
+def as_file_name(name: str) -> str:
+    """A name of parts as a file's: itself, or, where file systems would not take it, its start and a digest of it."""
+    if len(name.encode()) <= LONGEST:
+        return name
+    return f"{name.encode()[: LONGEST - 17].decode(errors='ignore')}-{hashlib.sha256(name.encode()).hexdigest()[:16]}"
 
 
 def write_atomically(path: Path, text: str) -> None:

@@ -31,6 +31,8 @@ Answer = Callable[[Symbols, Symbols, int], bool]
 
 BUILT_IN = ROOT / "tasks"
 FPA = "fpa"
+#: Characters of a name: files are named after it.
+LONGEST = 100
 RESERVED = {FPA, "other", "unfit", "diverged", "random", "none"}
 
 
@@ -205,6 +207,8 @@ def _check_definition(task: type[Task], path: Path) -> None:
     for what, word in [("task", task.name), *named]:
         if not re.fullmatch(r"[a-z][a-z0-9_-]*", word):
             raise UserError(f"task file {path}: {what} name {word!r} must be lower-case letters, digits, '-' and '_'")
+        if len(word) > LONGEST:
+            raise UserError(f"task file {path}: {what} name {word!r} has more than {LONGEST} characters; shorten it")
     for what, word in named:
         if word in RESERVED:
             raise UserError(f"task file {path}: {what} name {word!r} is reserved; choose another")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +15,19 @@ from doubt.errors import UserError
 GRID_KEYS = {"seed", "mdl-batches-per-epoch", "mdl-epochs", "mdl-batch-size", "mdl-train-examples", "mdl-block-size"}
 #: Those whose product is the number of updates: the paper's files give the first, the critique's the second or both.
 UPDATE_KEYS = ("mdl-batches-per-epoch", "mdl-epochs")
+
+#: Keys by which sweep files of other tools (Weights & Biases, Optuna, Hydra) are known.
+OTHER_TOOLS = {
+    "parameters",
+    "method",
+    "metric",
+    "program",
+    "hydra",
+    "defaults",
+    "hyperparameters",
+    "trials",
+    "search_space",
+}
 
 
 def from_grid(grid: Mapping[str, list[Any]]) -> tuple[dict[str, Any], list[dict[str, list[Any]]]]:
@@ -40,7 +53,9 @@ def read_grid(name: str, path: Any) -> dict[str, list[Any]]:
     if not isinstance(path, str):
         raise UserError(f"learner {name!r}: grid must be the path of a file, it is {path!r}")
     try:
-        grid = json.loads(Path(path).read_text(encoding="utf-8"))
+        grid = json.loads(
+            Path(path).read_text(encoding="utf-8"), object_pairs_hook=lambda pairs: _once(pairs, name, path)
+        )
     except OSError as error:
         raise UserError(f"learner {name!r}: the grid file {path} cannot be read: {error.strerror}") from None
     except (ValueError, RecursionError) as error:
@@ -63,7 +78,24 @@ def read_grid(name: str, path: Any) -> dict[str, list[Any]]:
             "chunks of T's file; here examples are drawn one by one: leave both out, and write updates and batch_size "
             "into a definition of the learner's own"
         )
+    if "arch" not in grid:
+        others = " (it looks like another tool's)" if grid.keys() & OTHER_TOOLS else ""
+        raise UserError(
+            f"learner {name!r}: {path} names no `arch`, so it is no grid file of the released code{others}; write the "
+            "learner into the configuration instead: its architecture, and the arguments to be varied under `sweep`"
+        )
     return grid
+
+
+def _once(pairs: Sequence[tuple[str, Any]], name: str, path: str) -> dict[str, Any]:
+    """An object of a grid file, without the dashes in front of a key: one of the released files has some."""
+    found: dict[str, Any] = {}
+    for given, value in pairs:
+        key = given.lstrip("-")
+        if key in found:
+            raise UserError(f"learner {name!r}: {path} gives {key} twice; the first would be lost: leave one out")
+        found[key] = value
+    return found
 
 
 def check_grid(grid: Mapping[str, Any], learner: str, task: Task, size: int) -> None:

@@ -15,7 +15,7 @@ import pytest
 from doubt.files import write_atomically
 from doubt.workflow.planning.plan import Plan
 from doubt.workflow.planning.steps import Look, looks_text
-from doubt.workflow.standing.estimate import estimates, in_lines
+from doubt.workflow.standing.estimate import estimates, hours_in_words, in_lines
 from doubt.workflow.standing.progress import HowFar, PendingJob, Progress, in_words, pending_jobs
 
 GUESSER = {"arch": "uniform_guesser", "user_dir": "tests/shared/plugins/uniform_learner", "optimizer": "adam"}
@@ -130,6 +130,14 @@ def test_what_other_runs_do_does_not_count(plan: Plan, tmp_path: Path) -> None:
 @pytest.mark.parametrize(("seconds", "words"), [(0.2, "1 s"), (40, "40 s"), (700, "12 min"), (12000, "3 h 20 min")])
 def test_durations_in_words(seconds: float, words: str) -> None:
     assert in_words(seconds) == words
+
+
+@pytest.mark.parametrize(
+    ("hours", "words"),
+    [(0, "0.0"), (1e-6, "under 0.0001"), (0.00031, "0.00031"), (0.0432, "0.043"), (0.95, "0.95"), (1234.56, "1,234.6")],
+)
+def test_few_hours_are_not_none(hours: float, words: str) -> None:
+    assert hours_in_words(hours) == words
 
 
 def test_steps_that_a_look_asks_for_join_the_work(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

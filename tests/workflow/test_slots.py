@@ -8,6 +8,7 @@ import subprocess
 import sys
 import time
 from collections import defaultdict
+from contextlib import AbstractContextManager, ExitStack
 from pathlib import Path
 
 import pytest
@@ -101,3 +102,62 @@ def test_the_drivers_devices_are_those_of_nvidia_smi(monkeypatch: pytest.MonkeyP
     monkeypatch.setenv("PATH", str(tmp_path), prepend=os.pathsep)
     monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
     assert visible_devices() == ["0", "1"]
+
+
+@pytest.mark.parametrize(
+    ("given", "seen"),
+    [
+        ("0,1", ["0", "1"]),
+        (" 2 , 3 ", ["2", "3"]),
+        ("MIG-GPU-5a/7/0,MIG-8b", ["MIG-GPU-5a/7/0", "MIG-8b"]),
+        ("0,-1,1", ["0"]),
+        ("0,,1", ["0"]),
+        ("NoDevFiles", []),
+        ("", []),
+    ],
+)
+def test_a_list_of_devices_is_read_as_cuda_reads_it(
+    monkeypatch: pytest.MonkeyPatch, given: str, seen: list[str]
+) -> None:
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", given)
+    assert visible_devices() == seen
+
+
+def test_jobs_of_one_allocation_share_its_devices_out(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Several GPUs in one allocation, in which Snakemake runs its jobs itself: each takes another."""
+    monkeypatch.setenv("TMPDIR", str(tmp_path))
+    monkeypatch.setattr("tempfile.tempdir", None)
+    monkeypatch.setenv("SLURM_JOB_ID", "12")
+    with ExitStack() as held:
+        assert [held.enter_context(slot_of(monkeypatch, "0,1,2")) for _ in range(3)] == ["0", "1", "2"]
+
+
+def slot_of(monkeypatch: pytest.MonkeyPatch, devices: str) -> AbstractContextManager[str | None]:
+    """A slot as a job that sees so many devices takes it."""
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", devices)
+    return gpu_slot("cuda", 1)
+
+
+def test_steps_and_allocations_count_devices_each_for_themselves(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Device 0 of one step is another than device 0 of another: neither waits for the other."""
+    monkeypatch.setenv("TMPDIR", str(tmp_path))
+    monkeypatch.setattr("tempfile.tempdir", None)
+    with ExitStack() as held:
+        for job_id, step in (("12", None), ("12", "0"), ("12", "1"), ("13", "0")):
+            monkeypatch.setenv("SLURM_JOB_ID", job_id)
+            monkeypatch.setenv("SLURM_STEP_ID", step) if step else monkeypatch.delenv("SLURM_STEP_ID", raising=False)
+            assert [held.enter_context(slot_of(monkeypatch, "0,1")) for _ in range(2)] == ["0", "1"]
+
+
+def test_what_slurm_names_is_taken_where_it_sets_no_devices(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
+    monkeypatch.setenv("SLURM_JOB_ID", "12")
+    monkeypatch.setenv("SLURM_JOB_GPUS", "2,3")
+    assert visible_devices() == ["2", "3"]
+    monkeypatch.setenv("SLURM_STEP_GPUS", "3")
+    assert visible_devices() == ["3"]
+    for name in ("SLURM_STEP_GPUS", "SLURM_JOB_GPUS"):
+        monkeypatch.delenv(name)
+    assert visible_devices() == []

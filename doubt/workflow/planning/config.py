@@ -17,9 +17,9 @@ from doubt.errors import UserError, nearest
 from doubt.learners.sweeps import AT_MOST
 from doubt.training import Protocol
 from doubt.workflow.planning import identity
+from doubt.workflow.planning.names import faults_of
 
 Measure = Literal["fpa", "code_length"]
-NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._=,+-]*")
 CODE = re.compile(rf"{identity.NAME.pattern}|[0-9a-f]{{16}}")
 
 
@@ -165,11 +165,8 @@ def read_config(content: Mapping[str, Any]) -> tuple[Config, dict[str, Task]]:
     faults = []
     if config.learner_folder is not None and not Path(config.learner_folder).is_dir():
         faults.append(f"  learner_folder: folder {config.learner_folder!r} does not exist; create it")
-    faults += [
-        f"  learners: name {n!r} may hold letters, digits and . _ = , + -"
-        for n in config.learners
-        if not NAME.fullmatch(n)
-    ]
+    used = {name for experiment in config.experiments for name in experiment.learners}
+    faults += [f"  learners: {fault}" for fault in faults_of(config.learners, used)]
     for name, code in config.measured_by.items():
         if name not in config.learners:
             faults.append(f"  measured_by: no learner {name!r}{nearest(name, config.learners)}")

@@ -1,4 +1,4 @@
-"""YAML and JSON that a key does not stand twice in: of two learners of one name, all readers keep the last in silence."""
+"""YAML and JSON in which no key stands twice: of two learners of one name, readers keep the last without a word."""
 
 from __future__ import annotations
 

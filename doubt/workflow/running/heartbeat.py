@@ -17,7 +17,7 @@ from typing import Any
 from doubt.data.seeds import label
 from doubt.engines.under_way import under_way
 from doubt.errors import UserError
-from doubt.files import write_atomically
+from doubt.files import as_file_name, write_atomically
 
 #: Seconds between two signs of life, and after how many without one a job is taken for dead.
 EVERY, DEAD_AFTER = 10.0, 120.0
@@ -65,7 +65,7 @@ def heartbeat(folder: Path | None, job: Mapping[str, Any]) -> Iterator[None]:
         return
     parts = (job["task"], job["size"], job["learner"], label(job["seeds"]), *job["blocks"])
     name = "-".join(str(part) for part in parts)
-    path = folder / f"{name}.json"
+    path = folder / f"{as_file_name(name)}.json"
     about = {**job, "host": platform.node(), "process": os.getpid(), "started": time.time()}
     try:
         with _beating(path, about):

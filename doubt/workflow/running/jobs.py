@@ -17,7 +17,7 @@ from doubt.data.seeds import label
 from doubt.data.vocabulary import dictionary_of
 from doubt.engines.choice import evaluate_kept, train_chains_of
 from doubt.errors import UserError
-from doubt.files import write_atomically
+from doubt.files import as_file_name, write_atomically
 from doubt.training import Learner, Protocol, Result, Training, digest
 from doubt.workflow.planning.identity import identity, with_own_code, without_values
 from doubt.workflow.running.heartbeat import heartbeat
@@ -64,7 +64,8 @@ class Job:
     def label(self) -> str:
         """The job's name, for a folder of its own."""
         seeds = label(self.seeds)
-        return f"{self.task}-{self.size}-{self.name}-seeds-{seeds}-blocks-{self.blocks[0]}-{self.blocks[1]}"
+        blocks = f"{self.blocks[0]}-{self.blocks[1]}"
+        return as_file_name(f"{self.task}-{self.size}-{self.name}-seeds-{seeds}-blocks-{blocks}")
 
     @property
     def requests(self) -> list[tuple[str, int]]:

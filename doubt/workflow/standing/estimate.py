@@ -112,11 +112,18 @@ def _factor(plan: Plan, cell: CellPlan, taken: list[Taken]) -> float:
     return sum(each.seconds for each in taken) / expected
 
 
+def hours_in_words(hours: float) -> str:
+    """Hours with two digits that mean something, however few they are: `0.0031`, `0.25`, `1,234.5`."""
+    if hours >= 1 or hours == 0:
+        return f"{hours:,.1f}"
+    return f"{hours:.2g}" if hours >= 1e-4 else "under 0.0001"
+
+
 def in_lines(found: list[Estimate]) -> list[str]:
     """A table, and sums by kind of device."""
     rows: list[tuple[str, ...]] = [("cell", "trainings", "s each", "hours", "on", "measured by")]
     for each in found:
-        numbers = f"{each.n_trainings:,}", f"{each.seconds:,.2f}", f"{each.hours:,.2f}"
+        numbers = f"{each.n_trainings:,}", f"{each.seconds:,.2f}", hours_in_words(each.hours)
         rows.append((each.cell.folder, *numbers, each.device, each.basis))
     width = max(len(row[0]) for row in rows)
     lines = [
@@ -125,7 +132,7 @@ def in_lines(found: list[Estimate]) -> list[str]:
     sums: dict[str, float] = defaultdict(float)
     for each in found:
         sums[each.device] += each.hours
-    total = " and ".join(f"{hours:,.1f} {device}-hours" for device, hours in sums.items())
+    total = " and ".join(f"{hours_in_words(hours)} {device}-hours" for device, hours in sums.items())
     n = sum(each.n_trainings for each in found)
     guessed = sum(each.hours for each in found if each.basis.startswith("nothing"))
     lines += ["", f"{n:,} trainings: {total}."]
@@ -135,11 +142,11 @@ def in_lines(found: list[Estimate]) -> list[str]:
         saved = sum(each.hours - each.fewest_hours for each in steps)
         lines.append(
             f"{len(steps)} of these cells take seeds in steps until it is sure; counted are the {most:,} trainings "
-            f"that they take at most. With the fewest, {fewest:,}, it is {saved:,.1f} hours less."
+            f"that they take at most. With the fewest, {fewest:,}, it is {hours_in_words(saved)} hours less."
         )
     if guessed:
         lines.append(
-            f"{guessed:,.1f} of these hours rest on no measurement; run a few trainings of those learners first "
-            "(`updates` may be small), and ask again."
+            f"{hours_in_words(guessed)} of these hours rest on no measurement; run a few trainings of those learners "
+            "first (`updates` may be small), and ask again."
         )
     return lines
