@@ -270,6 +270,7 @@ def test_stars_and_verdict_are_those_of_the_least_sure_pair() -> None:
     (row,) = found["verdicts"].to_dict("records")
     assert row["verdict"] == f"add preferred (n = 10, {p_value(won.loc['mem', 'p_signflip_holm'])})"
     assert row["code_n"] == 10  # the seeds of the pair that has the fewest
+    assert paper_tables(found["fpa"], found["code_length"])[0].lines[0].n_code == "10–12"
 
 
 def test_a_rule_that_is_preferred_to_some_others_only_has_no_stars() -> None:
