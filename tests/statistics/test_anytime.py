@@ -207,11 +207,12 @@ def test_cells_of_seeds_in_steps_are_sure_by_their_e_value_and_not_by_the_fixed_
     assert significance_marks(tables["preferences"]).empty
 
 
-def test_an_e_value_that_is_large_enough_makes_sure_and_is_said(tmp_path: Path) -> None:
-    tables = tables_of(split(1, 11), in_steps(tmp_path, 12))
+@pytest.mark.parametrize(("mem", "rule"), [(1, "count"), (11, "mem")])
+def test_an_e_value_that_is_large_enough_makes_sure_and_is_said(tmp_path: Path, mem: int, rule: str) -> None:
+    tables = tables_of(split(mem, 12 - mem), in_steps(tmp_path, 12))
     (verdict,) = tables["verdicts"].to_dict("records")
-    assert (verdict["level"], verdict["rule"]) == ("tested", "count")
-    assert verdict["verdict"] == f"11 of 12 seeds: count (e-value {e_value(11, 1):.3g})"
+    assert (verdict["level"], verdict["rule"]) == ("tested", rule)
+    assert verdict["verdict"] == f"11 of 12 seeds: {rule} (e-value {e_value(11, 1):.3g})"
 
 
 def test_e_values_are_adjusted_over_the_tasks_cells_in_steps_and_no_others(tmp_path: Path) -> None:
