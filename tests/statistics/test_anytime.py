@@ -124,6 +124,8 @@ def test_a_cell_is_decided_when_one_rule_beats_every_other() -> None:
     look = decide({"5/x": pairs}, {"5/x": (12, 100, "fpa")})["5/x"]
     assert look.decided and look.rule == "a" and look.n_pairs == 3 and not look.open
     assert look.e_value == pytest.approx((e_value(12, 0) + e_value(0, 0)) / 2)
+    last = decide({"5/x": {("a", "b"): (0, 12), ("a", "c"): (0, 12), ("b", "c"): (0, 12)}}, {"5/x": (12, 100, "fpa")})
+    assert last["5/x"].decided and last["5/x"].rule == "c"  # and not the rule that surely is not
     half = decide({"5/x": pairs | {("a", "c"): (6, 6)}}, {"5/x": (12, 100, "fpa")})["5/x"]
     assert not half.decided and half.open
 
