@@ -192,43 +192,73 @@ def _task_of(path: Path) -> Task:
     if len(own) != 1:
         raise UserError(f"task file {path} must define exactly one subclass of doubt.Task, it defines {len(own)}")
     task = own[0]
-    _check_definition(task, path)
+    check_definition(task, f"task file {path}")
     task.imported = tuple(sorted(imported))
     return task()
 
 
-def _check_definition(task: type[Task], path: Path) -> None:
-    """Refuse a task whose class lacks what the workflow needs, by name of what is missing."""
+def check_definition(task: Task | type[Task], where: str) -> None:
+    """Refuse a task that lacks what the workflow needs, or gives it in another form, by name of what is wrong.
+
+    Args:
+        task: its class, or an instance that may have attributes of its own.
+        where: what a message calls the place of the definition.
+    """
+    kind = task if isinstance(task, type) else type(task)
     missing = [a for a in ("name", "sizes", "candidates") if not hasattr(task, a)]
-    missing += sorted(getattr(task, "__abstractmethods__", ()))
+    missing += sorted(getattr(kind, "__abstractmethods__", ()))
     if missing:
-        raise UserError(f"task file {path}: class {task.__name__} lacks {', '.join(missing)}")
+        raise UserError(f"{where}: class {kind.__name__} lacks {', '.join(missing)}")
+    if kind.__hash__ is None:
+        raise UserError(f"{where}: class {kind.__name__} cannot be told from others; of a dataclass, give it eq=False")
+    for what in ("candidates", "further_rules", "answers"):
+        group = getattr(task, what)
+        if not isinstance(group, Mapping):
+            raise UserError(
+                f"{where}: {what} must map names to functions, as {{'first': first}} does; it is {group!r:.80}"
+            )
+    if not task.candidates:
+        raise UserError(f"{where}: candidates is empty; a task needs one rule at least")
     named = [(what, name) for what, group in _groups(task) for name in group]
     for what, word in [("task", task.name), *named]:
-        if not re.fullmatch(r"[a-z][a-z0-9_-]*", word):
-            raise UserError(f"task file {path}: {what} name {word!r} must be lower-case letters, digits, '-' and '_'")
+        if not isinstance(word, str) or not re.fullmatch(r"[a-z][a-z0-9_-]*", word):
+            raise UserError(f"{where}: {what} name {word!r} must be lower-case letters, digits, '-' and '_'")
         if len(word) > LONGEST:
-            raise UserError(f"task file {path}: {what} name {word!r} has more than {LONGEST} characters; shorten it")
+            raise UserError(f"{where}: {what} name {word!r} has more than {LONGEST} characters; shorten it")
     for what, word in named:
         if word in RESERVED:
-            raise UserError(f"task file {path}: {what} name {word!r} is reserved; choose another")
+            raise UserError(f"{where}: {what} name {word!r} is reserved; choose another")
         if sum(word == other for _, other in named) > 1:
-            raise UserError(f"task file {path}: two rules or answers are called {word!r}; rename one")
+            raise UserError(f"{where}: two rules or answers are called {word!r}; rename one")
     for name in task.found_on:
         if name not in task.further_rules:
-            raise UserError(f"task file {path}: found_on names {name!r}, which is none of further_rules")
-    if not task.sizes or not all(isinstance(s, int) and s >= 0 for s in task.sizes):
-        raise UserError(f"task file {path}: sizes must be whole numbers, they are {task.sizes!r}")
+            raise UserError(f"{where}: found_on names {name!r}, which is none of further_rules")
+    _check_functions(where, task)
+    sizes = task.sizes if isinstance(task.sizes, Sequence) else ()
+    if not sizes or not all(_is_whole(size, 0) for size in sizes):
+        raise UserError(f"{where}: sizes must be whole numbers, in a tuple such as (5, 10); they are {task.sizes!r}")
     blocks = task.block_size
     without = [size for size in task.sizes if isinstance(blocks, Mapping) and size not in blocks]
     if without:
-        raise UserError(f"task file {path}: block_size lacks size {without[0]}; give each size its own, or one for all")
+        raise UserError(f"{where}: block_size lacks size {without[0]}; give each size its own, or one for all")
     for block in blocks.values() if isinstance(blocks, Mapping) else [blocks]:
-        if isinstance(block, bool) or not isinstance(block, int) or block < 1:
-            raise UserError(f"task file {path}: block_size must be a whole number of at least 1, it is {block!r}")
+        if not _is_whole(block, 1):
+            raise UserError(f"{where}: block_size must be a whole number of at least 1, it is {block!r}")
 
 
-def _groups(task: type[Task]) -> list[tuple[str, Mapping[str, object]]]:
+def _check_functions(where: str, task: Task | type[Task]) -> None:
+    """Refuse rules and answers that are no functions."""
+    for what, group in _groups(task):
+        for name, function in group.items():
+            if not callable(function):
+                raise UserError(f"{where}: {what} {name!r} is {function!r:.80}, which is no function")
+
+
+def _is_whole(number: object, least: int) -> bool:
+    return isinstance(number, int) and not isinstance(number, bool) and number >= least
+
+
+def _groups(task: Task | type[Task]) -> list[tuple[str, Mapping[str, object]]]:
     """What a task classifies by, in groups, each with the word for one of it."""
     return [("candidate", task.candidates), ("further rule", task.further_rules), ("answer", task.answers)]
 

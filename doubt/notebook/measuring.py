@@ -8,36 +8,41 @@ import os
 os.environ.setdefault("MKL_CBWR", "AUTO")
 
 import tempfile
+import threading
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import yaml
 from torch import nn
-from tqdm.auto import tqdm
 
+from doubt.data.check import check_task
 from doubt.data.content import dataset_digest
-from doubt.data.distinguish import check_distinguishable
 from doubt.data.in_memory import dataset_in_memory
 from doubt.data.random_candidate import rules
-from doubt.data.seeds import parse_seeds
-from doubt.data.task import FPA, Task, check_size, find_task, load_tasks
+from doubt.data.task import FPA, Task, check_size
 from doubt.engines.devices import choose_device
-from doubt.errors import UserError, nearest
-from doubt.files import ROOT
+from doubt.errors import UserError
 from doubt.measures.classify import predictions
-from doubt.notebook.classes import named
+from doubt.notebook.asked import (
+    MEASURES,
+    Definition,
+    check_settings,
+    checked_ledger,
+    checked_measures,
+    checked_seeds,
+    checked_task,
+    definition_of,
+)
+from doubt.notebook.bar import Bar
 from doubt.notebook.measurement import Measurement
 from doubt.tables.tables import build_tables
-from doubt.training import Learner, Protocol, Result, Training
+from doubt.training import Learner, Protocol
 from doubt.workflow.planning.identity import identity, with_own_code
 from doubt.workflow.planning.own_resolution import resolve_as_it_is
 from doubt.workflow.running.jobs import Job, Places, measured
 
-#: Where learners that have a name are defined.
-DEFINED = ("presets/atlas.yaml", "config.yaml", "presets/learners.yaml")
-MEASURES = ("fpa", "code_length")
-Definition = Mapping[str, Any]
+#: Measurements change what a process has but once (its random streams, how torch drops): one waits for the other.
+_ONE_AT_A_TIME = threading.RLock()
 
 
 def measure(
@@ -72,83 +77,40 @@ def measure(
     Raises:
         UserError: whatever is wrong with the task or the learner, in one sentence, before anything is trained.
     """
-    chosen = _task(task)
+    with _ONE_AT_A_TIME:
+        return _measured(task, learner, seeds, measures, size, updates, name, device, ledger, progress)
+
+
+def _measured(
+    task: str | Task | type[Task],
+    learner: str | Definition | type[nn.Module],
+    seeds: Iterable[int] | str,
+    measures: Sequence[str],
+    size: int | None,
+    updates: int,
+    name: str | None,
+    device: str,
+    ledger: str | Path | None,
+    progress: bool,
+) -> Measurement:
+    chosen = checked_task(task)
     size = check_size(chosen, chosen.sizes[0] if size is None else size)
-    check_distinguishable(chosen, size)
-    chosen.training_set(size)  # refuses a task whose candidates disagree on T
-    unknown = [each for each in measures if each not in MEASURES]
-    if unknown or not measures:
-        raise UserError(f"no measure {unknown[0] if unknown else ''!r}; there are {' and '.join(MEASURES)}")
-    wanted = ([FPA] if "fpa" in measures else []) + (list(rules(chosen)) if "code_length" in measures else [])
+    check_task(chosen, size)
+    names, numbers = checked_measures(measures), checked_seeds(seeds)
+    definition, label = definition_of(learner, name)
+    check_settings(chosen, size, definition, label, updates, device)
+    wanted = ([FPA] if "fpa" in names else []) + (list(rules(chosen)) if "code_length" in names else [])
     datasets = {each: dataset_in_memory(chosen, size, each) for each in wanted}
-    definition, label = _definition(learner, name)
-    resolved = _resolved(definition, label, updates, datasets)
-    job = _job(chosen, size, label, resolved, dict.fromkeys(_seeds(seeds), wanted))
     with tempfile.TemporaryDirectory() as folder:
-        places = Places(Path(folder) if ledger is None else Path(ledger))
-        rows = measured(job, datasets, places, choose_device(device), _Bar(f"{chosen.name} {size}, {label}", progress))
+        places = Places(Path(folder) if ledger is None else checked_ledger(ledger))
+        resolved = _resolved(definition, label, updates, datasets)
+        job = _job(chosen, size, label, resolved, dict.fromkeys(numbers, wanted))
+        with Bar(f"{chosen.name} {size}, {label}", job.learner, progress) as bar:
+            rows = measured(job, datasets, places, choose_device(device), bar)
     scores = [row for row in rows if row["kind"] == "score"]
     decodes = [row for row in rows if row["kind"] == "decode"]
     tables = build_tables(scores, decodes, predictions(chosen, size, decodes), {chosen.name: chosen})
     return Measurement(chosen.name, size, label, job.engine, resolved.get("tried"), tables)
-
-
-class _Bar:
-    """A bar in a notebook or a terminal."""
-
-    def __init__(self, label: str, shown: bool) -> None:
-        self._label, self._shown = label, shown
-        self._bar: Any = None
-
-    def begin(self, total: int, to_do: int) -> None:
-        known = f" ({total - to_do} of {total} known)" if to_do < total else ""
-        if self._shown and to_do:
-            self._bar = tqdm(total=to_do, desc=f"{self._label}{known}", unit="training")
-
-    def trained(self, training: Training, result: Result) -> None:
-        if self._bar is not None:
-            self._bar.update()
-            if self._bar.n == self._bar.total:
-                self._bar.close()
-
-
-def _task(task: str | Task | type[Task]) -> Task:
-    if isinstance(task, str):
-        return find_task(task, load_tasks())
-    if isinstance(task, type):
-        missing = [each for each in ("name", "sizes", "candidates") if not hasattr(task, each)]
-        missing += sorted(getattr(task, "__abstractmethods__", ()))
-        if missing:
-            raise UserError(f"task {task.__name__} lacks {', '.join(missing)}")
-        return task()
-    return task
-
-
-def _seeds(seeds: Iterable[int] | str) -> list[int]:
-    try:
-        return parse_seeds(seeds if isinstance(seeds, str) else list(seeds))
-    except ValueError as error:
-        raise UserError(f"seeds: {error}") from None
-
-
-def _definition(learner: str | Definition | type[nn.Module], name: str | None) -> tuple[dict[str, Any], str]:
-    """A definition, and what the learner is called."""
-    if isinstance(learner, str):
-        known: dict[str, Any] = {}
-        for path in DEFINED:
-            known |= yaml.safe_load((ROOT / path).read_text(encoding="utf-8"))["learners"]
-        if learner not in known:
-            raise UserError(f"no learner {learner!r}{nearest(learner, known)}; there are {', '.join(sorted(known))}")
-        return dict(known[learner]), name or learner
-    if isinstance(learner, Mapping):
-        definition = dict(learner)
-        kind = definition.get("module", definition.get("hf", definition.get("arch", "learner")))
-        if isinstance(kind, type):
-            definition["module"] = named(kind)
-        return definition, name or (kind.__name__ if isinstance(kind, type) else str(kind))
-    if isinstance(learner, type) and issubclass(learner, nn.Module):
-        return {"module": named(learner)}, name or learner.__name__
-    raise UserError(f"{learner!r} is no learner: give a name, a definition or a class that derives from nn.Module")
 
 
 def _resolved(definition: Definition, label: str, updates: int, datasets: Mapping[str, Any]) -> dict[str, Any]:

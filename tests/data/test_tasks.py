@@ -196,6 +196,11 @@ def test_outputs_of_candidates(task: str, size: int, source: str, outputs: dict[
         ("mutual-exclusivity", 16, "w16", "m9", {"used"}),
         ("mutual-exclusivity", 16, "w16", "m16", set()),
         ("compo2", 6, "F 60", "O4 O4 O4", {"trained"}),
+        ("compo2", 6, "F 60", "O1 O1 O1", {"trained"}),
+        ("compo2", 6, "F 60", "O6 O6 O6", {"trained"}),  # the last that F was seen with
+        ("compo2", 6, "F 60", "O7 O7 O7", set()),
+        ("compo2", 6, "F 60", "O6 O6", set()),
+        ("compo2", 1, "F 60", "O1 O1 O1", {"trained"}),
     ],
 )
 def test_answers_say_of_outputs_what_they_are_called(

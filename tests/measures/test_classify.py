@@ -5,7 +5,8 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from itertools import permutations
 from pathlib import Path
 
 import pytest
@@ -14,7 +15,7 @@ from hypothesis import strategies as st
 
 from doubt.data.distinguish import check_distinguishable, least_separating, n_ambiguous
 from doubt.data.random_candidate import rules, with_random
-from doubt.data.task import Symbols, Task, load_tasks, words
+from doubt.data.task import Symbols, Task, line, load_tasks, words
 from doubt.errors import UserError
 from doubt.measures.classify import classes, classify, predictions
 from tests.shared.made_up import decode, follow
@@ -71,6 +72,24 @@ def test_on_how_many_inputs_any_two_candidates_differ() -> None:
     assert n_ambiguous(task, 4) == len(task.holdout_inputs(4)) == 30 and least_separating(task, 4) == 8
     assert least_separating(TASKS["hierar-or-linear"], 4) == 8 and least_separating(COUNT, 10) == 20
     assert least_separating(TASKS["add-or-mul"], 5) == 6
+
+
+def test_an_input_on_which_two_of_three_candidates_agree_is_ambiguous() -> None:
+    """What `random` gives does not count, though it be what a candidate gives."""
+    said = {"a b": "xyz", "b a": "xxz", "b b": "xyx", "a b a": "zzz"}  # by each rule; T is `a`
+    names = ("one", "two", "three")
+
+    def rule(place: int) -> Callable[[Symbols, int], Symbols]:
+        return lambda source, size: (said.get(line(source), "ttt")[place],)
+
+    def task(*order: str) -> Task:
+        candidates = {name: rule(names.index(name)) for name in order} | {"random": rule(0)}
+        inputs = {"holdout_inputs": lambda self, size: [words(text) for text in said]}
+        return type("Three", (OneRule,), {"candidates": candidates, **inputs})()
+
+    for order in permutations(names):
+        assert n_ambiguous(task(*order), 2) == 3
+    assert n_ambiguous(task("two", "three"), 2) == 1 and n_ambiguous(task("one", "two"), 2) == 2
 
 
 class OneRule(Task):

@@ -5,7 +5,10 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import nbformat
 import pytest
@@ -17,7 +20,12 @@ import doubt
 from doubt import Symbols, Task, measure
 from doubt.data.seeds import parse_seeds
 from doubt.data.task import line, load_tasks
+from doubt.engines.under_way import say
 from doubt.errors import UserError
+from doubt.notebook import measuring
+from doubt.notebook.asked import definition_of
+from doubt.notebook.bar import Bar
+from doubt.training import Example, Learner, Protocol, Result, Training
 from tests.shared.workspace import ROOT, Workspace
 
 pytestmark = pytest.mark.xdist_group("notebook")
@@ -112,24 +120,166 @@ def test_learners_of_a_name_run_on_the_engine_that_fits() -> None:
     assert measure("add-or-mul", slow, **options).engine == "fairseq"  # type: ignore[arg-type]
 
 
-def test_what_is_wrong_is_said_in_one_sentence() -> None:
-    class Nothing(Task):
-        name = "nothing"
+def told(**changes: Any) -> type[Task]:
+    return type("Told", (Turned,), changes)
 
-    for arguments, words in (
-        (("add-or-mull", "mamba"), "did you mean 'add-or-mul'?"),
-        (("add-or-mul", "mambo"), "no learner 'mambo'; did you mean 'mamba'?"),
-        (("add-or-mul", {"module": "mamba", "widht": 3}), "learner 'mamba': class Mamba has no argument 'widht'"),
-        (("add-or-mul", 3), "3 is no learner"),
-        ((Nothing, "mamba"), "task Nothing lacks sizes, candidates"),
-        (("add-or-mul", "mamba", "3-1"), "seeds: the range '3-1' runs backwards"),
-        (("add-or-mul", "mamba", "1", ("fpas",)), "no measure 'fpas'"),
-    ):
-        with pytest.raises(UserError) as error:
-            measure(*arguments)  # type: ignore[arg-type]
-        assert words in str(error.value)
-    with pytest.raises(UserError, match="has no size 6"):
-        measure("add-or-mul", "mamba", size=6)
+
+def raises(source: Symbols, size: int) -> Symbols:
+    return (source[5],)
+
+
+SAME = Turned.candidates["same"]
+WRONG: list[tuple[tuple[Any, ...], dict[str, Any], str]] = [
+    (("add-or-mull", "mamba"), {}, "did you mean 'add-or-mul'?"),
+    (("add-or-mul", "mambo"), {}, "no learner 'mambo'; did you mean 'mamba'?"),
+    (("add-or-mul", {"module": "mamba", "widht": 3}), {}, "learner 'mamba': class Mamba has no argument 'widht'"),
+    (("add-or-mul", 3), {}, "3 is no learner"),
+    (("add-or-mul", "mamba", "3-1"), {}, "seeds: the range '3-1' runs backwards"),
+    (("add-or-mul", "mamba", 2), {}, "seeds are a list of numbers or a range, such as range(1, 17)"),
+    (("add-or-mul", "mamba", None), {}, "seeds are a list of numbers"),
+    (("add-or-mul", "mamba", [1.5]), {}, "seeds: [1.5] is no list of seeds"),
+    (("add-or-mul", "mamba", []), {}, "seeds: no seeds given"),
+    (("add-or-mul", "mamba", "1", ("fpas",)), {}, "no measure 'fpas'; there are fpa and code_length; did you mean"),
+    (("add-or-mul", "mamba", "1", "fpa"), {}, "measures is a list of names"),
+    (("add-or-mul", "mamba", "1", ()), {}, "no measure"),
+    (("add-or-mul", "mamba"), {"size": 6}, "has no size 6"),
+    (("add-or-mul", "mamba"), {"size": "5"}, "has no size '5'"),
+    (("add-or-mul", "mamba"), {"updates": 0}, "updates: Input should be greater than or equal to 1, it is 0"),
+    (("add-or-mul", "mamba"), {"updates": "20"}, "updates: "),
+    (("add-or-mul", {"module": "mamba", "updates": 0}), {}, "updates: Input should be greater than or equal to 1"),
+    (("add-or-mul", "mamba"), {"device": "gpu"}, "device: 'gpu' is not allowed, it must be 'auto', 'cpu' or 'cuda'"),
+    (("add-or-mul", "mamba"), {"name": 3}, "name is what tables and figures call the learner"),
+    (("add-or-mul", "mamba"), {"ledger": 3}, "ledger is a folder"),
+    (("add-or-mul", "mamba"), {"ledger": __file__}, "cannot be a folder"),
+    (("add-or-mul", Bag(8, 8)), {}, "each seed needs weights of its own: give the class, Bag"),
+    (("add-or-mul", {"module": Bag(8, 8)}), {}, "each seed needs weights of its own: give the class, Bag"),
+    (("add-or-mul", {"module": dict}), {}, "<class 'dict'> is no learner"),
+    (("add-or-mul", {3: "mamba"}), {}, "a definition's keys are texts"),
+    (("add-or-mul", dict), {}, "<class 'dict'> is no learner"),
+    ((3, "mamba"), {}, "3 is no task"),
+    ((Bag, "mamba"), {}, "is no task: give a name, a subclass of doubt.Task, or an instance"),
+    ((type("Nothing", (Task,), {"name": "nothing"}), "mamba"), {}, "task Nothing lacks sizes, candidates"),
+    ((told(sizes=1), Bag), {}, "task Told: sizes must be whole numbers, in a tuple such as (5, 10); they are 1"),
+    ((told(sizes=(1.5,)), Bag), {}, "task Told: sizes must be whole numbers"),
+    ((told(sizes=()), Bag), {}, "task Told: sizes must be whole"),
+    ((told(block_size=0), Bag), {}, "task Told: block_size must be a whole number of at least 1, it is 0"),
+    ((told(name="Turned"), Bag), {}, "task Told: task name 'Turned' must be lower-case letters"),
+    ((told(name=3), Bag), {}, "task Told: task name 3 must be lower-case letters"),
+    ((told(candidates=[SAME]), Bag), {}, "task Told: candidates must map names to functions"),
+    ((told(candidates={"same": "same"}), Bag), {}, "candidate 'same' is 'same', which is no function"),
+    ((told(candidates={}), Bag), {}, "task Told: candidates is empty"),
+    ((told(candidates={"same": SAME, "unfit": SAME}), Bag), {},
+     "task Told: candidate name 'unfit' is reserved; choose another"),
+    ((told(candidates={"same": SAME, "random": SAME})(), Bag), {}, "candidate name 'random' is reserved"),
+    ((told(candidates={"same": SAME, "text": lambda source, size: "".join(source)}), Bag), {},
+     "task 'turned', size 2: candidate 'text' gives 'aa' as the output of 'a a', which must be a tuple of symbols"),
+    ((told(candidates={"same": SAME, "raises": raises}), Bag), {},
+     "task 'turned', size 2: candidate 'raises' of 'a a' fails: IndexError: tuple index out of range; correct"),
+    ((told(holdout_inputs=lambda self, size: [("a", "c")]), Bag), {},
+     "the input 'a c' has the symbol 'c', which T's sources and so all dictionaries lack"),
+    ((told(holdout_inputs=lambda self, size: [("a", "a")]), Bag), {}, "'a a' is both in training_inputs and in"),
+    ((told(training_inputs=lambda self, size: [("a", "b", "b")]), Bag), {}, "the candidates disagree on the"),
+    ((told(training_inputs=lambda self, size: 1 / 0), Bag), {}, "training_inputs fails: ZeroDivisionError"),
+    ((told(__init__=lambda self, more: None), Bag), {}, "task Told cannot be made: TypeError"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("arguments", "options", "words"), WRONG, ids=[words[:40] for *_, words in WRONG])
+def test_what_is_wrong_is_said_in_one_sentence(
+    arguments: tuple[Any, ...], options: dict[str, Any], words: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """... before anything is trained."""
+    monkeypatch.setattr(measuring, "measured", lambda *_: pytest.fail("something was trained"))
+    with pytest.raises(UserError) as error:
+        measure(*arguments, **options)
+    assert words in str(error.value) and "\n" not in str(error.value)
+
+
+def test_names_of_the_findings_are_known() -> None:
+    preset = yaml.safe_load((ROOT / "presets/atlas.yaml").read_text())
+    for name in [*preset["learners"], "transformer", "lstm-attention"]:
+        assert definition_of(name, None)[1] == name
+    assert definition_of("transformer-0.1", None)[0]["dropout"] == 0.1
+
+
+def test_a_task_is_read_anew_each_time() -> None:
+    """An instance that is measured twice, a rule of which hangs on what another cell changes."""
+    said = {"a b": "a", "b a": "b"}
+    rule = {"same": SAME, "said": lambda source, size: (said[line(source)],) if len(set(source)) > 1 else source}
+    task = told(candidates=rule)()
+    options: dict[str, Any] = {"seeds": [1], "measures": ("code_length",), "updates": 2, "progress": False}
+    first = measure(task, Bag, **options).tables["blocks"]
+    said["a b"] = "b"
+    assert not measure(task, Bag, **options).tables["blocks"].equals(first)
+
+
+def test_measurements_of_several_threads_wait_for_each_other() -> None:
+    def one(name: str) -> list[float]:
+        found = measure("add-or-mul", name, seeds="1-2", measures=("code_length",), updates=3, progress=False)
+        return list(found.code_lengths["bits_mean"])
+
+    names, original = ["decoder-nope", "gru-64", "decoder-rope"], nn.functional.dropout
+    alone = [one(name) for name in names]
+    with ThreadPoolExecutor(3) as pool:
+        assert list(pool.map(one, names)) == alone
+    assert nn.functional.dropout is original
+
+
+def test_the_bar_moves_while_a_lockstep_is_under_way(capsys: pytest.CaptureFixture[str]) -> None:
+    learner = Learner({"module": "bag.Bag"}, updates=8)
+    examples = (Example((4, 2), (4, 2)),)
+    trainings = [Training(learner, Protocol(), seed, ("a",), ("a",), (examples,)) for seed in (1, 2)]
+    others = [replace(each, learner=Learner({})) for each in trainings]
+    with Bar("label", learner, shown=True) as bar:
+        bar.begin(3, 2)
+        for asked, done, shown in ((others, 4, "0/2"), (trainings, 2, "0.5/2"), (trainings, 8, "2.0/2")):
+            say(asked, done)
+            bar.show()
+            assert shown in capsys.readouterr().err.replace(" ", "")
+        for training in trainings:
+            bar.trained(training, Result(training.key, "ok", 0.0, 8))
+    said = capsys.readouterr().err
+    assert "2/2" in said and "label (1 of 3 known)" in said
+    say((), 0)
+
+
+def test_a_class_of_a_session_is_trained_anew_when_a_constant_of_another_cell_has_changed(tmp_path: Path) -> None:
+    program = """
+import sys, linecache
+import __main__
+from doubt import measure
+
+def cell(number, text):
+    name = f"<ipython-input-{number}-c>"
+    linecache.cache[name] = (len(text), None, text.splitlines(True), name)
+    exec(compile(text, name, "exec"), vars(__main__))
+
+def bits():
+    options = {"seeds": [1], "measures": ("code_length",), "updates": 3, "progress": False}
+    return measure("add-or-mul", Mine, ledger=sys.argv[1], **options).code_lengths["bits_mean"].tolist()
+
+del __main__.__file__
+cell(1, "from torch import nn\\nSTART = 0.0\\nclass Base(nn.Module):\\n    gain = 1")
+cell(2, '''class Mine(Base):
+    def __init__(self, symbols, width=8):
+        super().__init__()
+        self.table, self.out = nn.Embedding(symbols, width), nn.Linear(width, symbols)
+        nn.init.constant_(self.out.bias, START)
+    def forward(self, tokens):
+        return self.out(self.table(tokens).cumsum(1)) * self.gain
+''')
+first, again = bits(), bits()
+cell(3, "START = 2.0")
+other = bits()
+Base.gain = 2
+print(first == again, len({str(each) for each in (first, other, bits())}))
+"""
+    (tmp_path / "session.py").write_text(program)
+    command = [sys.executable, str(tmp_path / "session.py"), str(tmp_path / "ledger")]
+    done = subprocess.run(command, env={"PYTHONPATH": str(ROOT)}, capture_output=True, text=True, check=False)
+    assert done.stdout.split() == ["True", "3"], done.stderr
+    trained = [line for file in (tmp_path / "ledger").glob("*/*/*.jsonl") for line in file.read_text().splitlines()]
+    assert len({Path(file).parts[-3] for file in (tmp_path / "ledger").glob("*/*/*.jsonl")}) == 3 and len(trained) > 3
 
 
 def test_tasks_stay_light_and_unknown_names_unknown() -> None:

@@ -127,7 +127,7 @@ class Config(_Strict):
             try:
                 OwnKeys.model_validate({key.replace("-", "_"): value for key, value in own.items()})
             except ValidationError as error:
-                faults += [f"learner {name!r}: {_sentence(e).strip()}" for e in error.errors()]
+                faults += [f"learner {name!r}: {sentence(e).strip()}" for e in error.errors()]
         if faults:
             raise ValueError("; ".join(faults))
         return learners
@@ -158,7 +158,7 @@ def read_config(content: Mapping[str, Any]) -> tuple[Config, dict[str, Task]]:
     try:
         config = Config.model_validate(dict(content))
     except ValidationError as error:
-        raise UserError("the configuration is wrong:\n" + "\n".join(_sentence(e) for e in error.errors())) from None
+        raise UserError("the configuration is wrong:\n" + "\n".join(sentence(e) for e in error.errors())) from None
     tasks = load_tasks([config.task_folder] if config.task_folder else [])
     for name in {e.task for e in config.experiments if RANDOM in (e.candidates or [])} & set(tasks):
         tasks[name] = with_random(tasks[name])
@@ -216,8 +216,8 @@ def _faults(experiment: Experiment, config: Config, tasks: Mapping[str, Task]) -
     return faults
 
 
-def _sentence(error: Any) -> str:
-    """One of pydantic's errors as a sentence."""
+def sentence(error: Any) -> str:
+    """One of pydantic's errors as a sentence, two blanks in front."""
     place = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in error["loc"]).lstrip(".")
     kind, value = error["type"], error["input"]
     if kind == "extra_forbidden":
