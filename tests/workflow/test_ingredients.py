@@ -6,6 +6,7 @@ import builtins
 import importlib
 import linecache
 import os
+import re
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -18,9 +19,10 @@ import torch
 from doubt.errors import UserError
 from doubt.notebook.classes import named
 from doubt.training import Learner
-from doubt.workflow.planning import learner_code
-from doubt.workflow.planning.identity import MODULES_THEN, NOTEBOOK, same_numbers, without_values
+from doubt.workflow.planning import code_hash, learner_code
+from doubt.workflow.planning.identity import MODULES_THEN, NOTEBOOK, identity, same_numbers, without_values
 from doubt.workflow.planning.ingredients import own_of
+from doubt.workflow.planning.plan import Plan
 from doubt.workflow.planning.values import Values
 from tests.shared.workspace import ROOT
 
@@ -562,3 +564,40 @@ def texts_of(session: Session) -> list[str]:
     values = Values()
     values.of(session.space["Mine"])
     return values.texts()
+
+
+@pytest.mark.parametrize("engine", ["fairseq", "fused"])
+def test_a_plug_in_counts_by_its_code_and_by_what_it_imports_from_elsewhere(engine: str, along_the_path: Path) -> None:
+    plugin = along_the_path / "plugin"
+    files = {"plugin/__init__.py": "from . import model", "plugin/model.py": "import parts\nWIDTH = 1"}
+    write(along_the_path, files | {"path/parts.py": "K = 1", "mine.py": ""})
+    first = identity(engine, str(plugin))
+    assert first == identity(engine, str(plugin)) != identity(engine)
+    (plugin / "model.py").write_text("import parts\nWIDTH = 1  # a comment")
+    code_hash.file_hash.cache_clear()
+    assert identity(engine, str(plugin)) == first
+    found = {first}
+    for name, text in (("plugin/model.py", "import parts\nWIDTH = 2"), ("path/parts.py", "K = 2")):
+        (along_the_path / name).write_text(text)
+        code_hash.file_hash.cache_clear()
+        found.add(identity(engine, str(plugin)))
+    assert len(found) == 3
+
+
+def test_a_plan_files_a_users_module_under_all_that_it_computes_with(tmp_path: Path) -> None:
+    path = write(tmp_path, {"mine.py": HEAD + READ + model("self.k = json.loads(read('c.json'))"), "c.json": "1"})
+    experiment = {"task": "add-or-mul", "sizes": [5], "learners": ["mine", "s4d"], "seeds": 1, "measures": ["fpa"]}
+    learners = {"mine": {"module": str(path)}, "s4d": {"module": "s4d"}}
+    content = {"device": "cpu", "learners": learners, "experiments": [experiment]}
+
+    def names() -> list[str]:
+        plan = Plan(content, tmp_path / "cache")
+        return [plan.engine_hash_of(plan.cell("add-or-mul", 5, name)) for name in learners]
+
+    mine, built_in = names()
+    assert re.fullmatch(r".*-[0-9a-f]{16}-[0-9a-f]{16}", mine) and built_in == identity("modules", "learners/s4d.py")
+    tried = set((tmp_path / "cache").iterdir())
+    assert names() == [mine, built_in] and set((tmp_path / "cache").iterdir()) == tried  # tried out once
+    (tmp_path / "c.json").write_text("2")
+    changed, same = names()
+    assert changed != mine and same == built_in
