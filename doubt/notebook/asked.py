@@ -112,13 +112,13 @@ def check_settings(task: Task, size: int, definition: Definition, label: str, up
         raise UserError(sentence(error.errors()[0]).strip()) from None
 
 
-def definition_of(learner: object, name: object) -> tuple[dict[str, Any], str]:
+def definition_of(learner: object, name: str | None) -> tuple[dict[str, Any], str]:
     """A definition, and what the learner is called.
 
     Raises:
         UserError: it is no learner, or not known by this name.
     """
-    if name is not None and (not isinstance(name, str) or not name):
+    if name is not None and not (isinstance(name, str) and name):
         raise UserError(f"name is what tables and figures call the learner, a text; it is {name!r:.80}")
     if isinstance(learner, str):
         known = _known()
