@@ -132,7 +132,7 @@ def definition_of(learner: object, name: str | None) -> tuple[dict[str, Any], st
             definition["module"] = _module(kind)
         return definition, name or (kind.__name__ if isinstance(kind, type) else str(kind))
     if isinstance(learner, type | nn.Module):
-        return {"module": _module(learner)}, name or getattr(learner, "__name__", "")
+        return {"module": _module(learner)}, name or str(getattr(learner, "__name__", ""))
     raise UserError(f"{learner!r:.80} is no learner: give a name, a definition or a class that derives from nn.Module")
 
 
