@@ -147,6 +147,9 @@ class Training:
             "block": self.block,
             "examples": [[e.source, e.target] for e in self.examples],
         }
+        if self.learner.batch_size and "arch" not in self.learner.arguments:
+            # Engine `modules` once drew its batches by a stream of its own: those were other trainings.
+            content["drawn"] = "as by every engine"
         if self.chain:
             content |= {"chain": self.chain, "blocks": [len(block) for block in self.blocks]}
         return digest(content)

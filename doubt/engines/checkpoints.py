@@ -11,6 +11,7 @@ import torch
 
 from doubt.data.vocabulary import dictionary_of
 from doubt.engines.modules.building import Builder
+from doubt.engines.modules.contents import Contents, contents_of, put_back
 from doubt.engines.modules.inputs import joint_vocabulary
 from doubt.engines.reference.models import build_model
 from doubt.errors import UserError
@@ -21,12 +22,16 @@ FORMAT = "doubt-checkpoint-1"
 
 @dataclass(frozen=True)
 class Checkpoint:
-    """A trained learner: what it is, its dictionaries by symbols, and its weights."""
+    """A trained learner: what it is, its dictionaries by symbols, and its weights.
+
+    `contents` is what one of engine `modules` holds beside its `state_dict`; None in files of earlier versions.
+    """
 
     learner: Learner
     source_symbols: tuple[str, ...]
     target_symbols: tuple[str, ...]
     state: dict[str, torch.Tensor]
+    contents: Contents | None = None
 
     def model(self, device: torch.device) -> torch.nn.Module:
         """The learner with its weights, on a device.
@@ -45,6 +50,8 @@ class Checkpoint:
                 vocabulary = joint_vocabulary(self.source_symbols, self.target_symbols)
                 model = Builder(self.learner).module(vocabulary, seed=0)
         model.load_state_dict(self.state)
+        if self.contents is not None:
+            put_back(model, self.contents)
         return model.to(device)
 
 
@@ -61,6 +68,8 @@ def save_checkpoint(path: Path, training: Training, model: torch.nn.Module) -> N
         "target_symbols": list(training.target_symbols),
         "state_dict": {name: value.cpu() for name, value in model.state_dict().items()},
     }
+    if "arch" not in training.learner.arguments:
+        content["contents"] = _beside(model)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         with tempfile.NamedTemporaryFile(dir=path.parent, prefix=f".{path.name}.", delete=False) as file:
@@ -97,4 +106,12 @@ def load_checkpoint(path: Path) -> Checkpoint:
         tuple(content["source_symbols"]),
         tuple(content["target_symbols"]),
         content["state_dict"],
+        content.get("contents"),
     )
+
+
+def _beside(model: torch.nn.Module) -> Contents:
+    """What a module holds beside its `state_dict`: plain attributes, and buffers that are not saved with it."""
+    contents = contents_of(model)
+    missing = contents["tensors"].keys() - model.state_dict().keys()
+    return {**contents, "tensors": {name: contents["tensors"][name] for name in missing}}

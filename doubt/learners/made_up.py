@@ -23,6 +23,20 @@ EXAMPLES = (
     Example((5, 4, EOS), (4, 4, 5, 4, EOS)),
     Example((4, 4, 4, 5, EOS), (5, EOS)),
 )
+#: Batches of the same shape for three seeds: no two rows that stand in one place are alike, nor all equally long.
+SETS = (
+    EXAMPLES,
+    (
+        Example((5, 4, 4, EOS), (5, EOS)),
+        Example((4, 5, 5, 5, 4, 4, EOS), (5, 4, 4, EOS)),
+        Example((5, EOS), (4, 5, 4, 5, EOS)),
+    ),
+    (
+        Example((4, 4, EOS), (4, 4, 4, 5, EOS)),
+        Example((5, 5, 4, 4, 5, EOS), (EOS,)),
+        Example((4, 5, 4, 4, 4, 5, EOS), (5, 5, 4, EOS)),
+    ),
+)
 
 
 def inputs_of(takes: Takes, examples: Sequence[Example], least: int = 0) -> Inputs:

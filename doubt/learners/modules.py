@@ -69,7 +69,7 @@ def resolve_module(
 
 def with_trial(learner: Learner, tried: TriedOut) -> ResolvedModule:
     """A learner, trained together or not as trying it out has shown."""
-    return ResolvedModule(replace(learner, arguments=learner.arguments | {"together": tried.alone is None}), tried)
+    return ResolvedModule(replace(learner, arguments=learner.arguments | _trained(tried)), tried)
 
 
 def learner_of(
@@ -105,6 +105,20 @@ def learner_of(
         about, file = hugging_face.resolve(given)
     sizes = own.get("updates", updates), own.get("batch_size", batch_size)
     return Learner(arguments | about | {"together": True}, *sizes, file)
+
+
+def _trained(tried: TriedOut) -> dict[str, Any]:
+    """How a learner is trained, as part of what identifies it.
+
+    `together` was always there. What stands beside it tells trainings apart from those that earlier versions did under
+    the same name, otherwise: one by one but not in a plain loop, and as if dropout in place were none.
+    """
+    how: dict[str, Any] = {"together": tried.alone is None}
+    if tried.alone is not None:
+        how["one by one"] = "plain loop"
+    elif tried.in_place:
+        how["in place"] = "dropout"
+    return how
 
 
 def _module(given: dict[str, Any], learner_folder: str | None) -> tuple[str, dict[str, Any]]:

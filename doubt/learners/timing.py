@@ -11,6 +11,7 @@ from doubt.engines.fused.arrays.batch import EOS, shape_of
 from doubt.engines.modules.building import Builder
 from doubt.engines.modules.lockstep import Lockstep
 from doubt.engines.modules.models import Maker
+from doubt.engines.modules.plain import Plain
 from doubt.learners.made_up import SOURCE, TARGET, VOCABULARY
 from doubt.training import Example, Learner, Protocol, Training
 
@@ -24,16 +25,19 @@ def seconds_of(learner: Learner, examples: int) -> float:
     """Seconds of an update on so many of `EXAMPLE`, per model of a full lockstep, rounded to a power of sqrt(2)."""
     training = Training(learner, Protocol(), 1, SOURCE, TARGET, ((EXAMPLE,) * examples,))
     device = torch.device("cpu")
-    maker = Maker(Builder(learner), VOCABULARY, device)
-    shape = shape_of(training.examples)
-    together = maker.together(shape)
-    lockstep = Lockstep([training] * together, maker, shape, device, 0)
+    builder, shape = Builder(learner), shape_of(training.examples)
+    together, lockstep = 1, None
+    if learner.arguments["together"]:
+        maker = Maker(builder, VOCABULARY, device)
+        together = maker.together(shape)
+        lockstep = Lockstep([training] * together, maker, shape, device, 0)
+    trained = lockstep or Plain(training, builder, shape, device, 0)
     times, threads = [], torch.get_num_threads()
     torch.set_num_threads(1)  # as where it is trained; several that wait for each other would all be counted
     try:
         for _ in range(TIMED):
             started = time.process_time()
-            lockstep.update()
+            trained.update()
             times.append(time.process_time() - started)
     finally:
         torch.set_num_threads(threads)

@@ -14,7 +14,8 @@ class TriedOut:
     `weights` is how many numbers the learner trains or holds, for dictionaries of 8 symbols. `alone` says why its
     models are trained one at a time, or is None; `notes` is what else a user should know. `seconds` is what an update
     of T of add-or-mul/5 takes on one CPU thread, per model of a full lockstep, and `seconds_of_eight` what one of
-    `EIGHT` such examples does, rounded to powers of sqrt(2): job sizes hang on them.
+    `EIGHT` such examples does, rounded to powers of sqrt(2): job sizes hang on them. `in_place` is whether its dropout
+    writes into what it is given.
     """
 
     weights: int
@@ -22,3 +23,4 @@ class TriedOut:
     notes: list[str]
     seconds: float
     seconds_of_eight: float
+    in_place: bool = False

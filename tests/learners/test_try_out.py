@@ -65,11 +65,6 @@ def complaint(definition: dict[str, Any], **options: Any) -> str:
     return message
 
 
-#: A loop over the source, as a file would have it.
-LOOP = """
-def read_in_turn(self, source, source_mask):
-    return [(self.source(source[:, t]), source_mask[:, t, None]) for t in range(source.size(1))]
-"""
 RAISE = """
 def raise_(error):
     raise error
@@ -108,17 +103,6 @@ FAULTS: dict[str, tuple[dict[str, str], str]] = {
     "batch norm": (
         {"init": "self.drop = nn.BatchNorm1d(width)", "out": "self.out(self.drop(said.mT).mT + read[:, None])"},
         "has a buffer (drop.running_mean) that changes in training",
-    ),
-    "one dropout for two loops": (
-        {
-            "read": "torch.stack([self.drop(s) * m for s, m in read_in_turn(self, source, source_mask)]).sum(0)",
-            "imports": LOOP,
-        },
-        "an nn.Dropout of its own",
-    ),
-    "time first": (
-        {"out": "self.out(self.drop(said.transpose(0, 1)).transpose(0, 1) + read[:, None])"},
-        "whose first dimension is not the batch",
     ),
     "nothing to train": ({"out": "torch.zeros(*previous.shape, 8)"}, "has no weight that its logits depend on"),
     "too short a table": (

@@ -24,6 +24,8 @@ class Builder:
 
     def __init__(self, learner: Learner) -> None:
         self.learner = learner
+        #: The type of each weight as the last module's constructor made it, by name.
+        self.own_types: dict[str, torch.dtype] = {}
         self._class: type[nn.Module] | None = None
         if "hf" in learner.arguments:
             self.takes: Takes = "tokens" if learner.arguments["head"] == "causal" else "joint pair"
@@ -36,6 +38,7 @@ class Builder:
         seed_everything(seed)
         with contextlib.redirect_stdout(sys.stderr):
             module = self._of_class(vocabulary) if self._class is not None else self._of_hugging_face(vocabulary)
+        self.own_types = {name: weight.dtype for name, weight in module.named_parameters()}
         return module.float()
 
     def _of_class(self, vocabulary: Vocabulary) -> nn.Module:

@@ -14,6 +14,7 @@ import torch
 from doubt.engines.fused.arrays.batch import EOS, PAD
 from doubt.engines.modules.inputs import Takes, Vocabulary, make_inputs
 from doubt.engines.modules.models import Models
+from doubt.engines.modules.plain import OwnModule
 from doubt.engines.reference.decoding import TOGETHER
 from doubt.training import Decode, Ids
 
@@ -57,7 +58,7 @@ class Output:
 
 
 @torch.no_grad()
-def decode(model: Models, takes: Takes, vocabulary: Vocabulary, asked: Decode) -> list[list[int]]:
+def decode(model: Models | OwnModule, takes: Takes, vocabulary: Vocabulary, asked: Decode) -> list[list[int]]:
     """For each source the most likely symbols, one after another, without `</s>`; `TOGETHER` sources in a batch.
 
     Padding is never chosen, `</s>` not before `min_len` symbols. (fairseq/sequence_generator.py with beam 1)
@@ -71,9 +72,11 @@ def decode(model: Models, takes: Takes, vocabulary: Vocabulary, asked: Decode) -
     return [output.symbols for output in outputs]
 
 
-def _complete(outputs: Sequence[Output], model: Models, takes: Takes, vocabulary: Vocabulary, asked: Decode) -> None:
+def _complete(
+    outputs: Sequence[Output], model: Models | OwnModule, takes: Takes, vocabulary: Vocabulary, asked: Decode
+) -> None:
     """Decode the sources of one batch."""
-    device = model.weights.flat.device
+    device = model.device
     while waiting := [output for output in outputs if not output.ended]:
         guesses = [output.guessed(asked.max_len) for output in waiting]
         prefixes = [(EOS, *output.symbols, *guess) for output, guess in zip(waiting, guesses, strict=True)]

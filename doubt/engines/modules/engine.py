@@ -29,6 +29,7 @@ from doubt.engines.modules.evaluation import evaluate
 from doubt.engines.modules.inputs import vocabulary_of
 from doubt.engines.modules.lockstep import Lockstep
 from doubt.engines.modules.models import Maker
+from doubt.engines.modules.plain import OwnModule, Plain
 from doubt.training import Learner, Result, Training
 
 
@@ -58,9 +59,9 @@ def evaluate_kept(training: Training, module: torch.nn.Module, device: torch.dev
     """The result of a training whose module was kept: scored and decoded, not trained again."""
     _prepare(device)
     started = time.monotonic()
-    maker = Maker(Builder(training.learner), vocabulary_of(training), device)
+    builder, vocabulary = Builder(training.learner), vocabulary_of(training)
     result = made_by(Result(training.key, "ok", 0.0, training.learner.updates), "modules", device)
-    evaluate([training], maker.of_module(module), maker.takes, [result], 1)
+    evaluate([training], OwnModule(module, vocabulary.target_symbols, device), builder.takes, [result], 1)
     result.seconds = time.monotonic() - started
     return result
 
@@ -73,14 +74,15 @@ def _prepare(device: torch.device) -> None:
     warnings.filterwarnings("ignore", "There is a performance drop because we have not yet implemented the batching")
 
 
-class Modules(Backend[Lockstep]):
-    """Any module, its weights stacked."""
+class Modules(Backend[Lockstep | Plain]):
+    """Any module, its weights stacked; or each as it is, where that would change what it computes."""
 
     name = "modules"
 
     def __init__(self, learner: Learner, device: torch.device) -> None:
         super().__init__(device)
         self._builder = Builder(learner)
+        self._plain = not learner.arguments["together"]
         self._makers: dict[tuple[int, int, int], Maker] = {}
 
     def alike(self, training: Training) -> Hashable:
@@ -91,16 +93,25 @@ class Modules(Backend[Lockstep]):
         return canonical(shape_of(training.examples), self.device)
 
     def capacity(self, training: Training) -> int:
-        return self._maker(training).together(self.shape(training))
+        return 1 if self._plain else self._maker(training).together(self.shape(training))
 
-    def start(self, trainings: Sequence[Training], steps_before: int) -> Lockstep:
-        return Lockstep(trainings, self._maker(trainings[0]), self.shape(trainings[0]), self.device, steps_before)
+    def start(self, trainings: Sequence[Training], steps_before: int) -> Lockstep | Plain:
+        shape = self.shape(trainings[0])
+        if self._plain:
+            return Plain(trainings[0], self._builder, shape, self.device, steps_before)
+        return Lockstep(trainings, self._maker(trainings[0]), shape, self.device, steps_before)
 
-    def evaluate(self, lockstep: Lockstep, asked: Sequence[Training], results: Sequence[Result]) -> None:
-        maker = self._maker(asked[0])
-        evaluate(asked, lockstep.models, maker.takes, results, maker.together(lockstep.shape))
+    def evaluate(self, lockstep: Lockstep | Plain, asked: Sequence[Training], results: Sequence[Result]) -> None:
+        takes = self._builder.takes
+        if isinstance(lockstep, Plain):
+            with lockstep.asked() as model:
+                evaluate(asked, model, takes, results, 1)
+        else:
+            evaluate(asked, lockstep.models, takes, results, self._maker(asked[0]).together(lockstep.shape))
 
-    def module(self, lockstep: Lockstep, row: int) -> torch.nn.Module:
+    def module(self, lockstep: Lockstep | Plain, row: int) -> torch.nn.Module:
+        if isinstance(lockstep, Plain):
+            return lockstep.module.eval()
         training = lockstep.trainings[row]
         module = self._builder.module(vocabulary_of(training), training.seed)
         own = dict(module.named_parameters())

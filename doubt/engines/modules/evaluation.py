@@ -14,12 +14,17 @@ from doubt.engines.fused.plan import canonical
 from doubt.engines.modules.decoding import decode
 from doubt.engines.modules.inputs import Takes, make_inputs, vocabulary_of
 from doubt.engines.modules.models import Models, filled_up
+from doubt.engines.modules.plain import OwnModule
 from doubt.training import Result, Score, Training
 
 
 @torch.no_grad()
 def evaluate(
-    trainings: Sequence[Training], models: Models, takes: Takes, results: Sequence[Result], together: int
+    trainings: Sequence[Training],
+    models: Models | OwnModule,
+    takes: Takes,
+    results: Sequence[Result],
+    together: int,
 ) -> None:
     """Score and decode what trainings were asked for, into their results; those that diverged are passed over.
 
@@ -29,7 +34,7 @@ def evaluate(
         together: how many models to evaluate at once. A request shares a batch with requests of its own shape only, so
             that no number depends on the others.
     """
-    device = models.weights.flat.device
+    device = models.device
     rows = [row for row, result in enumerate(results) if result.status == "ok"]
     scores = [(row, score) for row in rows for score in trainings[row].scores]
     shapes = [canonical(shape_of(score.examples), device) for _, score in scores]
@@ -47,10 +52,14 @@ def evaluate(
 
 
 def score_blocks(
-    trainings: Sequence[Training], models: Models, rows: Sequence[int], takes: Takes, scores: Sequence[Score]
+    trainings: Sequence[Training],
+    models: Models | OwnModule,
+    rows: Sequence[int],
+    takes: Takes,
+    scores: Sequence[Score],
 ) -> list[float]:
     """The code length of one block for each of some models, in nats; blocks are padded to one shape."""
-    device = models.weights.flat.device
+    device = models.device
     order = filled_up(range(len(rows)), models.together, device)
     shape = canonical(shape_of(scores[0].examples), device)
     batch = make_batch([scores[each].examples for each in order], device, shape=shape)

@@ -5,6 +5,7 @@ Imported only where a learner is one of them. No tokenizer, no network; the refe
 
 from __future__ import annotations
 
+import copy
 import logging
 import os
 from collections.abc import Mapping
@@ -55,16 +56,21 @@ class Causal(nn.Module):
 
 
 class SequenceToSequence(nn.Module):
-    """An encoder-decoder whose two sides share a vocabulary."""
+    """An encoder-decoder whose two sides share a vocabulary.
 
-    def __init__(self, model: nn.Module) -> None:
+    Its mask is the usual one, of zeros and ones, (batch, time), or if `added` what is added to the scores: many types
+    look at the former's values, which `vmap` cannot.
+    """
+
+    def __init__(self, model: nn.Module, added: bool) -> None:
         super().__init__()
-        self.model = model
+        self.model, self.added = model, added
 
     def forward(self, source: Tensor, source_mask: Tensor, previous: Tensor) -> Tensor:
-        # Added to the scores: a mask of zeros and ones, which is also taken, would be added as it is.
-        mask = torch.zeros(source_mask.shape, device=source.device)
-        mask = mask.masked_fill(~source_mask, torch.finfo(mask.dtype).min)[:, None, None]
+        mask = source_mask.long()
+        if self.added:  # a mask of zeros and ones, which is also taken, would be added as it is
+            mask = torch.zeros(source_mask.shape, device=source.device)
+            mask = mask.masked_fill(~source_mask, torch.finfo(mask.dtype).min)[:, None, None]
         given = {"input_ids": source, "attention_mask": mask, "decoder_input_ids": previous}
         logits: Tensor = self.model(**given, use_cache=False).logits
         return logits
@@ -103,7 +109,7 @@ def make(config: PretrainedConfig, causal: bool) -> nn.Module:
     """The module of a configuration, initialised from the state that the random generators are in."""
     auto = AutoModelForCausalLM if causal else AutoModelForSeq2SeqLM
     model: Any = auto.from_config(config, **MADE_WITH)  # type: ignore[no-untyped-call]
-    return Causal(model) if causal else SequenceToSequence(model)
+    return Causal(model) if causal else SequenceToSequence(model, _adds_masks(config))
 
 
 def make_pretrained(folder: Path, symbols: int, causal: bool) -> nn.Module:
@@ -127,4 +133,29 @@ def make_pretrained(folder: Path, symbols: int, causal: bool) -> nn.Module:
     with torch.no_grad():
         for table in tables.values():  # one where they are tied
             table.normal_(std=std)
-    return Causal(model) if causal else SequenceToSequence(model)
+    return Causal(model) if causal else SequenceToSequence(model, _adds_masks(model.config))
+
+
+#: What `_adds_masks` has found, by configuration.
+_added: dict[str, bool] = {}
+
+
+def _adds_masks(config: PretrainedConfig) -> bool:
+    """Whether encoder-decoders of a configuration add a mask of four dimensions to their scores, and so give the logits
+    that they give with the usual mask of two: tried, for some fail and some take it for something else.
+    """
+    if torch.get_default_device().type == "meta":  # its weights are only counted
+        return False
+    key = config.to_json_string()
+    if key not in _added:
+        with torch.random.fork_rng(devices=[]), torch.no_grad():
+            model: Any = AutoModelForSeq2SeqLM.from_config(copy.deepcopy(config), **MADE_WITH)  # type: ignore[no-untyped-call]
+            source, previous = torch.tensor([[4, 5, 4, EOS], [5, EOS, PAD, PAD]]), torch.tensor([[EOS, 4], [EOS, 5]])
+            given = source, source != PAD, previous
+            usual = SequenceToSequence(model, added=False).eval()(*given)
+            try:
+                logits = SequenceToSequence(model, added=True).eval()(*given)
+                _added[key] = torch.allclose(logits, usual, atol=1e-4)
+            except Exception:  # each type fails in its own way
+                _added[key] = False
+    return _added[key]

@@ -76,14 +76,6 @@ class Inputs:
     given: tuple[Tensor, ...]
     where: Tensor | None
 
-    def rows(self, chosen: Tensor) -> Inputs:
-        """Some rows of each model's batch: `chosen` (models, rows)."""
-
-        def pick(x: Tensor) -> Tensor:
-            return x.gather(1, chosen[..., None].expand(-1, -1, x.size(2)))
-
-        return Inputs(tuple(map(pick, self.given)), None if self.where is None else pick(self.where))
-
 
 def make_inputs(
     takes: Takes, vocabularies: Sequence[Vocabulary], source: Tensor, lengths: Tensor, previous: Tensor

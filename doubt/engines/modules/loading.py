@@ -84,6 +84,11 @@ def form_of(learner: type[nn.Module]) -> Takes:
     Raises:
         UserError: neither of the two.
     """
+    if learner.__hash__ is None:
+        raise UserError(
+            f"class {learner.__name__} is not hashable, as a dataclass is not, and torch keeps modules in sets: write "
+            "@dataclass(eq=False)"
+        )
     takes = _takes(learner)
     if takes is None:
         raise UserError(f"{_forward(learner)}; it must take (source, source_mask, previous) or (tokens)")

@@ -35,8 +35,16 @@ class SiteMasks:
         """
         self._shapes = {site: each.shape[1:] for site, each in found.items()}
         self._rows = rows_of(keys, places, device)
+        self._stand = places  # which example stands in each of them
         counters = [_counters(site, shape) for site, shape in self._shapes.items()]
         self._places = NumberedPlaces(counters, [each.p for each in found.values()], device, dtype)
+
+    def move(self, places: Sequence[Sequence[int]]) -> None:
+        """From now on the examples, or draws, stand in other rows: for each model and row, which."""
+        device = self._rows.device
+        of_place = torch.empty_like(self._rows)
+        of_place.scatter_(1, torch.tensor(self._stand, device=device), self._rows)
+        self._rows, self._stand = of_place.gather(1, torch.tensor(places, device=device)), places
 
     def draw(self, update: int) -> dict[Site, Tensor]:
         """The masks of one update, each (models, batch, ...)."""

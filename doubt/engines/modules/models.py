@@ -7,8 +7,6 @@ of many. (What else it takes: times that are even numbers, and MKL's products as
 
 from __future__ import annotations
 
-import contextlib
-import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TypeVar
@@ -64,6 +62,10 @@ class Models:
             for name, value in weights.values.items()
         }
 
+    @property
+    def device(self) -> torch.device:
+        return self.weights.flat.device
+
     def select(self, rows: Sequence[int]) -> Models:
         """Some of the models, in the order of `rows`: copies."""
         weights = self.weights.select(rows)
@@ -83,14 +85,13 @@ class Models:
         """
         self.module.train(masks is not None)
         masks, where, stacked = dict(masks or {}), inputs.where, self.constants.stacked
-        with contextlib.redirect_stdout(sys.stderr):
-            if self.together:
-                in_dims = (0, 0, 0, None if where is None else 0, 0)
-                logits: Tensor = vmap(self._one, in_dims)(self.leaves, stacked, inputs.given, where, masks)
-                return logits
-            given = tuple(each[0] for each in inputs.given)
-            where = None if where is None else where[0]
-            return self._one(_first(self.leaves), _first(stacked), given, where, _first(masks)).unsqueeze(0)
+        if self.together:
+            in_dims = (0, 0, 0, None if where is None else 0, 0)
+            logits: Tensor = vmap(self._one, in_dims)(self.leaves, stacked, inputs.given, where, masks)
+            return logits
+        given = tuple(each[0] for each in inputs.given)
+        where = None if where is None else where[0]
+        return self._one(_first(self.leaves), _first(stacked), given, where, _first(masks)).unsqueeze(0)
 
     def sites(self, inputs: Inputs) -> dict[Site, Found]:
         """Where the first model drops on its batch, in training; all others do so too."""
@@ -102,8 +103,8 @@ class Models:
         self.module.train()
         weights = _first(self.leaves) | self.constants.shared | _first(self.constants.stacked)
         given = tuple(each[0] for each in inputs.given)
-        dropout = Dropout(self.module, given[0].size(0), None)
-        with torch.no_grad(), dropout.active(), contextlib.redirect_stdout(sys.stderr):
+        dropout = Dropout(self.module, given[0].size(0), None, batched=True)
+        with torch.no_grad(), dropout.active():
             functional_call(self.module, weights, given)
         return dropout.found, dropout.misplaced
 
@@ -116,7 +117,7 @@ class Models:
         masks: dict[Site, Tensor],
     ) -> Tensor:
         """One model's logits, (batch, target time, target symbols)."""
-        dropout = Dropout(self.module, given[0].size(0), masks)
+        dropout = Dropout(self.module, given[0].size(0), masks, batched=True)
         with dropout.active():
             logits: Tensor = functional_call(self.module, weights | self.constants.shared | stacked, given)
         logits = logits[..., : self.target_symbols]
@@ -141,20 +142,17 @@ class Maker:
         #: Constants that depend on the seed: decided by two seeds that always are the same, not by who is there.
         others = constants_of(other)
         self._of_seed = {name for name, value in constants_of(one).items() if not torch.equal(value, others[name])}
-        self._weights = sum(shape.numel() for shape in self.shapes.values())
-        self._allowed = bool(builder.learner.arguments["together"])
+        self.weights = sum(shape.numel() for shape in self.shapes.values())
 
     def together(self, shape: Shape) -> int:
-        """How many models with batches of this shape a lockstep may hold; 1: each alone, without `vmap`."""
-        if not self._allowed:
-            return 1
+        """How many models with batches of this shape a lockstep may hold; 1: each alone, by no `vmap`."""
         if self._device.type == "cpu":
-            most = min(CPU_MODELS, CPU_WEIGHTS // self._weights) // MULTIPLE * MULTIPLE
+            most = min(CPU_MODELS, CPU_WEIGHTS // self.weights) // MULTIPLE * MULTIPLE
             return most if most >= MULTIPLE else 1
         # Weights, gradients and two moments of 4 bytes, and an allowance for what each weight's use at each place
         # keeps for the backward pass. Where it falls short, locksteps are halved.
         places, room = shape.batch * (shape.source + shape.target), free_memory(self._device) * GPU_SHARE
-        return max(1, min(GPU_MODELS, int(room / (self._weights * (16 + 4 * places)))))
+        return max(1, min(GPU_MODELS, int(room / (self.weights * (16 + 4 * places)))))
 
     def of_module(self, module: nn.Module) -> Models:
         """A model that is there already, alone."""

@@ -44,13 +44,16 @@ STEPS: dict[str, Step] = {"lstm": _lstm, "gru": _gru, "rnn_tanh": _rnn(torch.tan
 
 
 @contextmanager
-def loops(drop: Callable[..., Tensor]) -> Iterator[None]:
+def loops(drop: Callable[..., Tensor], replaces: Callable[[bool], bool]) -> Iterator[None]:
     """While it lasts, `nn.LSTM`, `nn.GRU` and `nn.RNN` run as loops; between layers `drop` drops.
 
     Packed sequences go to torch's own kernels: their lengths are no tensors, so nothing is gained.
+
+    Args:
+        replaces: whether a call is replaced, by whether it drops.
     """
     for name, step in STEPS.items():
-        setattr(torch._VF, name, _unrolled(name, step, getattr(torch._C._VariableFunctions, name), drop))
+        setattr(torch._VF, name, _unrolled(name, step, getattr(torch._C._VariableFunctions, name), drop, replaces))
     try:
         yield
     finally:
@@ -58,7 +61,13 @@ def loops(drop: Callable[..., Tensor]) -> Iterator[None]:
             delattr(torch._VF, name)
 
 
-def _unrolled(name: str, step: Step, kernel: Callable[..., Any], drop: Callable[..., Tensor]) -> Callable[..., Any]:
+def _unrolled(
+    name: str,
+    step: Step,
+    kernel: Callable[..., Any],
+    drop: Callable[..., Tensor],
+    replaces: Callable[[bool], bool],
+) -> Callable[..., Any]:
     """What answers `torch._VF.lstm` and its like."""
 
     def run(
@@ -70,6 +79,8 @@ def _unrolled(name: str, step: Step, kernel: Callable[..., Any], drop: Callable[
         if isinstance(weights, tuple | list) and len(rest) == 6:
             bias, layers, dropout, training, bidirectional, batch_first = rest
         else:  # data, batch_sizes, ...: a packed sequence
+            return kernel(x, initial, weights, *rest)
+        if not replaces(training and dropout > 0 and layers > 1):
             return kernel(x, initial, weights, *rest)
         states, memories = initial if isinstance(initial, tuple) else (initial, initial)
         if weights and len(weights) != layers * (1 + bidirectional) * (4 if bias else 2):  # an LSTM's projections

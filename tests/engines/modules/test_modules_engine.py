@@ -99,7 +99,7 @@ def test_batches_drawn_by_chance_differ_from_update_to_update_and_not_by_compani
     (whole,) = run([training(made.learner("decoder_only.DecoderOnly", 6), 2)]).values()
     assert whole.nats != alone.nats
     lockstep = made.lockstep([training(learner, 1)])
-    drawn = {tuple(lockstep._drawn(update)[0].target[0].flatten().tolist()) for update in range(20)}
+    drawn = {tuple(lockstep.batches.at(update).batch.target[0].flatten().tolist()) for update in range(20)}
     assert len(drawn) > 3 and all(len(each) == 2 * 6 for each in drawn)
 
 

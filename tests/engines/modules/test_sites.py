@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import threading
+
 import pytest
 import torch
 import torch.nn.functional as F
@@ -20,7 +22,7 @@ def test_recurrent_layers_are_torchs(kind: type[nn.Module], form: dict[str, obje
     torch.manual_seed(0)
     layer, x = kind(5, 8, **form), torch.randn(4, 3, 5)
     expected, last = layer(x)
-    with loops(F.dropout):
+    with loops(F.dropout, lambda drops: True):
         found, ours = layer(x)
     assert torch.allclose(found, expected, atol=1e-6)
     pairs = zip(last, ours, strict=True) if kind is nn.LSTM else [(last, ours)]
@@ -33,7 +35,7 @@ def test_packed_sequences_go_to_torch() -> None:
     layer = nn.GRU(5, 8)
     packed = nn.utils.rnn.pack_padded_sequence(torch.randn(4, 3, 5), torch.tensor([4, 3, 1]))
     expected, _ = layer(packed)
-    with loops(F.dropout):
+    with loops(F.dropout, lambda drops: True):
         found, _ = layer(packed)
     assert torch.equal(found.data, expected.data)
 
@@ -98,6 +100,74 @@ def test_masks_hang_on_the_training_the_example_and_the_place_alone(monkeypatch:
     monkeypatch.setattr(kernels, "there_are", lambda weights: False)
     by_torch = SiteMasks(found, ["one", "other"], [[0, 1], [0, 1]], CPU).draw(7)
     assert all(torch.equal(by_torch[site], masks[site]) for site in found)
+
+
+def test_two_calls_of_one_dropout_and_two_dropouts_have_masks_of_their_own() -> None:
+    sites = [Site("a", 0), Site("a", 1), Site("b", 0), Site("b", 1)]
+    masks = SiteMasks(dict.fromkeys(sites, Found((2, 3, 4), 0.5)), ["one"], [[0, 1]], CPU).draw(0)
+    assert len({tuple(mask.flatten().tolist()) for mask in masks.values()}) == len(sites)
+
+
+def test_each_call_takes_its_own_mask_in_place_or_not() -> None:
+    class Twice(nn.Module):
+        def __init__(self, inplace: bool) -> None:
+            super().__init__()
+            self.drop = nn.Dropout(0.5, inplace)
+
+        def forward(self, x: Tensor) -> Tensor:
+            x = x * 1
+            first = self.drop(x)
+            return torch.stack([x, first, self.drop(first * 1)])
+
+    x, ones, twos = torch.full((2, 3), 5.0), torch.ones(2, 3), torch.full((2, 3), 2.0)
+    for inplace, kept in ((False, 5.0), (True, 10.0)):
+        module = Twice(inplace)
+        with Dropout(module, 2, {Site("drop", 0): twos, Site("drop", 1): 3 * ones}).active():
+            found = module(x)
+        assert found[:, 0, 0].tolist() == [kept, 10.0, 30.0]
+        with Dropout(module, 2, None).active():
+            assert module(x)[:, 0, 0].tolist() == [5.0, 5.0, 5.0]
+
+
+def test_torch_answers_what_other_threads_ask_meanwhile_and_all_afterwards() -> None:
+    own, attention, lstm, x = (
+        F.dropout,
+        F.scaled_dot_product_attention,
+        nn.LSTM(4, 4, 2, dropout=0.5),
+        torch.ones(50, 40),
+    )
+    begun, asked = threading.Event(), threading.Event()
+    module = nn.Dropout(0.5)
+    found: list[Tensor] = []
+
+    def elsewhere() -> None:
+        begun.wait()
+        found.append(F.dropout(x, 0.5))
+        found.append(lstm(torch.ones(3, 2, 4))[0])
+        asked.set()
+
+    def another() -> None:  # which would replace them too
+        begun.wait()
+        with Dropout(module, 50, {Site("", 0): 3 * x}).active():
+            found.append(module(x))
+
+    threads = [threading.Thread(target=each) for each in (elsewhere, another)]
+    for thread in threads:
+        thread.start()
+    with Dropout(module, 50, {Site("", 0): 2 * x}).active():
+        begun.set()
+        assert asked.wait(10)
+        assert torch.equal(module(x), 2 * x)
+    for thread in threads:
+        thread.join()
+    assert set(found[0].unique().tolist()) == {0.0, 2.0} and found[1].shape == (3, 2, 4)
+    assert torch.equal(found[2], 3 * x)
+    assert F.dropout is own and F.scaled_dot_product_attention is attention
+
+
+def test_a_probability_that_is_none_is_refused_as_by_torch() -> None:
+    with Dropout(nn.Identity(), 2, {}).active(), pytest.raises(ValueError, match="has to be between 0 and 1"):
+        F.dropout(torch.ones(2), 1.5)
 
 
 def test_masks_drop_as_often_as_they_should() -> None:

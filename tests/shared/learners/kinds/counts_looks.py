@@ -1,0 +1,18 @@
+"""A temperature that hangs on how often the module was run before it is trained on, evaluation included."""
+
+import torch
+from torch import nn
+
+
+class M(nn.Module):
+    def __init__(self, source_symbols, target_symbols, width=16):
+        super().__init__()
+        self.s, self.t = nn.Embedding(source_symbols, width), nn.Embedding(target_symbols, width)
+        self.f, self.o = nn.Linear(2 * width, width), nn.Linear(width, target_symbols)
+        self.passes = 0
+
+    def forward(self, source, source_mask, previous):
+        self.passes += 1
+        bag = (self.s(source) * source_mask[..., None]).sum(1, keepdim=True)
+        x = torch.cat([self.t(previous), bag.expand(-1, previous.size(1), -1)], -1)
+        return self.o(self.f(x).tanh()) / (1.0 + self.passes / 10 if self.training else 1.0)

@@ -1,0 +1,21 @@
+"""A layer that is made in the first forward pass, when its width is known."""
+
+import torch
+from torch import nn
+
+
+class M(nn.Module):
+    def __init__(self, source_symbols, target_symbols, width=16):
+        super().__init__()
+        self.n = target_symbols
+        self.s, self.t = nn.Embedding(source_symbols, width), nn.Embedding(target_symbols, width)
+        self.r = nn.LSTM(2 * width, width, batch_first=True)
+        self.o = None
+
+    def forward(self, source, source_mask, previous):
+        bag = (self.s(source) * source_mask[..., None]).sum(1, keepdim=True)
+        x = torch.cat([self.t(previous), bag.expand(-1, previous.size(1), -1)], -1)
+        h = self.r(x)[0]
+        if self.o is None:
+            self.o = nn.Linear(h.size(-1), self.n).to(h.device)
+        return self.o(h)
