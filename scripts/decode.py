@@ -17,7 +17,6 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 from doubt.data.binary import load_dataset
-from doubt.data.vocabulary import dictionary_of, symbols_of
 from doubt.engines.checkpoints import load_checkpoint
 from doubt.engines.choice import evaluate_kept
 from doubt.engines.devices import choose_device
@@ -38,19 +37,18 @@ def main() -> None:
     dataset = load_dataset(arguments.data_bin)
     checkpoint = load_checkpoint(arguments.path)
     theirs = (checkpoint.source_symbols, checkpoint.target_symbols)
-    if theirs != (symbols_of(dataset.source_dictionary), symbols_of(dataset.target_dictionary)):
+    if theirs != (dataset.source_vocabulary.symbols, dataset.target_vocabulary.symbols):
         raise UserError(
             f"{arguments.path} was trained with other dictionaries than those of {arguments.data_bin}; "
             "give the data that it was trained on"
         )
-    source, target = dictionary_of(checkpoint.source_symbols), dictionary_of(checkpoint.target_symbols)
     asked = Decode(dataset.test_sources, arguments.min_len)
     protocol = Protocol(min_len=arguments.min_len)
     training = Training(checkpoint.learner, protocol, 0, *theirs, blocks=((),), decodes=(asked,))
     engine = "fairseq" if "arch" in checkpoint.learner.arguments else "modules"
     outputs = evaluate_kept(engine, training, checkpoint.model(device), device).outputs[asked.key]
     for read, given in zip(dataset.test_sources, outputs, strict=True):
-        src, pred = [source.symbols[i] for i in read[:-1]], [target.symbols[i] for i in given]
+        src, pred = [theirs[0][i] for i in read[:-1]], [theirs[1][i] for i in given]
         print(json.dumps({"src": " ".join(src), "pred": " ".join(pred), "src_len": len(src), "pred_len": len(pred)}))
 
 

@@ -6,38 +6,38 @@ import contextlib
 import hashlib
 import io
 import shutil
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import doubt.data.compat  # noqa: F401  (must come before fairseq)
 
 from fairseq import options
-from fairseq.data import Dictionary, indexed_dataset
+from fairseq.data import indexed_dataset
 from fairseq_cli import preprocess
 
 from doubt.data.content import examples_digest
-from doubt.data.files import BINARY_FILES, CHECKSUMS, TEXT_DICTIONARIES
+from doubt.data.files import BINARY_FILES, CHECKSUMS, SIDES, TEXT_DICTIONARIES
 from doubt.data.text import check_dataset, read_side, unknown_symbols
+from doubt.data.vocabulary import SPECIAL, UNKNOWN, Vocabulary
 from doubt.errors import UserError
 from doubt.training import Example, Ids
 
 
 @dataclass(frozen=True)
 class Dataset:
-    """A binarized dataset: dictionaries, training examples (T first, then H) and the sources to be decoded."""
+    """A binarized dataset: vocabularies, training examples (T first, then H) and the sources to be decoded."""
 
-    source_dictionary: Dictionary
-    target_dictionary: Dictionary
+    source_vocabulary: Vocabulary
+    target_vocabulary: Vocabulary
     examples: tuple[Example, ...]
     test_sources: tuple[Ids, ...]
 
     @property
     def digest(self) -> str:
         """Hash of what it holds, as `content.dataset_digest` makes it of a task."""
-        source, target = self.source_dictionary.symbols, self.target_dictionary.symbols
-        pairs = [(_symbols(each.source, source), _symbols(each.target, target)) for each in self.examples]
-        return examples_digest(pairs, [_symbols(each, source) for each in self.test_sources], (source, target))
+        source, target = self.source_vocabulary, self.target_vocabulary
+        pairs = [(source.decode(each.source), target.decode(each.target)) for each in self.examples]
+        return examples_digest(pairs, map(source.decode, self.test_sources), (source, target))
 
 
 def binarize(text: Path, folder: Path) -> None:
@@ -96,20 +96,21 @@ def load_dataset(folder: Path) -> Dataset:
     missing = [name for name in BINARY_FILES if not (folder / name).is_file()]
     if missing:
         raise UserError(f"{folder} is not a binarized dataset: {missing[0]} is missing; run `snakemake data --cores 1`")
-    source, target = (Dictionary.load(str(folder / f"dict.{side}.txt")) for side in ("src", "dst"))
+    source, target = (_vocabulary(folder / f"dict.{side}.txt") for side in SIDES)
     sources, targets = _sentences(folder / "train.src-dst.src"), _sentences(folder / "train.src-dst.dst")
     if len(sources) != len(targets):
         raise UserError(f"{folder}: {len(sources)} training sources but {len(targets)} targets; binarize it again")
     examples = tuple(Example(s, t) for s, t in zip(sources, targets, strict=True))
-    for ids, dictionary, side in ((sources, source, "src"), (targets, target, "dst")):
-        if any(i >= len(dictionary) or i == dictionary.unk() for example in ids for i in example):
+    for ids, vocabulary, side in ((sources, source, "src"), (targets, target, "dst")):
+        if any(i >= len(vocabulary) or i == UNKNOWN for example in ids for i in example):
             raise UserError(f"{folder}: train.{side} has a symbol that dict.{side}.txt lacks; binarize it again")
     return Dataset(source, target, examples, _sentences(folder / "test.src-dst.src"))
 
 
-def _symbols(ids: Ids, symbols: Sequence[str]) -> tuple[str, ...]:
-    """A sentence as its symbols, without `</s>`."""
-    return tuple(symbols[i] for i in ids[:-1])
+def _vocabulary(path: Path) -> Vocabulary:
+    """What fairseq's Dictionary saves: a line for each symbol but the special ones, with its count behind it."""
+    lines = path.read_text(encoding="utf-8").splitlines()
+    return Vocabulary((*SPECIAL, *(line.rsplit(" ", 1)[0] for line in lines)))
 
 
 def _sentences(prefix: Path) -> tuple[Ids, ...]:

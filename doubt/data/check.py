@@ -2,19 +2,15 @@
 
 from __future__ import annotations
 
-import re
 import unicodedata
 from collections.abc import Callable, Iterable
 from functools import cache
 
 from doubt.data.distinguish import check_distinguishable
-from doubt.data.given_dictionary import SPECIAL, gives_dictionaries
 from doubt.data.random_candidate import rules
 from doubt.data.task import Symbols, Task, line
+from doubt.data.vocabulary import RESERVED, names_unseen
 from doubt.errors import UserError
-
-#: fairseq's own symbols: those in front of every dictionary, and those that fill it up.
-FAIRSEQS = re.compile("|".join([*map(re.escape, SPECIAL), r"madeupword\d+"]))
 
 
 @cache
@@ -51,7 +47,7 @@ def check_task(task: Task, size: int) -> None:
     outputs = {symbol for _, output in task.training_set(size) for symbol in output}
     check_distinguishable(task, size)
     _check_further(where, task, size)
-    if gives_dictionaries(task):
+    if names_unseen(task):
         _check_given(where, task, size, outputs | set(task.unseen_symbols(size)[1]))
 
 
@@ -98,7 +94,7 @@ def _fault_of(symbol: str) -> str:
         return "holds a blank, a tab or a line's end, which separate symbols and examples"
     if any(unicodedata.category(character) in ("Cc", "Cs") for character in symbol):
         return "holds a control character, which does not survive in a text file"
-    return "is fairseq's own" if FAIRSEQS.fullmatch(symbol) else ""
+    return "is fairseq's own" if RESERVED.fullmatch(symbol) else ""
 
 
 def _check_parts(where: str, given: dict[str, list[Symbols]]) -> None:

@@ -10,32 +10,27 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from functools import cache
 
-from doubt.data.check import FAIRSEQS
-from doubt.data.given_dictionary import given_dictionaries
 from doubt.data.random_candidate import rules
 from doubt.data.task import Pair, Symbols, Task
-from doubt.data.text import dictionary_order, training_pairs
+from doubt.data.vocabulary import Vocabulary, training_pairs, vocabularies
 from doubt.training import digest
 
 
-def examples_digest(
-    examples: Iterable[Pair], tested: Iterable[Symbols], dictionaries: tuple[Iterable[str], Iterable[str]]
-) -> str:
-    """Hash of a dataset as learners see it, 16 digits: examples in order, what is decoded, both dictionaries in order.
+def examples_digest(examples: Iterable[Pair], tested: Iterable[Symbols], sides: tuple[Vocabulary, Vocabulary]) -> str:
+    """Hash of a dataset as learners see it, 16 digits: examples in order, what is decoded, both vocabularies in order.
 
-    fairseq's own symbols in the dictionaries are left out: they are the same in all.
+    fairseq's own symbols are left out: they are the same in all.
     """
-    own = [[symbol for symbol in side if not FAIRSEQS.fullmatch(symbol)] for side in dictionaries]
+    own = [side.own for side in sides]
     return digest([list(examples), list(tested), own])[:16]
 
 
 @cache
 def dataset_digest(task: Task, size: int, dataset: str) -> str:
     """`examples_digest` of a dataset as the task gives it now."""
-    pairs = training_pairs(task, size, dataset)
-    given = given_dictionaries(task, size)
-    order = given or tuple(map(dictionary_order, zip(*pairs, strict=True)))
-    return examples_digest(pairs, task.test_inputs(size), (order[0], order[1]))
+    return examples_digest(
+        training_pairs(task, size, dataset), task.test_inputs(size), vocabularies(task, size, dataset)
+    )
 
 
 @cache

@@ -8,8 +8,8 @@ from pathlib import Path
 
 from doubt.data.check import check_task
 from doubt.data.files import SIDES, SPLITS, TEXT_DICTIONARIES, TEXT_FILES
-from doubt.data.given_dictionary import given_dictionaries, gives_dictionaries
-from doubt.data.task import FPA, Pair, Symbols, Task, check_size, line, words
+from doubt.data.task import Symbols, Task, check_size, line, words
+from doubt.data.vocabulary import SPECIAL, names_unseen, training_pairs, vocabularies
 from doubt.errors import UserError
 from doubt.files import read_text
 
@@ -32,8 +32,11 @@ def write_dataset(task: Task, size: int, dataset: str, folder: Path) -> None:
     for split in ("valid", "test"):
         lines |= {f"{split}.src": tested, f"{split}.dst": [()] * len(tested)}
     texts = {name: "".join(f"{line(e)}\n" for e in examples) for name, examples in lines.items()}
-    for name, counts in zip(TEXT_DICTIONARIES, given_dictionaries(task, size) or (), strict=False):
-        texts[name] = "".join(f"{symbol} {count}\n" for symbol, count in counts.items())
+    if names_unseen(task):
+        for place, vocabulary in enumerate(vocabularies(task, size, dataset)):
+            counts = Counter(symbol for pair in task.training_set(size) for symbol in pair[place])
+            counted = (f"{symbol} {counts[symbol]}\n" for symbol in vocabulary.symbols[len(SPECIAL) :])
+            texts[TEXT_DICTIONARIES[place]] = "".join(counted)
     try:
         folder.mkdir(parents=True, exist_ok=True)
         for name, text in texts.items():
@@ -44,12 +47,7 @@ def write_dataset(task: Task, size: int, dataset: str, folder: Path) -> None:
 
 def text_files(task: Task) -> tuple[str, ...]:
     """The names of a dataset's files as text."""
-    return (*TEXT_FILES, *(TEXT_DICTIONARIES if gives_dictionaries(task) else ()))
-
-
-def training_pairs(task: Task, size: int, dataset: str) -> list[Pair]:
-    """The examples of a dataset: T, then (unless it is `fpa`) what is sent of H, labelled by the candidate."""
-    return task.training_set(size) + (task.holdout_set(size, dataset) if dataset != FPA else [])
+    return (*TEXT_FILES, *(TEXT_DICTIONARIES if names_unseen(task) else ()))
 
 
 def read_side(path: Path) -> list[Symbols]:
@@ -79,15 +77,6 @@ def check_dataset(folder: Path) -> None:
                 f"{folder / split}.src has {len(source)} lines and {split}.dst has {len(target)}; "
                 "each source needs one target: generate the dataset again"
             )
-
-
-def dictionary_order(examples: Iterable[Symbols]) -> tuple[str, ...]:
-    """The symbols of one side of a dataset in the order of its dictionary: by falling count, then by name.
-
-    (fairseq/data/dictionary.py: finalize.)
-    """
-    counts = Counter(symbol for example in examples for symbol in example)
-    return tuple(sorted(counts, key=lambda symbol: (-counts[symbol], symbol)))
 
 
 def unknown_symbols(examples: Iterable[Symbols], known: Iterable[str]) -> list[str]:

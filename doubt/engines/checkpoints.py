@@ -9,10 +9,10 @@ from pathlib import Path
 
 import torch
 
-from doubt.data.vocabulary import dictionary_of
 from doubt.engines.modules.building import Builder
 from doubt.engines.modules.contents import Contents, contents_of, put_back
 from doubt.engines.modules.inputs import joint_vocabulary
+from doubt.engines.reference.dictionaries import dictionary_of
 from doubt.engines.reference.models import build_model
 from doubt.errors import UserError
 from doubt.training import Learner, Training

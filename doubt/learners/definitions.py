@@ -13,12 +13,13 @@ import doubt.data.compat  # noqa: F401  (must come before fairseq)
 
 import torch
 from fairseq import options
-from fairseq.data import Dictionary
 from fairseq.models import ARCH_CONFIG_REGISTRY, ARCH_MODEL_REGISTRY, FairseqEncoderDecoderModel, FairseqLanguageModel
 from fairseq.optim import OPTIMIZER_REGISTRY
 from fairseq.optim.lr_scheduler import LR_SCHEDULER_REGISTRY
 
+from doubt.data.vocabulary import Vocabulary
 from doubt.engines.reference.batching import make_batch
+from doubt.engines.reference.dictionaries import dictionary_of
 from doubt.engines.reference.models import build_model, import_user_dir, namespace
 from doubt.engines.reference.optimisation import Optimizer, summed_nll
 from doubt.errors import UserError, nearest
@@ -168,13 +169,7 @@ def check_dictionaries(learner: Learner, cells: Iterable[Mapping[str, Any]]) -> 
         UserError: the learner cannot have these dictionaries, such as one that needs both sides to share theirs.
     """
     for cell in cells:
-        dictionaries = []
-        for side in ("source", "target"):
-            dictionary = Dictionary()
-            for symbol in cell[side]:
-                dictionary.add_symbol(symbol)
-            dictionary.finalize(padding_factor=8)
-            dictionaries.append(dictionary)
+        dictionaries = [dictionary_of(Vocabulary.of((), cell[side]).symbols) for side in ("source", "target")]
         state = torch.random.get_rng_state()
         try:
             build_model(learner, *dictionaries)
@@ -189,10 +184,9 @@ def check_dictionaries(learner: Learner, cells: Iterable[Mapping[str, Any]]) -> 
 
 def _try_out(learner: Learner) -> None:
     """One update and one score on a made-up example; what fails here would fail in every training."""
-    dictionary = Dictionary()
-    dictionary.add_symbol("a")
-    dictionary.finalize(padding_factor=8)
-    example = Example((dictionary.index("a"),) * 2 + (dictionary.eos(),), (dictionary.index("a"), dictionary.eos()))
+    vocabulary = Vocabulary.of([("a",)])
+    dictionary = dictionary_of(vocabulary.symbols)
+    example = Example(vocabulary.encode("aa"), vocabulary.encode("a"))
     state = torch.random.get_rng_state()
     try:
         model = build_model(learner, dictionary, dictionary)

@@ -11,9 +11,8 @@ import numpy as np
 from diptest import diptest  # type: ignore[import-untyped]
 
 from doubt.data.task import Task
+from doubt.data.vocabulary import vocabularies
 
-#: Symbols that fairseq puts into every dictionary, and the multiple to which fairseq-preprocess fills it up.
-SPECIAL, MULTIPLE = 4, 8
 #: A code shorter than this counts as this when logarithms are taken (bits).
 FLOOR = 1e-7
 #: Below this number of seeds no shape of a distribution is told.
@@ -22,16 +21,14 @@ ENOUGH = 10
 
 @lru_cache(maxsize=4096)
 def uniform_bits(task: Task, size: int, candidate: str) -> float:
-    """Bits of the uniform code for a candidate's hold-out outputs: log2 of the dictionary per symbol, `</s>` included.
+    """Bits of the uniform code for a candidate's hold-out outputs: log2 of the vocabulary per symbol, `</s>` included.
 
-    The dictionary is the one that fairseq-preprocess makes of the candidate's dataset, padding symbols included, as
+    The vocabulary is that of the candidate's dataset, filling included, as
     the learner's softmax is over all of it.
     """
-    outputs = [output for _, output in task.holdout_set(size, candidate)]
-    known = {s for output in outputs for s in output} | {s for _, output in task.training_set(size) for s in output}
-    known |= set(task.unseen_symbols(size)[1])
-    dictionary = -(-(SPECIAL + len(known)) // MULTIPLE) * MULTIPLE
-    return sum(len(output) + 1 for output in outputs) * math.log2(dictionary)
+    _, target = vocabularies(task, size, candidate)
+    symbols = sum(len(output) + 1 for _, output in task.holdout_set(size, candidate))
+    return symbols * math.log2(len(target))
 
 
 def dip_p(bits: Sequence[float]) -> float:

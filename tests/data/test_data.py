@@ -12,8 +12,8 @@ from fairseq.data import Dictionary
 
 from doubt.data.binary import binarize, load_dataset
 from doubt.data.files import BINARY_FILES
-from doubt.data.task import FPA, line
-from doubt.data.text import dictionary_order, training_pairs
+from doubt.data.task import FPA
+from doubt.data.vocabulary import EOS, training_pairs, vocabularies
 from doubt.errors import UserError
 from tests.shared.tasks import released_tasks
 
@@ -25,40 +25,32 @@ def test_binary_data_hold_the_text(results: Path) -> None:
         for size in task.sizes:
             for dataset in task.datasets:
                 data = load_dataset(results / "data-bin" / task.name / str(size) / dataset)
-                read = [
-                    (data.source_dictionary.string(list(e.source)), data.target_dictionary.string(list(e.target)))
-                    for e in data.examples
-                ]
-                assert read == [(line(s), line(t)) for s, t in training_pairs(task, size, dataset)]
-                assert all(e.source[-1] == data.source_dictionary.eos() for e in data.examples)
+                source, target = data.source_vocabulary, data.target_vocabulary
+                read = [(source.decode(e.source), target.decode(e.target)) for e in data.examples]
+                assert read == training_pairs(task, size, dataset)
+                assert all(e.source[-1] == EOS for e in data.examples)
                 assert len(data.test_sources) == len(task.test_inputs(size))
 
 
 def test_dictionaries_are_padded_to_a_multiple_of_eight(results: Path) -> None:
     data = load_dataset(results / "data-bin/add-or-mul/5/mul")
-    assert data.target_dictionary.symbols == [
-        "<s>",
-        "<pad>",
-        "</s>",
-        "<unk>",
-        "b",
-        *(f"madeupword000{i}" for i in range(3)),
-    ]
+    filling = (f"madeupword000{i}" for i in range(3))
+    assert data.target_vocabulary.symbols == ("<s>", "<pad>", "</s>", "<unk>", "b", *filling)
 
 
 @pytest.mark.parametrize("dataset", ["fpa", "compo", "mem_prim", "mem_func"])
 def test_our_order_of_a_dictionary_is_fairseqs(results: Path, dataset: str) -> None:
     task = TASKS["comp-or-mem"]
-    data = load_dataset(results / "data-bin/comp-or-mem/5" / dataset)
-    for side, dictionary in ((0, data.source_dictionary), (1, data.target_dictionary)):
-        ours = dictionary_order(pair[side] for pair in training_pairs(task, 5, dataset))
-        assert dictionary.symbols[4 : 4 + len(ours)] == list(ours)
+    folder = results / "data-bin/comp-or-mem/5" / dataset
+    for side, vocabulary in zip(("src", "dst"), vocabularies(task, 5, dataset), strict=True):
+        assert Dictionary.load(str(folder / f"dict.{side}.txt")).symbols == list(vocabulary.symbols)
+    data = load_dataset(folder)
+    assert (data.source_vocabulary, data.target_vocabulary) == vocabularies(task, 5, dataset)
 
 
 def test_fpa_and_candidates_of_comp_or_mem_order_their_symbols_differently(results: Path) -> None:
-    fpa, compo = (load_dataset(results / "data-bin/comp-or-mem/5" / d).source_dictionary for d in (FPA, "compo"))
-    assert isinstance(fpa, Dictionary)
-    assert fpa.index("a") < fpa.index("F") and compo.index("F") < compo.index("a")
+    fpa, compo = (load_dataset(results / "data-bin/comp-or-mem/5" / d).source_vocabulary for d in (FPA, "compo"))
+    assert fpa.own.index("a") < fpa.own.index("F") and compo.own.index("F") < compo.own.index("a")
 
 
 @pytest.fixture

@@ -14,7 +14,7 @@ import torch
 
 from doubt.data import compat
 from doubt.data.literals import convolutions_of, value_of
-from doubt.data.vocabulary import dictionary_of
+from doubt.engines.reference.dictionaries import dictionary_of
 from doubt.engines.reference.models import build_model
 from doubt.engines.reference.randomness import seed_everything
 from doubt.errors import UserError

@@ -15,9 +15,10 @@ import pytest
 import torch
 
 from doubt.data.binary import load_dataset
-from doubt.data.vocabulary import symbols_of
+from doubt.data.vocabulary import EOS
 from doubt.engines.checkpoints import load_checkpoint, save_checkpoint
 from doubt.engines.reference.batching import make_batch
+from doubt.engines.reference.dictionaries import dictionary_of
 from doubt.engines.reference.engine import evaluate_kept, train_chain
 from doubt.engines.reference.models import build_model, namespace
 from doubt.engines.reference.optimisation import Optimizer, summed_nll
@@ -142,12 +143,13 @@ def test_released_streams_draw_batches_where_the_original_draws_them(
     chain = cell.trainings("mul", seed, range(3))
     data = cell.datasets["mul"]
     seed_everything(seed)
-    model: Any = build_model(learner, data.source_dictionary, data.target_dictionary)
+    dictionary = dictionary_of(data.source_vocabulary.symbols)
+    model: Any = build_model(learner, dictionary, dictionary_of(data.target_vocabulary.symbols))
     initial = {name: value.clone() for name, value in model.state_dict().items()}
     order = list(data.examples[1:])
     random.shuffle(order)
     assert len(order) == 6
-    pad, expected = data.source_dictionary.pad(), []
+    pad, expected = dictionary.pad(), []
     optimizer = Optimizer(model, namespace(learner))
     for block in range(3):
         model.load_state_dict(initial)
@@ -159,10 +161,10 @@ def test_released_streams_draw_batches_where_the_original_draws_them(
             torch.manual_seed(seed + update)
             model.train()
             optimizer.zero_grad()
-            summed_nll(model, make_batch(drawn, data.source_dictionary, CPU), pad).backward()
+            summed_nll(model, make_batch(drawn, dictionary, CPU), pad).backward()
             optimizer.step(update, 3)
         model.eval()
-        expected.append(float(summed_nll(model, make_batch([order[block]], data.source_dictionary, CPU), pad)))
+        expected.append(float(summed_nll(model, make_batch([order[block]], dictionary, CPU), pad)))
     assert nats(chain, chained=True) == expected
 
 
@@ -240,14 +242,14 @@ def test_a_kept_model_gives_the_scores_of_its_training(
 def test_an_empty_output_can_be_given_unless_one_symbol_is_asked_for(results: Path, definitions: Any) -> None:
     """A Transformer taught that nothing gives nothing says so with min_len 0; as released it must say something."""
     data = load_dataset(results / "data-bin/count-or-mem/10/fpa")
-    end = data.source_dictionary.eos()
+    end = EOS
     fast = definitions["transformer"] | {"lr": 1e-2, "warmup_updates": 1, "warmup_init_lr": 1e-2}
     lesson = Training(
         resolve(fast, 60, None),
         Protocol(),
         1,
-        symbols_of(data.source_dictionary),
-        symbols_of(data.target_dictionary),
+        data.source_vocabulary.symbols,
+        data.target_vocabulary.symbols,
         ((Example((end,), (end,)),),),
         decodes=(Decode(((end,),), 0), Decode(((end,),), 1)),
     )

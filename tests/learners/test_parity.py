@@ -12,11 +12,11 @@ import torch
 from torch import Tensor, nn
 
 from doubt import layers
-from doubt.data.vocabulary import dictionary_of
 from doubt.engines.fused.arrays.parameters import Parameters
 from doubt.engines.fused.optimisation import Schedule
 from doubt.engines.modules import models
 from doubt.engines.modules.loading import load_class
+from doubt.engines.reference.dictionaries import dictionary_of
 from doubt.engines.reference.models import build_model
 from doubt.engines.reference.optimisation import Optimizer
 from doubt.training import Learner

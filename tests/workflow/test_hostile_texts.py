@@ -19,7 +19,6 @@ import yaml
 
 from doubt.data.binary import load_dataset
 from doubt.data.task import load_tasks
-from doubt.data.vocabulary import symbols_of
 from doubt.engines.checkpoints import FORMAT as CHECKPOINT
 from doubt.training import Learner
 from doubt.workflow.planning.work import batch_of, work_of
@@ -94,7 +93,7 @@ def test_a_checkpoint_whose_learner_holds_it(learner_of: Callable[..., Learner],
     content = {"format": CHECKPOINT, "learner": json.dumps(learner), "state_dict": {}}
     data = load_dataset(results / "data-bin/add-or-mul/5/fpa")
     for side in ("source", "target"):
-        content[f"{side}_symbols"] = list(symbols_of(getattr(data, f"{side}_dictionary")))
+        content[f"{side}_symbols"] = list(getattr(data, f"{side}_vocabulary").symbols)
     torch.save(content, tmp_path / "0.pt")
     said = script("decode", str(results / "data-bin/add-or-mul/5/fpa"), "--path=0.pt", folder=tmp_path)
     assert "cannot be built" in said

@@ -18,7 +18,7 @@ from typing import Any
 import pytest
 
 from doubt.data.binary import Dataset
-from doubt.data.vocabulary import dictionary_of
+from doubt.engines.reference.dictionaries import dictionary_of
 from doubt.errors import UserError
 from doubt.training import Decode, Example, Learner, Protocol, Result, Score, Training
 from doubt.workflow.running.ledger import FROM_KEPT, Ledger, read_label, read_records, shelf_of

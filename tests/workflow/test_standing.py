@@ -68,8 +68,8 @@ def test_datasets_in_memory_are_those_on_disk(results: Path) -> None:
                     dataset_in_memory(task, size, name),
                     load_dataset(results / f"data-bin/{task.name}/{size}/{name}"),
                 )
-                assert ours.source_dictionary.symbols == theirs.source_dictionary.symbols
-                assert ours.target_dictionary.symbols == theirs.target_dictionary.symbols
+                assert ours.source_vocabulary.symbols == theirs.source_vocabulary.symbols
+                assert ours.target_vocabulary.symbols == theirs.target_vocabulary.symbols
                 assert (ours.examples, ours.test_sources) == (theirs.examples, theirs.test_sources)
 
 

@@ -14,10 +14,11 @@ import torch
 from doubt.engines.backend import Backend, Keep
 from doubt.engines.fused.arrays.batch import Shape
 from doubt.engines.fused.evaluation import evaluate
-from doubt.engines.fused.lockstep import Lockstep, dictionaries_of, in_c, shape_of_training
+from doubt.engines.fused.lockstep import Lockstep, in_c, shape_of_training
 from doubt.engines.fused.plan import canonical, models_together
 from doubt.engines.fused.support import supports
 from doubt.engines.loop import train
+from doubt.engines.reference.dictionaries import dictionaries_of
 from doubt.engines.reference.models import build_model
 from doubt.training import Result, Training
 

@@ -5,13 +5,9 @@ from __future__ import annotations
 import time
 from collections.abc import Mapping, Sequence
 
-import doubt.data.compat  # noqa: F401  (must come before fairseq)
-
 import torch
-from fairseq.data import Dictionary
 from torch import Tensor
 
-from doubt.data.vocabulary import dictionary_of
 from doubt.engines.backend import State
 from doubt.engines.fused import subnormals
 from doubt.engines.fused.arrays import kernels
@@ -25,17 +21,13 @@ from doubt.engines.fused.learners.transformer_in_c import TransformersInC
 from doubt.engines.fused.optimisation import Adam, Schedule, nll
 from doubt.engines.fused.recording import Recorded
 from doubt.engines.fused.stacked import StackedLockstep
+from doubt.engines.reference.dictionaries import dictionaries_of
 from doubt.engines.reference.models import build_model
 from doubt.engines.reference.randomness import drawn_places, seed_everything
 from doubt.training import Learner, Training
 
 #: Seconds that a call of C takes at most, if more than an update: after it, states are saved and signals heard.
 CALL_SECONDS = 0.5
-
-
-def dictionaries_of(training: Training) -> tuple[Dictionary, Dictionary]:
-    """A training's source and target dictionaries, as fairseq's."""
-    return dictionary_of(training.source_symbols), dictionary_of(training.target_symbols)
 
 
 def initial_weights(trainings: Sequence[Training], device: torch.device) -> Parameters:

@@ -17,12 +17,12 @@ from typing import Any
 import numpy as np
 import torch
 
-from doubt.data.vocabulary import dictionary_of
 from doubt.engines.backend import Backend, Keep, Lockstep, State
 from doubt.engines.devices import made_by
 from doubt.engines.loop import train
 from doubt.engines.reference.batching import make_batch
 from doubt.engines.reference.decoding import decode
+from doubt.engines.reference.dictionaries import dictionaries_of, dictionary_of
 from doubt.engines.reference.models import build_model, namespace
 from doubt.engines.reference.optimisation import Optimizer, summed_nll
 from doubt.engines.reference.randomness import independent_stream, released_stream, seed_everything
@@ -75,7 +75,7 @@ class Fairseq(Backend["OneTraining"]):
         """By a copy, since decoding leaves a buffer in fairseq's CNN."""
         if results[0].status == "ok":
             with _untouched_streams():
-                copied = build_model(asked[0].learner, *_dictionaries(asked[0])).to(self.device)
+                copied = build_model(asked[0].learner, *dictionaries_of(asked[0])).to(self.device)
                 copied.load_state_dict(lockstep.model.state_dict())
                 _evaluate(copied, asked[0], results[0], self.device)
 
@@ -91,7 +91,7 @@ class OneTraining(Lockstep):
         super().__init__([training])
         self.training, self.device = training, device
         seed_everything(training.seed)
-        self.model: Any = build_model(training.learner, *_dictionaries(training)).to(device)
+        self.model: Any = build_model(training.learner, *dictionaries_of(training)).to(device)
         self.model.train()
         random.seed(training.seed)
         if training.chain:  # batches are drawn from the stream that has shuffled the hold-out
@@ -178,7 +178,7 @@ def _batches(training: Training, dictionary: Any, device: torch.device) -> Itera
 
 def _evaluate(model: Any, training: Training, result: Result, device: torch.device) -> None:
     """Score and decode what the training was asked for, into `result`."""
-    source_dictionary, target_dictionary = _dictionaries(training)
+    source_dictionary, target_dictionary = dictionaries_of(training)
     for score in training.scores:
         result.nats[score.key] = block_nats(model, score.examples, source_dictionary, device)
     if not all(math.isfinite(nats) for nats in result.nats.values()):
@@ -195,10 +195,6 @@ def block_nats(model: Any, examples: Sequence[Example], dictionary: Any, device:
     model.eval()
     with torch.no_grad():
         return float(summed_nll(model, make_batch(examples, dictionary, device), dictionary.pad()).item())
-
-
-def _dictionaries(training: Training) -> tuple[Any, Any]:
-    return dictionary_of(training.source_symbols), dictionary_of(training.target_symbols)
 
 
 @contextmanager

@@ -10,11 +10,10 @@ from pathlib import Path
 from typing import Any
 
 from doubt.data.content import dataset_digest
-from doubt.data.given_dictionary import given_dictionaries
 from doubt.data.random_candidate import rules
 from doubt.data.seeds import label
 from doubt.data.task import FPA, Task
-from doubt.data.text import dictionary_order, training_pairs
+from doubt.data.vocabulary import vocabularies
 from doubt.errors import UserError
 from doubt.learners.sweeps import expand_learners
 from doubt.training import is_chained
@@ -290,13 +289,7 @@ class Plan:
 @cache
 def _dictionaries(task: Task, size: int, datasets: tuple[str, ...]) -> frozenset[object]:
     """The different pairs of dictionaries that some datasets of a (task, size) have; T is trained once for each."""
-    if given_dictionaries(task, size):
-        return frozenset([None])  # one pair for all
-    pairs = [training_pairs(task, size, dataset) for dataset in datasets]
-    return frozenset(
-        (dictionary_order(source for source, _ in pair), dictionary_order(target for _, target in pair))
-        for pair in pairs
-    )
+    return frozenset(vocabularies(task, size, dataset) for dataset in datasets)
 
 
 def _in_steps(cell: CellPlan, at_a_time: int) -> Iterator[tuple[int, ...]]:

@@ -14,10 +14,8 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from doubt.data.check import FAIRSEQS
-from doubt.data.given_dictionary import given_dictionaries
 from doubt.data.task import Task
-from doubt.data.text import dictionary_order, training_pairs
+from doubt.data.vocabulary import training_pairs, vocabularies
 from doubt.errors import UserError, how_it_ended
 from doubt.files import ROOT, write_atomically
 from doubt.learners.tried import TriedOut
@@ -175,15 +173,8 @@ def _measured_on(learner: str, config: Config, tasks: Mapping[str, Task]) -> lis
 @cache
 def _dictionaries(task: Task, size: int) -> list[tuple[tuple[str, ...], tuple[str, ...]]]:
     """The source and target symbols of each dataset."""
-    given = given_dictionaries(task, size)
-    if given is not None:
-        source, target = (tuple(symbol for symbol in side if not FAIRSEQS.fullmatch(symbol)) for side in given)
-        return [(source, target)]
-    found = []
-    for dataset in task.datasets:
-        sources, targets = zip(*training_pairs(task, size, dataset), strict=True)
-        found.append((dictionary_order(sources), dictionary_order(targets)))
-    return found
+    found = [vocabularies(task, size, dataset) for dataset in task.datasets]
+    return list(dict.fromkeys((source.own, target.own) for source, target in found))
 
 
 @cache

@@ -14,7 +14,6 @@ import torch
 
 from doubt.data.binary import Dataset, check_sums, load_dataset
 from doubt.data.seeds import label
-from doubt.data.vocabulary import dictionary_of
 from doubt.engines.choice import evaluate_kept, train_chains_of
 from doubt.errors import UserError
 from doubt.files import as_file_name, write_atomically
@@ -232,7 +231,7 @@ def _texts(training: Training, outputs: list[list[int]] | None) -> list[str] | N
     """Decoded ids as text, symbols separated by blanks."""
     if outputs is None:
         return None
-    symbols = dictionary_of(training.target_symbols).symbols
+    symbols = training.target_symbols
     if any(i >= len(symbols) for output in outputs for i in output):
         raise UserError(
             f"the ledger's record of seed {training.seed}, block {training.block} (key {training.key}) holds a symbol "

@@ -7,7 +7,6 @@ from dataclasses import dataclass, field, replace
 
 from doubt.data.binary import Dataset
 from doubt.data.task import FPA
-from doubt.data.vocabulary import symbols_of
 from doubt.engines.reference.randomness import holdout_order
 from doubt.errors import UserError
 from doubt.training import Decode, Example, Learner, Protocol, Score, Training, digest, is_chained
@@ -61,8 +60,8 @@ class Cell:
             self.learner,
             self.protocol,
             seed,
-            symbols_of(data.source_dictionary),
-            symbols_of(data.target_dictionary),
+            data.source_vocabulary.symbols,
+            data.target_vocabulary.symbols,
             tuple(blocks[: block + 1]),
             self._context(data) if self.chained else None,
             tuple(Score(blocks[block + 1], at) for at in updates) if scored else (),

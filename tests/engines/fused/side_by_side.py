@@ -10,13 +10,13 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from doubt.data.vocabulary import dictionary_of
 from doubt.engines.fused.arrays.batch import Batch, shape_of
 from doubt.engines.fused.arrays.gradients import Gradients
 from doubt.engines.fused.arrays.masks import DropoutMasks
 from doubt.engines.fused.arrays.parameters import Parameters
 from doubt.engines.fused.learners.architectures import ARCHITECTURES, Fused
 from doubt.engines.reference import batching
+from doubt.engines.reference.dictionaries import dictionary_of
 from doubt.engines.reference.optimisation import summed_nll
 from doubt.engines.reference.randomness import seed_everything
 from doubt.learners.definitions import build_model, resolve

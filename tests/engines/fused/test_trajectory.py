@@ -17,12 +17,12 @@ from torch import Tensor
 from doubt.data.binary import binarize, load_dataset
 from doubt.data.task import load_tasks
 from doubt.data.text import write_dataset
-from doubt.data.vocabulary import dictionary_of, symbols_of
 from doubt.engines.fused.arrays.batch import shape_of
 from doubt.engines.fused.evaluation import score_blocks
 from doubt.engines.fused.lockstep import Lockstep
 from doubt.engines.reference import batching
 from doubt.engines.reference import engine as reference
+from doubt.engines.reference.dictionaries import dictionary_of
 from doubt.learners.definitions import resolve
 from doubt.training import Example, Protocol, Score, Training
 
@@ -98,8 +98,8 @@ def test_200_updates_with_the_released_masks(
         learner,
         Protocol(rng_streams="released"),
         1,
-        symbols_of(data.source_dictionary),
-        symbols_of(data.target_dictionary),
+        data.source_vocabulary.symbols,
+        data.target_vocabulary.symbols,
         tuple(blocks[: block + 1]),
         None,
         (Score(blocks[block + 1]),),

@@ -11,7 +11,7 @@ from doubt.data.binary import binarize, load_dataset
 from doubt.data.in_memory import dataset_in_memory
 from doubt.data.task import load_tasks
 from doubt.data.text import text_files, write_dataset
-from doubt.data.vocabulary import symbols_of
+from doubt.data.vocabulary import JointVocabulary, Vocabulary
 from doubt.errors import UserError
 from doubt.measures.scale import uniform_bits
 from doubt.training import Decode, Learner, Protocol
@@ -32,8 +32,8 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def test_all_datasets_have_the_same_dictionaries(folder: Path) -> None:
     found = [load_dataset(folder / "bin" / dataset) for dataset in TASK.datasets]
-    assert {symbols_of(each.source_dictionary)[4:] for each in found} == {("w1", "w2", "w3", "w4")}
-    assert {symbols_of(each.target_dictionary)[4:] for each in found} == {("m1", "m2", "m3", "m4")}
+    assert {each.source_vocabulary.symbols[4:] for each in found} == {("w1", "w2", "w3", "w4")}
+    assert {each.target_vocabulary.symbols[4:] for each in found} == {("m1", "m2", "m3", "m4")}
     assert found[0].test_sources[-1] == (7, 2)  # the new word, after T's three
 
 
@@ -43,10 +43,10 @@ def test_datasets_in_memory_are_those_on_disk(tmp_path: Path, size: int) -> None
         write_dataset(TASK, size, dataset, tmp_path / "text")
         binarize(tmp_path / "text", tmp_path / "bin")
         read, made = load_dataset(tmp_path / "bin"), dataset_in_memory(TASK, size, dataset)
-        assert symbols_of(read.source_dictionary) == symbols_of(made.source_dictionary)
-        assert symbols_of(read.target_dictionary) == symbols_of(made.target_dictionary)
+        assert read.source_vocabulary.symbols == made.source_vocabulary.symbols
+        assert read.target_vocabulary.symbols == made.target_vocabulary.symbols
         assert (read.examples, read.test_sources) == (made.examples, made.test_sources)
-        assert len(read.source_dictionary) % 8 == 0
+        assert len(read.source_vocabulary) % 8 == 0
 
 
 def test_T_is_trained_once_for_all_candidates(folder: Path, learner_of: Callable[..., Learner]) -> None:
@@ -71,3 +71,19 @@ def test_a_symbol_that_the_dictionary_lacks_is_refused(folder: Path, tmp_path: P
     (tmp_path / "text/test.src").write_text("w9\n" * 4)
     with pytest.raises(UserError, match=r"test.src has symbols that .*dict.src.txt lacks: w9"):
         binarize(tmp_path / "text", tmp_path / "bin")
+
+
+def test_a_vocabulary_is_ordered_encodes_and_decodes() -> None:
+    vocabulary = Vocabulary.of([("b", "a", "c"), ("c", "b")], unseen=("z", "a", "z", "y"))
+    assert vocabulary.own == ("b", "c", "a", "z", "y")  # twice b and c, by name; what is not seen, as given, once
+    assert len(vocabulary) == 16 and vocabulary.symbols[9:11] == ("madeupword0000", "madeupword0001")
+    assert vocabulary.encode(("a", "q")) == (6, 3, 2)
+    assert vocabulary.decode((6, 4, 2)) == vocabulary.decode((6, 4)) == ("a", "b")
+
+
+def test_a_joint_vocabulary_has_the_targets_ids_then_the_sources_own_then_the_separator() -> None:
+    source, target = Vocabulary.of([("a", "x")]), Vocabulary.of([("x", "y")])
+    joint = JointVocabulary.of(source.symbols, target.symbols)
+    assert joint.sizes == (8, 8, 16) and joint.separator == 9
+    assert joint.source_ids[:6] == (0, 1, 2, 3, 8, 4)  # `a` is new, `x` is the target's
+    assert joint.source_ids[6:] == target.encode(source.symbols[6:])[:-1]  # filling is filling
