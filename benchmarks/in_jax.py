@@ -25,7 +25,7 @@ import torch
 from jax import Array, lax
 
 from benchmarks.jax_learners import MODELS, Batch, Dropout, Weights
-from doubt.engines.fused.arrays.batch import PAD
+from doubt.data.vocabulary import PAD
 from doubt.engines.fused.lockstep import initial_weights
 from doubt.engines.fused.optimisation import Schedule
 from doubt.training import Training

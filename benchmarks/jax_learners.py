@@ -13,7 +13,7 @@ import jax
 import jax.numpy as jnp
 from jax import Array, lax
 
-from doubt.engines.fused.arrays.batch import PAD
+from doubt.data.vocabulary import PAD
 from doubt.engines.fused.learners.transformer import sinusoids
 
 Weights = dict[str, Array]

@@ -16,6 +16,7 @@ from doubt.data.task import FPA, Pair, Symbols, Task
 from doubt.training import Ids
 
 SPECIAL = ("<s>", "<pad>", "</s>", "<unk>")
+#: The ids of three of them; `</s>` also starts each output.
 PAD, EOS, UNKNOWN = 1, 2, 3
 #: A vocabulary is filled up to a multiple of this many symbols, with words of this form.
 MULTIPLE, FILLING = 8, "madeupword{:04d}"

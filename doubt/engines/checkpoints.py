@@ -9,9 +9,9 @@ from pathlib import Path
 
 import torch
 
+from doubt.data.vocabulary import JointVocabulary
 from doubt.engines.modules.building import Builder
 from doubt.engines.modules.contents import Contents, contents_of, put_back
-from doubt.engines.modules.inputs import joint_vocabulary
 from doubt.engines.reference.dictionaries import dictionary_of
 from doubt.engines.reference.models import build_model
 from doubt.errors import UserError
@@ -47,7 +47,7 @@ class Checkpoint:
                 except ValueError as error:
                     raise UserError(f"the checkpoint's learner cannot be built: {error}") from error
             else:
-                vocabulary = joint_vocabulary(self.source_symbols, self.target_symbols)
+                vocabulary = JointVocabulary.of(self.source_symbols, self.target_symbols)
                 model = Builder(self.learner).module(vocabulary, seed=0)
         model.load_state_dict(self.state)
         if self.contents is not None:

@@ -11,13 +11,13 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from doubt.engines.fused.arrays.batch import EOS, PAD
-from doubt.engines.modules.inputs import Inputs, Takes, joint_vocabulary, make_inputs
+from doubt.data.vocabulary import EOS, PAD, JointVocabulary
+from doubt.engines.modules.inputs import Inputs, Takes, make_inputs
 from doubt.training import Example
 
 SOURCE = ("<s>", "<pad>", "</s>", "<unk>", "a", "b", "madeupword0000", "madeupword0001")
 TARGET = ("<s>", "<pad>", "</s>", "<unk>", "A", "B", "madeupword0000", "madeupword0001")
-VOCABULARY = joint_vocabulary(SOURCE, TARGET)
+VOCABULARY = JointVocabulary.of(SOURCE, TARGET)
 EXAMPLES = (
     Example((4, 4, 5, 4, 5, 4, EOS), (4, 5, EOS)),
     Example((5, 4, EOS), (4, 4, 5, 4, EOS)),

@@ -6,9 +6,9 @@ from dataclasses import dataclass
 
 import torch
 
+from doubt.data.vocabulary import JointVocabulary
 from doubt.engines.modules.building import Builder, trained_of
 from doubt.engines.modules.contents import changed, contents_of
-from doubt.engines.modules.inputs import Vocabulary
 
 
 @dataclass(frozen=True)
@@ -20,7 +20,7 @@ class SameStart:
     all_equal: bool
 
 
-def same_start(builder: Builder, vocabulary: Vocabulary) -> SameStart | None:
+def same_start(builder: Builder, vocabulary: JointVocabulary) -> SameStart | None:
     """What two seeds have in common by chance or by mistake; None: what is alike in them is meant to be.
 
     Meant are constants, such as zeros for biases, and weights that differ; and what a pretrained model brings.

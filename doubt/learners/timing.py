@@ -7,7 +7,8 @@ import time
 
 import torch
 
-from doubt.engines.fused.arrays.batch import EOS, shape_of
+from doubt.data.vocabulary import EOS
+from doubt.engines.fused.arrays.batch import shape_of
 from doubt.engines.modules.building import Builder
 from doubt.engines.modules.lockstep import Lockstep
 from doubt.engines.modules.models import Maker

@@ -11,7 +11,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from doubt.engines.fused.arrays.batch import EOS
+from doubt.data.vocabulary import EOS
 from doubt.engines.modules.contents import changed, contents_of
 from doubt.engines.modules.sites import plainly
 from doubt.engines.reference.randomness import independent_stream

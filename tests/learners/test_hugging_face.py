@@ -10,9 +10,9 @@ from typing import Any
 import pytest
 import torch
 
+from doubt.data.vocabulary import JointVocabulary
 from doubt.engines.modules.building import Builder
 from doubt.engines.modules.engine import train_chains
-from doubt.engines.modules.inputs import joint_vocabulary
 from doubt.errors import UserError
 from doubt.learners.modules import ResolvedModule, resolve_module
 from doubt.training import Protocol
@@ -20,7 +20,7 @@ from tests.shared import made_modules as made
 from tests.shared.workspace import ROOT
 
 pytestmark = pytest.mark.xdist_group("hugging_face")
-VOCABULARY = joint_vocabulary(made.SOURCE, made.TARGET)
+VOCABULARY = JointVocabulary.of(made.SOURCE, made.TARGET)
 TINY = {"hidden_size": 16, "num_hidden_layers": 1, "num_attention_heads": 2, "intermediate_size": 32}
 GPT2 = {"n_embd": 16, "n_layer": 1, "n_head": 2, "n_inner": 32}
 

@@ -10,7 +10,8 @@ from typing import TypeVar
 
 import torch
 
-from doubt.engines.fused.arrays.batch import EOS, PAD, make_batch, shape_of, source_batch
+from doubt.data.vocabulary import EOS, PAD
+from doubt.engines.fused.arrays.batch import make_batch, shape_of, source_batch
 from doubt.engines.fused.arrays.gradients import Gradients
 from doubt.engines.fused.arrays.parameters import Parameters
 from doubt.engines.fused.learners.architectures import ARCHITECTURES

@@ -10,7 +10,8 @@ from typing import Any
 import torch
 from torch import nn
 
-from doubt.engines.modules.inputs import Takes, Vocabulary
+from doubt.data.vocabulary import JointVocabulary
+from doubt.engines.modules.inputs import Takes
 from doubt.engines.modules.loading import SIZES, form_of, load_class, located, parameters_of
 from doubt.engines.reference.randomness import seed_everything
 from doubt.training import Learner
@@ -33,7 +34,7 @@ class Builder:
             self._class = load_class(*located(learner))
             self.takes = form_of(self._class)
 
-    def module(self, vocabulary: Vocabulary, seed: int) -> nn.Module:
+    def module(self, vocabulary: JointVocabulary, seed: int) -> nn.Module:
         """A module on the CPU, in float32, as its own constructor initialises it for a seed."""
         seed_everything(seed)
         with contextlib.redirect_stdout(sys.stderr):
@@ -41,14 +42,14 @@ class Builder:
         self.own_types = {name: weight.dtype for name, weight in module.named_parameters()}
         return module.float()
 
-    def _of_class(self, vocabulary: Vocabulary) -> nn.Module:
+    def _of_class(self, vocabulary: JointVocabulary) -> nn.Module:
         assert self._class is not None
         sizes = {name: getattr(vocabulary, name) for name in SIZES[self.takes]}
         names = parameters_of(self._class)
         given = {name: value for name, value in self.learner.arguments.items() if name in names}
         return self._class(**sizes, **given)
 
-    def _of_hugging_face(self, vocabulary: Vocabulary) -> nn.Module:
+    def _of_hugging_face(self, vocabulary: JointVocabulary) -> nn.Module:
         from doubt.engines.modules import hugging_face as hf  # slow to import: only where a learner asks for it
 
         arguments, causal = self.learner.arguments, self.takes == "tokens"

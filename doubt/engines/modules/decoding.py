@@ -11,8 +11,8 @@ from dataclasses import dataclass, field
 
 import torch
 
-from doubt.engines.fused.arrays.batch import EOS, PAD
-from doubt.engines.modules.inputs import Takes, Vocabulary, make_inputs
+from doubt.data.vocabulary import EOS, PAD, JointVocabulary
+from doubt.engines.modules.inputs import Takes, make_inputs
 from doubt.engines.modules.models import Models
 from doubt.engines.modules.plain import OwnModule
 from doubt.engines.reference.decoding import TOGETHER
@@ -58,7 +58,7 @@ class Output:
 
 
 @torch.no_grad()
-def decode(model: Models | OwnModule, takes: Takes, vocabulary: Vocabulary, asked: Decode) -> list[list[int]]:
+def decode(model: Models | OwnModule, takes: Takes, vocabulary: JointVocabulary, asked: Decode) -> list[list[int]]:
     """For each source the most likely symbols, one after another, without `</s>`; `TOGETHER` sources in a batch.
 
     Padding is never chosen, `</s>` not before `min_len` symbols. (fairseq/sequence_generator.py with beam 1)
@@ -73,7 +73,7 @@ def decode(model: Models | OwnModule, takes: Takes, vocabulary: Vocabulary, aske
 
 
 def _complete(
-    outputs: Sequence[Output], model: Models | OwnModule, takes: Takes, vocabulary: Vocabulary, asked: Decode
+    outputs: Sequence[Output], model: Models | OwnModule, takes: Takes, vocabulary: JointVocabulary, asked: Decode
 ) -> None:
     """Decode the sources of one batch."""
     device = model.device

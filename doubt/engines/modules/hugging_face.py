@@ -21,7 +21,7 @@ os.environ.setdefault("TRANSFORMERS_VERBOSITY", "critical")
 import transformers
 from transformers import AutoConfig, AutoModelForCausalLM, AutoModelForSeq2SeqLM, PretrainedConfig
 
-from doubt.engines.fused.arrays.batch import EOS, PAD
+from doubt.data.vocabulary import EOS, PAD
 from doubt.errors import UserError
 
 transformers.logging.set_verbosity(logging.CRITICAL)  # each type has something to say on first use, in every job

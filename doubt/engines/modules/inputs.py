@@ -14,54 +14,17 @@ from typing import Literal
 import torch
 from torch import Tensor
 
-from doubt.engines.fused.arrays.batch import PAD
+from doubt.data.vocabulary import PAD, JointVocabulary
 from doubt.training import Training
 
 #: What a module's forward takes: `pair` (source, source_mask, previous) in the ids of two dictionaries, `joint pair`
 #: the same in the ids of one vocabulary, `tokens` one row in these ids.
 Takes = Literal["pair", "joint pair", "tokens"]
-#: fairseq pads dictionaries to a multiple of this many symbols, and so is the joint vocabulary.
-PADDING_FACTOR = 8
-#: What fairseq calls the symbols that fill a dictionary up, and how many special ones come first.
-FILLING, SPECIAL = "madeupword", 4
 
 
-@dataclass(frozen=True)
-class Vocabulary:
-    """The sizes that a module is built for, and the joint ids of the source's symbols.
-
-    `source_ids[i]` is the joint id of the source dictionary's symbol `i`; `symbols` is the joint vocabulary's size.
-    """
-
-    source_symbols: int
-    target_symbols: int
-    source_ids: tuple[int, ...]
-    separator: int
-    symbols: int
-
-    @property
-    def sizes(self) -> tuple[int, int, int]:
-        """What decides a module's shapes."""
-        return self.source_symbols, self.target_symbols, self.symbols
-
-
-def joint_vocabulary(source: Sequence[str], target: Sequence[str]) -> Vocabulary:
-    """The vocabulary of two dictionaries, each given by its symbols in order; what both have is one symbol."""
-    ids = {symbol: i for i, symbol in enumerate(target)}
-    size = len(target)
-    for symbol in source[SPECIAL:]:
-        if symbol not in ids and not symbol.startswith(FILLING):
-            ids[symbol] = size
-            size += 1
-    unknown = 3
-    source_ids = tuple(ids.get(symbol, unknown) for symbol in source)
-    whole = -(-(size + 1) // PADDING_FACTOR) * PADDING_FACTOR
-    return Vocabulary(len(source), len(target), source_ids, size, whole)
-
-
-def vocabulary_of(training: Training) -> Vocabulary:
-    """The vocabulary of a training's own dictionaries."""
-    return joint_vocabulary(training.source_symbols, training.target_symbols)
+def vocabulary_of(training: Training) -> JointVocabulary:
+    """The joint vocabulary of a training's two sides."""
+    return JointVocabulary.of(training.source_symbols, training.target_symbols)
 
 
 @dataclass(frozen=True)
@@ -78,7 +41,7 @@ class Inputs:
 
 
 def make_inputs(
-    takes: Takes, vocabularies: Sequence[Vocabulary], source: Tensor, lengths: Tensor, previous: Tensor
+    takes: Takes, vocabularies: Sequence[JointVocabulary], source: Tensor, lengths: Tensor, previous: Tensor
 ) -> Inputs:
     """What modules are given for sources and prefixes.
 

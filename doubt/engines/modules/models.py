@@ -15,11 +15,12 @@ import torch
 from torch import Tensor, nn
 from torch.func import functional_call, vmap
 
+from doubt.data.vocabulary import JointVocabulary
 from doubt.engines.fused.arrays.batch import Shape
 from doubt.engines.fused.arrays.parameters import Block, Parameters
 from doubt.engines.fused.plan import CPU_WEIGHTS, GPU_MODELS, GPU_SHARE, free_memory
 from doubt.engines.modules.building import Builder, constants_of, trained_of
-from doubt.engines.modules.inputs import Inputs, Vocabulary
+from doubt.engines.modules.inputs import Inputs
 from doubt.engines.modules.sites import Dropout, Found, Site
 
 Name = TypeVar("Name", str, Site)
@@ -134,7 +135,7 @@ def _first(stacked: Mapping[Name, Tensor]) -> dict[Name, Tensor]:
 class Maker:
     """Makes models of a learner for dictionaries of one size."""
 
-    def __init__(self, builder: Builder, vocabulary: Vocabulary, device: torch.device) -> None:
+    def __init__(self, builder: Builder, vocabulary: JointVocabulary, device: torch.device) -> None:
         self._builder, self._vocabulary, self._device = builder, vocabulary, device
         self.takes, self.target_symbols = builder.takes, vocabulary.target_symbols
         one, other = (builder.module(vocabulary, seed) for seed in (0, 1))

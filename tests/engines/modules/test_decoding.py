@@ -9,10 +9,11 @@ import pytest
 import torch
 from torch import Tensor, nn
 
+from doubt.data.vocabulary import JointVocabulary
 from doubt.engines.modules import decoding
 from doubt.engines.modules.building import Builder
 from doubt.engines.modules.engine import train_chains
-from doubt.engines.modules.inputs import Takes, Vocabulary, vocabulary_of
+from doubt.engines.modules.inputs import Takes, vocabulary_of
 from doubt.training import Decode, Ids, Learner
 from tests.shared import made_modules as made
 from tests.shared.made_modules import CPU, DECODE, HF, ROOT, training
@@ -57,7 +58,7 @@ def learner_of(name: str, updates: int) -> Learner:
     return replace(learner, arguments=learner.arguments | {"warmup_updates": 5})
 
 
-def plain(model: nn.Module, takes: Takes, vocabulary: Vocabulary, source: Ids, asked: Decode) -> list[int]:
+def plain(model: nn.Module, takes: Takes, vocabulary: JointVocabulary, source: Ids, asked: Decode) -> list[int]:
     """The most likely symbol, again and again: one source, nothing padded, nothing guessed."""
     symbols: list[int] = []
     joint = [vocabulary.source_ids[i] for i in source]

@@ -8,11 +8,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from doubt.data.vocabulary import EOS, PAD
 from doubt.training import Example, Ids
-
-#: The ids that fairseq's dictionaries give to padding and to `</s>`, which also starts each output.
-#: (fairseq/data/dictionary.py)
-PAD, EOS = 1, 2
 
 
 @dataclass(frozen=True)

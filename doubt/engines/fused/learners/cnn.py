@@ -8,7 +8,8 @@ import torch
 from torch import Tensor
 
 from doubt.data.literals import convolutions_of
-from doubt.engines.fused.arrays.batch import PAD, Batch, Shape
+from doubt.data.vocabulary import PAD
+from doubt.engines.fused.arrays.batch import Batch, Shape
 from doubt.engines.fused.arrays.gradients import Gradients
 from doubt.engines.fused.arrays.masks import Masks, Site
 from doubt.engines.fused.arrays.packing import Packing, packed

@@ -10,7 +10,8 @@ import math
 import torch
 from torch import Tensor
 
-from doubt.engines.fused.arrays.batch import PAD, Batch, Shape
+from doubt.data.vocabulary import PAD
+from doubt.engines.fused.arrays.batch import Batch, Shape
 from doubt.engines.fused.arrays.gradients import Gradients
 from doubt.engines.fused.arrays.masks import Masks, Site
 from doubt.engines.fused.arrays.parameters import Block, Parameters
