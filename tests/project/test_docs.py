@@ -18,7 +18,7 @@ from doubt.measures.classify import classify
 from doubt.workflow.planning.plan import Plan
 from tests.shared.workspace import ROOT
 
-PAGES = sorted([ROOT / "README.md", ROOT / "CHANGELOG.md", *(ROOT / "docs").glob("*.md")])
+PAGES = sorted([ROOT / "README.md", ROOT / "CHANGELOG.md", ROOT / "CONTRIBUTING.md", *(ROOT / "docs").glob("*.md")])
 
 
 def blocks(page: str, language: str) -> list[str]:
