@@ -58,7 +58,15 @@ def main() -> None:
             found = narrowed(content, plan, arguments.results / "ledger")
             print("".join(f"left out: {each}\n" for each in found.missing), end="", file=sys.stderr)
             content, plan = found.content, Plan(found.content, arguments.results / ".cache")
-        n_files = pack(content, plan, arguments.results, archive)
+        tables = arguments.results / "tables"
+        if with_tables := tables.is_dir():
+            from doubt.workflow.standing.belonging import belong  # slow to import: torch
+
+            with_tables = belong(tables, plan)
+            if not with_tables:
+                said = f"left out: {tables} and its page are not of this configuration as it is; run the workflow first"
+                print(said, file=sys.stderr)
+        n_files = pack(content, plan, arguments.results, archive, with_tables)
         print(f"{archive}: {archive.stat().st_size / 1e6:.1f} MB, with {n_files} files of the ledger")
     else:
         config, by_others = unpack(arguments.archive, arguments.results, arguments.trust)

@@ -9,6 +9,7 @@ from typing import Any
 import pandas as pd
 
 from doubt.measures.classify import NO_RULE
+from doubt.statistics.paired import needed_to_test
 from doubt.statistics.preferences import DESCRIPTIVE, NOT_MEASURED, OPEN, TESTED
 from doubt.statistics.verdicts import ONE_CANDIDATE
 
@@ -51,7 +52,7 @@ def answer(verdicts: pd.DataFrame, code: pd.DataFrame) -> Answer:
     """The matrix of a results folder.
 
     Args:
-        verdicts: the table `verdicts`.
+        verdicts: the table `verdicts`, `with_seeds_needed`.
         code: the table `code_length`; gives the leading rule where none is preferred.
     """
     tasks, learners = sorted(set(verdicts["task"])), sorted(set(verdicts["learner"]))
@@ -70,8 +71,19 @@ def answer(verdicts: pd.DataFrame, code: pd.DataFrame) -> Answer:
     return Answer(tasks, rows, f"{n} cells (task, size, learner) with {of} seeds each: {', '.join(parts)}.")
 
 
+def with_seeds_needed(verdicts: pd.DataFrame, preferences: pd.DataFrame) -> pd.DataFrame:
+    """The verdicts with `fpa_needed`: how many seeds a test of FPA takes, corrected over the task; 0 without pairs."""
+    families = preferences.groupby("task")["fpa_n_family"].max().to_dict()
+    needed = {task: needed_to_test(int(n)) if n > 0 else 0 for task, n in families.items()}
+    return verdicts.assign(fpa_needed=[needed.get(task, 0) for task in verdicts["task"]])
+
+
 def findings(verdicts: pd.DataFrame) -> list[Finding]:
-    """The findings of one learner on one task, sizes with the same finding together."""
+    """The findings of one learner on one task, sizes with the same finding together.
+
+    Args:
+        verdicts: its rows, `with_seeds_needed`.
+    """
     groups: dict[tuple[str, str], list[dict[str, Any]]] = {}
     records: list[dict[str, Any]] = [{str(k): v for k, v in r.items()} for r in verdicts.to_dict("records")]
     for row in sorted(records, key=lambda r: int(r["size"])):
@@ -88,13 +100,12 @@ def _lead(row: dict[str, Any]) -> str:
 
 def _finding(level: str, rule: str, rows: list[dict[str, Any]]) -> Finding:
     by_code = rows[0]["code_level"] != NOT_MEASURED
+    measure = "code" if by_code else "fpa"
     detail = []
-    if level == DESCRIPTIVE and rule:
-        counts, n = (
-            _range([row[f"{'code' if by_code else 'fpa'}_{key}"] for row in rows], ".0f") for key in ("count", "n")
-        )
-        detail += [f"in {counts} of {n} seeds"]
-        detail += [f"{max(row['code_needed'] for row in rows)} needed to test"] if by_code else []
+    if level == DESCRIPTIVE and (rule or not by_code):
+        counts, n = (_range([row[f"{measure}_{key}"] for row in rows], ".0f") for key in ("count", "n"))
+        detail += [f"in {counts} of {n} seeds" if rule else str(rows[0]["verdict"]) if len(rows) == 1 else f"n = {n}"]
+        detail += [f"{max(row[f'{measure}_needed'] for row in rows)} needed to test"]
     elif len(rows) == 1 and level != TESTED:
         said = str(rows[0]["code_verdict" if by_code else "verdict"])
         detail += [said.replace("no clear preference at ", "")]

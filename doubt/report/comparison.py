@@ -23,6 +23,7 @@ from doubt.measures.code_length import COMPLETE
 from doubt.measures.fpa import CELL
 from doubt.measures.intervals import EQUAL, bca
 from doubt.measures.rows import PROTOCOL, Row, either
+from doubt.report.tar_entries import Entry, files_of
 from doubt.statistics.paired import ALPHA, compare, corrected, needed_to_test
 from doubt.statistics.permutations import changed_classes, independent_classes
 from doubt.tables.tables import read_table
@@ -55,10 +56,9 @@ def tables_of(results: Path) -> Iterator[Path]:
         return
     with tempfile.TemporaryDirectory() as folder:
         try:
-            if tarfile.is_tarfile(results):
-                with tarfile.open(results) as archive:
-                    members = [(m.name, m.size, m) for m in archive if m.isreg()]
-                    _extract(results, members, archive.extractfile, Path(folder))
+            if _is_tar(results):
+                with tarfile.open(results, tarinfo=Entry) as archive:
+                    _extract(results, files_of(archive), archive.extractfile, Path(folder))
             elif zipfile.is_zipfile(results):
                 with zipfile.ZipFile(results) as archive_zip:
                     infos = [(m.filename, m.file_size, m) for m in archive_zip.infolist()]
@@ -73,6 +73,15 @@ def tables_of(results: Path) -> Iterator[Path]:
         ) as error:  # RuntimeError: a zip archive with a password
             raise UserError(f"archive {results} cannot be read: {error}") from error
         yield _tables_below(Path(folder), results)
+
+
+def _is_tar(results: Path) -> bool:
+    """Whether a file begins like a tar; `tarfile.is_tarfile` would read its first header whatever its size."""
+    try:
+        with tarfile.open(results, tarinfo=Entry):
+            return True
+    except tarfile.ReadError:
+        return False
 
 
 def _extract(

@@ -15,7 +15,7 @@ from doubt.data.task import Task
 from doubt.figures.style import NO_RULE_COLOURS, RULE_COLOURS, rules_of
 from doubt.measures.rows import ORIGIN, PROTOCOL, either
 from doubt.report import columns, provenance
-from doubt.report.answer import SURE, answer
+from doubt.report.answer import SURE, answer, with_seeds_needed
 from doubt.report.cells import PageTable, page_table
 from doubt.report.sections import learner_section, missing, task_section
 from doubt.report.summary import duration
@@ -48,7 +48,7 @@ def build_page(
         UserError: a table or figure is missing.
     """
     read = {name: read_table(tables, name) for name in COLUMNS}
-    verdicts, costs, claims = read["verdicts"], read["costs"], read["claims"]
+    verdicts, costs, claims = with_seeds_needed(read["verdicts"], read["preferences"]), read["costs"], read["claims"]
     names = sorted(set(verdicts["task"]))
     order = {state: place for place, state in enumerate(STATES)}
     claims = claims.assign(order=claims["state"].map(order)).sort_values("order", kind="stable").drop(columns="order")

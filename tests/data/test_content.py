@@ -109,6 +109,8 @@ def test_a_task_called_as_a_module_of_pythons_hides_it_from_nobody(tmp_path: Pat
     import copy
 
     assert copy.copy([1]) == [1]
+    beside = write(tmp_path, helper="from copy import deepcopy\n" + HELPER)  # Python's own, not the task of that name
+    assert beside.candidates["back"](("a", "b"), 1) == ("b", "a")
 
 
 def test_what_a_helper_lacks_is_said_with_the_task(tmp_path: Path) -> None:

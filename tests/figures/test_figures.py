@@ -18,7 +18,7 @@ from doubt.figures.code_lengths import log_floor
 from doubt.figures.draw import draw_atlas, draw_figures
 from doubt.figures.style import RULE_COLOURS
 from doubt.measures.classify import predictions
-from doubt.report.answer import findings
+from doubt.report.answer import findings, with_seeds_needed
 from doubt.tables.tables import build_tables, read_table, write_tables
 from tests.shared.made_up import Row, code, decode, follow
 
@@ -120,7 +120,7 @@ def test_a_rule_that_has_no_code_is_not_hidden_by_what_is_preferred_among_those_
     (verdict,) = read_table(of, "verdicts").to_dict("records")
     assert verdict["rule"] == "mem" and verdict["level"] == "tested"
     assert re.fullmatch(r"mem preferred \(n = 12, p .*\), yet 12 of 12 seeds: total", verdict["verdict"])
-    (finding,) = findings(read_table(of, "verdicts"))
+    (finding,) = findings(with_seeds_needed(read_table(of, "verdicts"), read_table(of, "preferences")))
     assert finding.detail == "n = 12, yet 12 of 12 seeds: total"
     text = draw_atlas(of, tmp_path / "figures")[0].read_text()
     assert "<!-- total -->" in text and "<!-- mem -->" not in text

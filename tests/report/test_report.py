@@ -109,6 +109,39 @@ def test_a_finding_says_its_share_with_interval_and_n_and_can_be_quoted(tmp_path
     assert f'href="#{anchor}"' in text
 
 
+@pytest.mark.parametrize(
+    ("rules", "sentence"),
+    [
+        (["mem"] * 3 + ["count"], "size 10: mem (seen, not tested); in 3 of 4 seeds, 7 needed to test, FPA 0.75"),
+        (["mem", "count"] * 2, "size 10: seen, not tested; 2 of 4 seeds: count and mem each, 7 needed to test."),
+    ],
+)
+def test_seeds_that_are_too_few_by_fpa_are_said_with_how_many_it_takes(
+    tmp_path: Path, rules: list[str], sentence: str
+) -> None:
+    """Two learners on a task of two rules are two pairs: 2 * 2 / 2^n is below .05 from seven seeds on."""
+    rows = [decode(seed=s, learner=learner, outputs=follow(COUNT, 10, rule))
+            for learner in ("lstm", "cnn") for s, rule in enumerate(rules)]  # fmt: skip
+    folder = write_results(tmp_path, [], rows)
+    text = html.unescape(build_page(folder / "tables", folder / "figures", TASKS))
+    assert f"lstm on count-or-mem, {sentence}" in text
+
+
+def test_inputs_that_do_not_tell_all_rules_apart_are_told_with_how_many_tell_any_two(tmp_path: Path) -> None:
+    """Of odd-or-place no single input tells all six rules apart, but any two differ on 8 of 30; of the other all do."""
+    task = load_tasks()["odd-or-place"]
+    rows = [decode(task.name, 4, "lstm", 1, ["x"] * len(task.test_inputs(4)))]
+    lines = predictions(task, 4, rows)
+    rows += [decode(outputs=follow(COUNT, 10, "mem"))]
+    lines = [*lines, *predictions(COUNT, 10, rows[1:])]
+    both = {each.name: each for each in (task, COUNT)}
+    write_tables(build_tables([], rows, lines, both), tmp_path / "tables")
+    draw_figures(tmp_path / "tables", tmp_path / "figures")
+    text = build_page(tmp_path / "tables", tmp_path / "figures", both)
+    assert "Size 4: any two candidates differ on 8 or more of the 30 hold-out inputs." in text
+    assert text.count("any two candidates differ") == 1
+
+
 def test_the_table_of_shares_says_what_happened_first(tmp_path: Path) -> None:
     rules = ["count", "mem", "mem", "other"]
     rows = [decode(seed=s, outputs=follow(COUNT, 10, rule)) for s, rule in enumerate(rules)]

@@ -14,6 +14,7 @@ from doubt.data.random_candidate import with_random
 from doubt.data.task import load_tasks
 from doubt.errors import UserError
 from doubt.measures.classify import predictions
+from doubt.statistics.claim_tests import decide
 from doubt.statistics.claims import BUILT_IN, claims_table, read_claims
 from doubt.statistics.judging import by_count, fewest_to_support, without_exception
 from doubt.tables.tables import build_tables
@@ -220,7 +221,8 @@ def test_pooled_sizes_are_said() -> None:
     assert evaluated(claim, rows[:40])[0] == "undecided"
     learners = claim | {"cells": cells(10, 20, learners=("lstm", "cnn"))}
     both = rows + seeds(40, "count", "cnn") + seeds(40, "count", "cnn", 20)
-    assert evaluated(learners, both)[0] == "contradicted"  # no learner's seeds count for another
+    state, why = evaluated(learners, both)  # no learner's seeds count for another
+    assert state == "contradicted" and "80 of 80 seeds of sizes 10, 20 pooled" in why
 
 
 def test_what_the_authors_say_of_one_length_is_judged_length_by_length() -> None:
@@ -367,6 +369,44 @@ def test_code_lengths_per_example() -> None:
     assert state(below=["cnn"]) == "contradicted" and state(below=["cnn", "transformer"]) == "undecided"
     other = {"cells": cells(10, learners=("cnn",)), "test": {"per_example": "count", "below": ["lstm"]}}
     assert evaluated(other, rows) == ("supported", "0.68 bits per example, lstm's 5.2 (count-or-mem/10/cnn)")
+
+
+def of_code(learner: str, low: float, mean: float, high: float, n: int = 9) -> Row:
+    """A row of the table of code lengths, in bits per example."""
+    cell = {"task": "count-or-mem", "size": 10, "learner": learner, "candidate": "count", "n_examples": 20}
+    bits = {"bits_mean": 20 * mean, "ci_low": 20 * low, "ci_high": 20 * high}
+    return cell | bits | {"ci_note": "", "n_seeds": n}
+
+
+@pytest.mark.parametrize(
+    ("others", "state"),
+    [
+        ([("cnn", 3.5, 4.0, 4.5)], "supported"),
+        ([("cnn", 2.5, 4.0, 4.5)], "undecided"),  # its mean is larger, but the intervals overlap
+        ([("cnn", 0.5, 1.0, 2.5)], "undecided"),
+        ([("cnn", 0.5, 1.0, 1.5)], "contradicted"),
+        ([("cnn", 3.5, 4.0, 4.5, 5)], "too few seeds"),
+        ([("cnn", 3.5, 4.0, 4.5), ("gru", 3.5, 4.0, 4.5)], "supported"),
+        ([("cnn", 3.5, 4.0, 4.5), ("gru", 0.5, 1.0, 1.5)], "contradicted"),
+        ([("cnn", 2.5, 4.0, 4.5), ("gru", 3.5, 4.0, 4.5, 5), ("rnn", 3.5, 4.0, 4.5)], "undecided"),
+        ([("cnn", 3.5, 4.0, 4.5, 5), ("rnn", 3.5, 4.0, 4.5)], "too few seeds"),
+    ],
+)
+def test_shorter_codes_than_others(others: list[tuple[Any, ...]], state: str) -> None:
+    """2 to 3 bits, around 2.6, against others': below all of them only if no interval touches, each of six seeds."""
+    code_table = pd.DataFrame([of_code("lstm", 2.0, 2.6, 3.0), *(of_code(*other) for other in others)])
+    test = {"per_example": "count", "below": [name for name, *_ in others]}
+    assert decide(test, ("count-or-mem", 10, "lstm"), {"code_length": code_table}).state == state
+
+
+def test_seeds_too_few_for_a_preference_are_said_with_how_many_its_family_takes() -> None:
+    """Of six pairs that are corrected together each takes eight seeds: 6 * 2 / 2^7 is not below .05."""
+    pair = {"task": "count-or-mem", "size": 10, "learner": "lstm", "a": "count", "b": "mem", "n_seeds": 7}
+    pair |= {"level": "descriptive", "preferred": "", "n_family": 6, "fpa_level": "not measured"}
+    found = decide(
+        {"prefers": ["mem"], "over": ["count"]}, ("count-or-mem", 10, "lstm"), {"preferences": pd.DataFrame([pair])}
+    )
+    assert (found.state, found.why) == ("too few seeds", "by code length: 7 seeds, 8 needed")
 
 
 def test_lengths_of_one_seed() -> None:

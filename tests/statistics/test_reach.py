@@ -55,6 +55,40 @@ def test_what_is_decided_in_steps_is_not_told_but_counts(tmp_path: Path) -> None
     assert "since 6 pairs" in line and line.endswith("too few: 5/transformer (7).")
 
 
+def steps(at_most: int) -> dict[str, Any]:
+    return {"from": 2, "at_most": at_most, "until": "sure"}
+
+
+@pytest.mark.parametrize(
+    ("task", "measures", "reaches"),
+    [
+        ("count-or-mem", ["fpa"], 8),  # 2^8 / 9 = 28, 2^7 / 8 = 16
+        ("add-or-mul", ["fpa"], 9),  # of three rules two have no more than half: the mean of 28 and 2^4 / 5 is below 20
+        ("add-or-mul", ["code_length"], 8),  # codes may have one order in all seeds: all three pairs have 28
+    ],
+)
+def test_steps_that_can_never_be_sure_are_told(tmp_path: Path, task: str, measures: list[str], reaches: int) -> None:
+    few = experiment(task, steps(reaches - 1), sizes=[10], measures=measures)
+    measure = {"fpa": "FPA", "code_length": "code length"}[measures[0]]
+    assert said(tmp_path, few) == [
+        f"{task}: however many agree, so few seeds make no rule sure by {measure} (an e-value of 20 is needed): "
+        f"10/transformer ({reaches - 1}); raise `at_most`."
+    ]
+    assert said(tmp_path, experiment(task, steps(reaches), sizes=[10], measures=measures)) == []
+
+
+def test_steps_take_part_in_their_own_correction_alone(tmp_path: Path) -> None:
+    """Eight seeds in steps can be sure beside cells that are not, where the fixed-n test of all takes nine.
+
+    Beside a cell in steps that has two seeds at most they cannot: the mean of 28 and 2^2 / 3 is below 20.
+    """
+    eight = experiment("count-or-mem", steps(8), sizes=[10])
+    rest = {"sizes": [20, 30, 40], "learners": ["cnn", "transformer"]}
+    assert said(tmp_path, eight, experiment("count-or-mem", "1-9", **rest)) == []
+    (line,) = said(tmp_path, eight, experiment("count-or-mem", steps(2), sizes=[20]))
+    assert "10/transformer (8), 20/transformer (2); raise" in line
+
+
 def test_many_cells_are_not_all_named(tmp_path: Path) -> None:
     sizes = experiment("add-or-mul", "1-4", sizes=[5, 10, 15, 20], learners=["cnn", "transformer"])
     (line,) = said(tmp_path, sizes)

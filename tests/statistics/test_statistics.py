@@ -335,6 +335,47 @@ def test_what_is_preferred_by_fpa_is_so_after_the_correction() -> None:
     assert set(three["preferences"]["fpa_level"]) == {"open"} and set(three["preferences"]["fpa_preferred"]) == {""}
 
 
+def test_what_is_preferred_by_code_length_is_so_after_the_correction() -> None:
+    """Eight sign flips of 256 are as far out: p = .031, .063 of two learners; a paired t-test's is below .02 of both."""
+    shorter_by = [-1.3, 1.0, 1.2, 5.0, 5.1, 5.2, 5.3, 5.4]
+    rows = [r for learner in ("a", "b") for s, bits in enumerate(shorter_by, 1)
+            for c, b in (("count", 50.0), ("mem", 50.0 + bits)) for r in code(COUNT, 10, c, learner, s, b)]  # fmt: skip
+    (alone,) = tables([row for row in rows if row["learner"] == "a"])["preferences"].to_dict("records")
+    assert alone["p_signflip_holm"] == pytest.approx(8 / 256) and alone["preferred"] == "count"
+    both = tables(rows)["preferences"]
+    assert both["p_signflip_holm"].tolist() == pytest.approx([16 / 256] * 2) and (both["p_t_holm"] < 0.02).all()
+    assert both["preferred"].tolist() == ["", ""] and both["level"].tolist() == ["open", "open"]
+
+
+def test_the_mean_says_which_rule_is_preferred_and_not_the_median() -> None:
+    """In 11 of 20 seeds `count` is shorter by a little, in nine longer by much: p = 2 * 2^11 / 2^20."""
+    rows = [r for s in range(1, 21) for c, b in (("count", 50.0 + (50 if s > 11 else -0.1)), ("mem", 50.0))
+            for r in code(COUNT, 10, c, "lstm", s, b)]  # fmt: skip
+    (pair,) = tables(rows)["preferences"].to_dict("records")
+    assert pair["p_signflip"] == pytest.approx(2**-8) and pair["diff_mean"] > 0 > pair["diff_median"]
+    assert pair["preferred"] == "mem"
+
+
+@pytest.mark.parametrize(("n", "level"), [(5, "descriptive"), (6, "open")])
+def test_with_exactly_as_many_seeds_as_a_test_needs_it_is_a_test(n: int, level: str) -> None:
+    rows = [r for s in range(1, n + 1) for c, b in (("count", 9.0 + (-1) ** s), ("mem", 9.0))
+            for r in code(COUNT, 10, c, "lstm", s, b)]  # fmt: skip
+    rows += [decode(seed=s, outputs=follow(COUNT, 10, ("count", "mem")[s % 2])) for s in range(1, n + 1)]
+    (pair,) = tables(rows)["preferences"].to_dict("records")
+    assert (pair["level"], pair["fpa_level"], pair["seeds_to_test"]) == (level, level, 6)
+
+
+def test_each_task_is_a_family_of_its_own_by_fpa() -> None:
+    """Six seeds are enough for one pair, p = .031, whatever another task's three pairs say."""
+    decodes = [decode(seed=s, outputs=follow(COUNT, 10, "mem")) for s in range(1, 7)]
+    others = [decode("add-or-mul", seed=s, outputs=follow(SUMS, 10, "add")) for s in range(1, 7)]
+    lines = [*predictions(COUNT, 10, decodes), *predictions(SUMS, 10, others)]
+    pairs = build_tables([], decodes + others, lines, TASKS)["preferences"].set_index(["task", "a", "b"])
+    assert pairs["fpa_n_family"].tolist() == [3, 3, 3, 1]
+    assert pairs.loc[("count-or-mem", "count", "mem"), "p_mcnemar_holm"] == pytest.approx(2 / 64)
+    assert sorted(pairs["fpa_preferred"]) == ["", "", "", "mem"]
+
+
 def pairs_of(*points: tuple[float, float]) -> pd.DataFrame:
     """Preferences with one pair for each cell: the differences of FPA and of code lengths."""
     rows = [

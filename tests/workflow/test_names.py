@@ -102,6 +102,18 @@ def test_json_too() -> None:
         check_unique('{"a": {"b": 1,\n\t"b": 2}}', "my.json")
 
 
+@pytest.mark.parametrize("text", ["__use_yte__: true\n?open('ran', 'w'): 1\n", "x: &x {__use_yte__: no}\n<<: *x\n"])
+def test_a_template_is_refused_and_not_evaluated(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, text: str) -> None:
+    """Snakemake would: our own programs look first, and refuse a run of what Snakemake alone has evaluated."""
+    monkeypatch.chdir(tmp_path)
+    Path("my.yaml").write_text(text)
+    with pytest.raises(UserError, match=r"^my\.yaml is a template \(__use_yte__\), which runs code"):
+        content_of(["my.yaml"], [])
+    with pytest.raises(UserError, match="is a template"):
+        check_unique(text, "my.yaml")
+    assert [path.name for path in tmp_path.iterdir()] == ["my.yaml"]
+
+
 def test_every_way_in_refuses_it(tmp_path: Path) -> None:
     """Our own programs, and Snakemake, which reads its configuration before any code of ours."""
     (tmp_path / "my.yaml").write_text("learners:\n  mine: {arch: lstm}\n  mine: {arch: fconv}\n")

@@ -194,6 +194,15 @@ def test_a_configuration_of_a_few_lines_that_stands_for_billions_of_values_is_re
         read_archive(archive(tmp_path / "a.tar.gz", {"config.yaml": "\n".join(lines)}))
 
 
+def test_a_configuration_that_is_a_template_is_not_taken(tmp_path: Path) -> None:
+    """Snakemake, which is to go on from what was unpacked, would evaluate it."""
+    template = CONFIG | {"__use_yte__": True, "?open('ran', 'w')": 1}
+    path = archive(tmp_path / "a.tar.gz", {"config.yaml": yaml.safe_dump(template)})
+    with pytest.raises(UserError, match="unknown key '__use_yte__'"):
+        unpack(path, tmp_path / "results", trusted=True)
+    assert not (tmp_path / "results" / "archived").exists()
+
+
 def naming(folder: Path) -> list[dict[str, Any]]:
     """Configurations by which code of a folder would be run, or found out by running it."""
     task = "add-or-mul"
@@ -277,6 +286,33 @@ def test_comparing_takes_two_tables_out_of_an_archive_and_nothing_else(
     bomb = pack(tmp_path / "bomb", tables() | {"results/tables/seed_classes.csv": "0" * 2**22})
     with pytest.raises(UserError, match="has more than 1 MB"), tables_of(bomb):
         pass
+
+
+@pytest.mark.parametrize("kind", [tarfile.XHDTYPE, tarfile.XGLTYPE, tarfile.GNUTYPE_LONGNAME, tarfile.GNUTYPE_SPARSE])
+@pytest.mark.parametrize("first", [True, False])
+def test_comparing_reads_no_header_that_is_huge(tmp_path: Path, kind: bytes, first: bool) -> None:
+    """A header is read whole: 2^40 bytes that it says to have are not asked for."""
+    huge = tarfile.TarInfo("results/header")
+    huge.type, huge.size = kind, 2**40
+    path = tarred(tmp_path / "a.tar.gz", {} if first else tables())
+    whole = gzip.decompress(path.read_bytes())
+    before = whole if not first else b""
+    end = before.rstrip(b"\0")
+    before = end.ljust(-(-len(end) // 512) * 512, b"\0")
+    path.write_bytes(gzip.compress(before + huge.tobuf(tarfile.GNU_FORMAT) + b"\0" * 10240))
+    with pytest.raises(UserError, match="a header of the archive is larger"), tables_of(path):
+        pass
+
+
+def test_comparing_takes_long_names_and_not_ever_more_entries(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    deep = {f"{'long/' * 60}{name}": text for name, text in tables().items()}
+    with tables_of(tarred(tmp_path / "long.tar.gz", deep)) as folder:
+        assert len(list(folder.iterdir())) == 2
+    for name, most in (("MOST_ENTRIES", 1), ("MOST_SAID", 300)):
+        with monkeypatch.context() as changed:
+            changed.setattr(f"doubt.report.tar_entries.{name}", most)
+            with pytest.raises(UserError, match="more entries, or"), tables_of(tmp_path / "long.tar.gz"):
+                pass
 
 
 @pytest.mark.parametrize("cell", ["=1+1", "@SUM(1)", "+1;x", "-x", "\u001b[31mred", "[link=file:///x]x"])

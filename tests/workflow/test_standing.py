@@ -23,6 +23,7 @@ from doubt.workflow.planning.cells import CellPlan
 from doubt.workflow.planning.options import content_of, plan_of
 from doubt.workflow.planning.plan import Plan
 from doubt.workflow.running.heartbeat import heartbeat, signs
+from doubt.workflow.standing.belonging import belong
 from doubt.workflow.standing.standing import as_measured
 from tests.data.test_content import write
 from tests.shared.archives import tarred
@@ -213,6 +214,34 @@ def test_an_archive_rebuilds_the_tables_elsewhere_without_training(ours: Workspa
         expected = (ours.here / "results/tables" / table).read_bytes()
         assert (other.here / "results/tables" / table).read_bytes() == expected
         assert (other.here / "results/archived/tables" / table).read_bytes() == expected
+
+
+def test_tables_of_another_configuration_are_left_out_of_an_archive(
+    ours: Workspace, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def packed(change: dict[str, object]) -> tuple[set[str], str]:
+        (ours.here / "other.yaml").write_text(yaml.safe_dump(ONE_SEED | change))
+        script = [sys.executable, str(ours.code / "scripts/archive.py"), "pack", "--configfile", "other.yaml"]
+        done = subprocess.run(script, cwd=ours.here, capture_output=True, text=True, check=True)
+        with tarfile.open(ours.here / "results/doubt-archive.tar.gz") as tar:
+            return {name.split("/")[0] for name in tar.getnames()}, done.stderr
+
+    assert packed({}) == ({"manifest.json", "config.yaml", "ledger", "tables"}, "")
+    said = "left out: results/tables and its page are not of this configuration as it is; run the workflow first\n"
+    without = ({"manifest.json", "config.yaml", "ledger"}, said)
+    assert packed({"experiments": [EXPERIMENT | {"seeds": 2}]}) == without
+    monkeypatch.chdir(ours.here)
+    in_steps = {"from": 1, "at_most": 4, "until": "sure"}
+    changes: list[tuple[dict[str, object], bool]] = [
+        ({"experiments": [EXPERIMENT | {"seeds": "1-2"}]}, False),  # more seeds than there are
+        ({"experiments": [EXPERIMENT | {"seeds": 1, "measures": ["fpa"]}]}, False),  # codes that nobody asks for
+        ({"experiments": [EXPERIMENT | {"seeds": in_steps}]}, True),  # the first look is enough, perhaps
+        ({"updates": 3}, False),  # other trainings of the same names
+    ]
+    for change, are_its in changes:
+        plan = Plan(content_of(["our.yaml"], []) | change, tmp_path / "cache")
+        assert belong(Path("results/tables"), plan) == are_its, change
+    assert not belong(tmp_path, plan)
 
 
 def test_damaged_and_foreign_archives_are_refused(ours: Workspace, tmp_path: Path) -> None:

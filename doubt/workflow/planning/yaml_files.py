@@ -1,4 +1,4 @@
-"""YAML and JSON in which no key stands twice: of two learners of one name, readers keep the last without a word."""
+"""YAML and JSON that say what they seem to: no key stands twice, of which readers keep the last, and nothing is run."""
 
 from __future__ import annotations
 
@@ -11,6 +11,8 @@ import yaml
 from doubt.errors import UserError
 
 MERGE = "tag:yaml.org,2002:merge"
+#: The key that makes a file of YAML a template, whose expressions Snakemake evaluates as Python.
+TEMPLATE = "__use_yte__"
 
 
 def load(text: str, where: str) -> Any:
@@ -20,7 +22,7 @@ def load(text: str, where: str) -> Any:
         where: what a message calls the text.
 
     Raises:
-        UserError: it is no YAML, or a key stands twice in one mapping: which, and in which lines.
+        UserError: it is no YAML, or a key stands twice in one mapping: which, and in which lines; or it is a template.
     """
     loader = yaml.SafeLoader(text)
     try:
@@ -28,15 +30,20 @@ def load(text: str, where: str) -> Any:
         if node is None:
             return None
         _check(loader, node, where)
-        return loader.construct_document(node)
+        found = loader.construct_document(node)
     except (yaml.YAMLError, RecursionError, ValueError) as error:  # ValueError: a date or number that there is not
         raise UserError(f"the configuration {where} is no YAML: {error or type(error).__name__}") from None
     finally:
         loader.dispose()
+    if isinstance(found, dict) and TEMPLATE in found:
+        raise UserError(
+            f"{where} is a template ({TEMPLATE}), which runs code; write out what it gives, without this key"
+        )
+    return found
 
 
 def check_unique(text: str, where: str) -> None:
-    """Refuse a configuration, in YAML or JSON, in which a key stands twice.
+    """Refuse a configuration, in YAML or JSON, in which a key stands twice, or that is a template.
 
     Raises:
         UserError: as `load` does.

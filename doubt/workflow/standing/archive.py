@@ -27,8 +27,11 @@ from doubt.workflow.standing.received import FORMAT, check_code, is_ours, read_a
 UNPACKED = "archived"
 
 
-def pack(content: dict[str, Any], plan: Plan, results: Path, archive: Path) -> int:
+def pack(content: dict[str, Any], plan: Plan, results: Path, archive: Path, tables: bool = True) -> int:
     """Write an archive of a configuration's results; returns how many files of the ledger it holds.
+
+    Args:
+        tables: tables and page are the configuration's (`belonging`), and are packed too.
 
     Raises:
         UserError: there is nothing to pack, or the archive cannot be written.
@@ -46,7 +49,10 @@ def pack(content: dict[str, Any], plan: Plan, results: Path, archive: Path) -> i
         raise UserError(f"{results / 'ledger'} has no trainings of this configuration's code; run the workflow first")
     n_ledger = len(members)
     others = sorted(
-        path for name in ("tables", "report") for path in (results / name).glob("*") if is_ours(f"{name}/{path.name}")
+        path
+        for name in (("tables", "report") if tables else ())
+        for path in (results / name).glob("*")
+        if is_ours(f"{name}/{path.name}")
     )
     members |= {path.relative_to(results).as_posix(): path.read_bytes() for path in others}
     members["config.yaml"] = yaml.safe_dump(content).encode()
