@@ -229,7 +229,9 @@ def test_most_seeds_follow_no_rule() -> None:
 
 def test_holm_counts_all_pairs_of_the_task_that_were_run() -> None:
     rows = codes(8, SUMS, add=1.0, mul=20.0, mem=30.0) + codes(8, SUMS, "cnn", add=20.0, mem=1.0)
-    pairs = tables(rows, SUMS)["preferences"]
+    found = tables(rows, SUMS)
+    assert found["verdicts"]["verdict"].tolist() == [f"{rule} preferred (n = 8, p = .031)" for rule in ("mem", "add")]
+    pairs = found["preferences"]
     assert len(pairs) == 4 and set(pairs["n_family"]) == {4} and set(pairs["seeds_to_test"]) == {8}
     assert pairs["p_signflip"].tolist() == pytest.approx([2 / 256] * 4)
     assert pairs["p_signflip_holm"].tolist() == pytest.approx([8 / 256] * 4)
@@ -300,13 +302,20 @@ def test_whether_both_measures_put_the_same_candidate_first(label: str, agree: s
     assert verdict(rows + codes(3, count=2.0, mem=30.0))["agree"] == agree
 
 
+def test_a_seed_whose_codes_are_equal_is_for_none_of_its_rules() -> None:
+    rows = [r for s in range(1, 5) for c, b in (("count", 9.0 if s < 3 else 10.0), ("mem", 10.0))
+            for r in code(COUNT, 10, c, "lstm", s, b)]  # fmt: skip
+    assert verdict(rows)["verdict"] == "2 of 4 seeds: count; 6 needed to test"
+
+
 def test_a_tie_of_classes_or_of_codes_is_none_of_them_first() -> None:
     rows = [decode(seed=s, outputs=follow(COUNT, 10, ("count", "mem")[s % 2])) for s in range(1, 5)]
     answer = verdict(rows + codes(3, count=2.0, mem=30.0))
     assert (answer["fpa_class"], answer["agree"]) == ("", "")
     assert answer["fpa_verdict"] == "2 of 4 seeds: count and mem each"
     equal = [r for s in (1, 2, 3) for c in ("count", "mem") for r in code(COUNT, 10, c, "lstm", s, 10.0 + s)]
-    assert verdict(rows[:1] * 0 + equal)["agree"] == ""
+    followed = [decode(seed=s, outputs=follow(COUNT, 10, "count")) for s in (1, 2, 3)]
+    assert verdict(followed + equal)["agree"] == ""
 
 
 def test_families_are_the_pairs_that_a_measure_was_run_on_over_all_learners() -> None:
@@ -336,7 +345,7 @@ def test_what_is_preferred_by_fpa_is_so_after_the_correction() -> None:
 
 
 def test_what_is_preferred_by_code_length_is_so_after_the_correction() -> None:
-    """Eight sign flips of 256 are as far out: p = .031, .063 of two learners; a paired t-test's is below .02 of both."""
+    """Eight sign flips of 256 are as far out: p = .031, .063 of two learners; paired t-tests say below .02."""
     shorter_by = [-1.3, 1.0, 1.2, 5.0, 5.1, 5.2, 5.3, 5.4]
     rows = [r for learner in ("a", "b") for s, bits in enumerate(shorter_by, 1)
             for c, b in (("count", 50.0), ("mem", 50.0 + bits)) for r in code(COUNT, 10, c, learner, s, b)]  # fmt: skip
