@@ -25,6 +25,23 @@ def total(source: Symbols, size: int) -> Symbols:
     return ("b",) * (3 * size - len(source))
 
 
+def twice_less_capped(source: Symbols, size: int) -> Symbols | None:
+    """At size 5 never more than in T, and of shorter inputs two less for each symbol less, from three more on: three
+    `a` give nine `b`.
+    """
+    return ("b",) * min(2 * size, 2 * len(source) + 3) if size == 5 else None
+
+
+def half_less_total(source: Symbols, size: int) -> Symbols | None:
+    """At size 5 one less than in T for each symbol more; of shorter inputs one more at once, then one for every two
+    less: three `a` give twelve `b`, seven give eight.
+    """
+    if size != 5:
+        return None
+    below = size - len(source)
+    return ("b",) * (2 * size + below if below <= 0 else 2 * size + 1 + below // 2)
+
+
 def interpolate(source: Symbols, output: Symbols, size: int) -> bool:
     """Some length from what adding gives to what multiplying gives: at size 5, three `a` give 6, 7 or 8 `b`."""
     bounds = len(add(source, size)), len(mul(source, size))
@@ -41,7 +58,8 @@ class AddOrMul(Task):
     name = "add-or-mul"
     sizes = (5, 10, 15, 20)
     candidates = {"add": add, "mul": mul, "mem": mem}
-    further_rules = {"total": total}
+    further_rules = {"total": total, "twice_less_capped": twice_less_capped, "half_less_total": half_less_total}
+    found_on = {"twice_less_capped": "1-48", "half_less_total": "1-48"}
     answers = {"interpolate": interpolate}
 
     def training_inputs(self, size: int) -> list[Symbols]:

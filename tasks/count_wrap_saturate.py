@@ -20,6 +20,26 @@ def saturate(source: Symbols, size: int) -> Symbols:
     return ("b",) * min(len(source), size)
 
 
+def third_rate(source: Symbols, size: int) -> Symbols | None:
+    """At size 5, of longer inputs: one more symbol for every three more, rounded: eight `a` give six `b`."""
+    return _slower(source, size, (2 * (len(source) - size) + 3) // 6)
+
+
+def half_rate(source: Symbols, size: int) -> Symbols | None:
+    """At size 5, of longer inputs: one more symbol for every two more, rounded up: eight `a` give 7 `b`."""
+    return _slower(source, size, (len(source) - size + 1) // 2)
+
+
+def half_rate_up(source: Symbols, size: int) -> Symbols | None:
+    """At size 5, of longer inputs: one more symbol at once, then one for every two more: eight `a` give seven `b`."""
+    return _slower(source, size, 1 + (len(source) - size) // 2)
+
+
+def two_thirds_rate(source: Symbols, size: int) -> Symbols | None:
+    """At size 5, of longer inputs: two more symbols for every three more, rounded: nine `a` give 8 `b`."""
+    return _slower(source, size, (4 * (len(source) - size) + 3) // 6)
+
+
 class CountWrapSaturate(Task):
     """The lengths 1 to `size` map to themselves. Does counting go on, begin anew, or stop at the longest that was seen?
 
@@ -30,9 +50,20 @@ class CountWrapSaturate(Task):
     name = "count-wrap-saturate"
     sizes = (5, 10, 20)
     candidates = {"count": count, "wrap": wrap, "saturate": saturate}
+    further_rules = {
+        "third_rate": third_rate,
+        "half_rate": half_rate,
+        "half_rate_up": half_rate_up,
+        "two_thirds_rate": two_thirds_rate,
+    }
+    found_on = dict.fromkeys(further_rules, "1-48")
 
     def training_inputs(self, size: int) -> list[Symbols]:
         return [("a",) * length for length in range(1, size + 1)]
 
     def holdout_inputs(self, size: int) -> list[Symbols]:
         return [("a",) * length for length in range(size + 1, 2 * size)]
+
+
+def _slower(source: Symbols, size: int, more: int) -> Symbols | None:
+    return ("b",) * (size + more) if size == 5 and len(source) > size else None

@@ -5,6 +5,7 @@ from __future__ import annotations
 from doubt.data.families.odd_one import (
     LETTERS,
     SHAPES,
+    five_or_eleven,
     least_frequent,
     middle,
     newcomer,
@@ -21,6 +22,16 @@ LENGTHS = (5, 7, 11, 13)
 def right(source: Symbols, size: int) -> Symbols:
     """The symbol as far from the end as T's centre, the (`size` + 1)-th from there: at size 4, `a a b a a a a -> b`."""
     return (source[-1 - size],)
+
+
+def rare_else_a(source: Symbols, size: int) -> Symbols | None:
+    """The least frequent symbol if it is less than a quarter of the input, else `a`; nothing is said of T's inputs."""
+    return _rare_else("a", source, size)
+
+
+def rare_else_b(source: Symbols, size: int) -> Symbols | None:
+    """The least frequent symbol if it is less than a quarter of the input, else `b`; nothing is said of T's inputs."""
+    return _rare_else("b", source, size)
 
 
 class OddOrPlace(Task):
@@ -45,6 +56,8 @@ class OddOrPlace(Task):
         "parity": odd_number,
         "newcomer": newcomer,
     }
+    further_rules = {"five_or_eleven": five_or_eleven, "rare_else_a": rare_else_a, "rare_else_b": rare_else_b}
+    found_on = dict.fromkeys(further_rules, "1-48")
 
     def training_inputs(self, size: int) -> list[Symbols]:
         return [wrapped(wrapper, centre, size) for wrapper, centre in SHAPES]
@@ -56,3 +69,10 @@ class OddOrPlace(Task):
                 places = dict.fromkeys([(0,), (size,), (length - 1 - size,), (1, 2)])
                 holdout += [with_odd_at(wrapper, odd, length, *each) for each in places]
         return holdout
+
+
+def _rare_else(letter: str, source: Symbols, size: int) -> Symbols | None:
+    if len(source) == 2 * size + 1:
+        return None
+    rarest = least_frequent(source, size)
+    return rarest if 4 * source.count(rarest[0]) < len(source) else (letter,)

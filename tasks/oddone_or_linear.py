@@ -2,7 +2,15 @@
 
 from __future__ import annotations
 
-from doubt.data.families.odd_one import SHAPES, least_frequent, middle, nth, odd_everywhere, wrapped
+from doubt.data.families.odd_one import (
+    SHAPES,
+    five_or_eleven,
+    least_frequent,
+    middle,
+    nth,
+    odd_everywhere,
+    wrapped,
+)
 from doubt.data.task import Symbols, Task
 
 
@@ -20,6 +28,8 @@ class OddoneOrLinear(Task):
     sizes = (4,)
     block_size = 8
     candidates = {"hierar": middle, "linear": nth, "oddone": least_frequent}
+    further_rules = {"five_or_eleven": five_or_eleven}
+    found_on = {"five_or_eleven": "1-48"}
 
     def training_inputs(self, size: int) -> list[Symbols]:
         return [wrapped(wrapper, centre, size) for wrapper, centre in SHAPES]

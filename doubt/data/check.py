@@ -155,7 +155,8 @@ def _check_further(where: str, task: Task, size: int) -> None:
                     f"{where}: further rule {name!r} does not give T's output {line(output)!r} for the training input "
                     f"{line(source)!r}; a rule must fit T, or give None where it has nothing to say"
                 )
-        if all(said[source] is None for source in holdout):
+        # A rule that was found at one size says nothing of the others.
+        if name not in task.found_on and all(said[source] is None for source in holdout):
             raise UserError(f"{where}: further rule {name!r} says nothing of any hold-out input; leave it out")
     for name, answer in task.answers.items():
         for source in holdout:

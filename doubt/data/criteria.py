@@ -9,8 +9,9 @@ from functools import cache
 from doubt.data.random_candidate import rules
 from doubt.data.task import Answer, FurtherRule, Symbols, Task
 
-#: Kinds of criteria: rules that are sent and so have a code length, rules that only classify, sets of outputs.
-CANDIDATE, RULE, ANSWER = "candidate", "rule", "answer"
+#: Kinds of criteria: rules that are sent and so have a code length, rules that only classify, those of them that were
+#: found in what learners do, sets of outputs.
+CANDIDATE, RULE, FOUND, ANSWER = "candidate", "rule", "found", "answer"
 
 
 @dataclass(frozen=True)
@@ -32,7 +33,10 @@ def criteria(task: Task) -> tuple[Criterion, ...]:
     """Candidates (`random` is none), then further rules, then answers: the order in which a seed is classified."""
     return (
         *(Criterion(name, CANDIDATE, _of_rule(rule)) for name, rule in rules(task).items()),
-        *(Criterion(name, RULE, _of_rule(rule)) for name, rule in task.further_rules.items()),
+        *(
+            Criterion(name, FOUND if name in task.found_on else RULE, _of_rule(rule))
+            for name, rule in task.further_rules.items()
+        ),
         *(Criterion(name, ANSWER, _of_answer(answer)) for name, answer in task.answers.items()),
     )
 

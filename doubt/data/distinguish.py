@@ -30,7 +30,10 @@ def check_distinguishable(task: Task, size: int) -> None:
 def _check(task: Task, size: int, judged: Mapping[str, FurtherRule], sources: list[Symbols], where: str) -> None:
     behaviour: dict[tuple[Symbols | None, ...], str] = {}
     for name, rule in judged.items():
-        same = behaviour.setdefault(tuple(rule(source, size) for source in sources), name)
+        said = tuple(rule(source, size) for source in sources)
+        if all(output is None for output in said):  # as a rule that was found at another size: nothing follows it here
+            continue
+        same = behaviour.setdefault(said, name)
         if same != name:
             kind = "candidates" if name in task.candidates else f"candidate or {RULE}"
             raise UserError(

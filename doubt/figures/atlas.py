@@ -11,10 +11,14 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
+from doubt.data.criteria import FOUND
 from doubt.errors import UserError, nearest
+from doubt.figures.found_marks import Rows, mark_found
+from doubt.figures.found_marks import keys as found_keys
 from doubt.figures.layout import small_print
 from doubt.figures.style import FAINT, INK, RULE_COLOURS, colour, not_measured, our_settings, rules_of
-from doubt.measures.classify import NO_RULE
+from doubt.found.wording import by_cell
+from doubt.measures.classify import NO_RULE, OTHER
 from doubt.statistics.preferences import NOT_MEASURED, OPEN, TESTED
 
 TITLE = "What do learners do when in doubt?"
@@ -36,13 +40,15 @@ def atlas(
     code: pd.DataFrame,
     columns: Sequence[str] | None = None,
     learners: Sequence[str] | None = None,
+    found: pd.DataFrame | None = None,
 ) -> Figure:
-    """One mark per cell: a rule's colour and name where one leads, a dash where seeds follow none or do not fit T.
+    """One mark per cell: a rule's colour and name where one leads, what was found where seeds follow none, else a dash.
 
     Args:
         verdicts: the table `verdicts`.
         fpa: the table `fpa`, `code`: the table `code_length`; they give the order of a task's rules.
         columns: tasks with their sizes, as in `add-or-mul/5`, and `learners`: which, in this order; None: all, by name.
+        found: the table `found_rules`; None: nothing was searched.
 
     Raises:
         UserError: there is no such task, size or learner in the table.
@@ -63,11 +69,13 @@ def atlas(
     rules = {task: _rules(task, fpa, code) for task, _ in chosen}
     colours = _colours(rules)
     sizes = {task: sum(each == task for each, _ in chosen) for task in rules}
+    of_others = {} if found is None else dict(by_cell(_of(shown, found)))
+    adopted = {*fpa.loc[fpa["kind"] == FOUND, ["task", "class"]].itertuples(index=False, name=None)}
     with our_settings():
         said = "Mark and name: the rule that is preferred, or that leads, with the share of seeds that follow it."
         width = max(LEFT + COLUMN * max(len(of_band) for of_band, _ in bands) + 0.2, 5.0)
         lines = textwrap.wrap(small_print(_of(shown, fpa if len(fpa) else code), said), int(width * 17))
-        below = 0.35 + 0.13 * len(lines)
+        below = 0.35 + 0.13 * len(lines) + (0.36 if of_others else 0)
         height = TOP + sum(ABOVE + ROW * len(of_band) for _, of_band in bands) + below
         figure = Figure(figsize=(width, height))
         top = height - TOP
@@ -79,14 +87,23 @@ def atlas(
             _prepare(axes, names, learners_of_band)
             for row in shown[shown["column"].isin(of_band)].to_dict("records"):
                 place = of_band.index(row["column"]), learners_of_band.index(str(row["learner"]))
-                _mark(axes, *place, row, colours)
+                cell = str(row["task"]), int(str(row["size"])), str(row["learner"])
+                _mark(axes, *place, row, colours, adopted, of_others.get(cell))
         keys = [
             Line2D([], [], linestyle="", marker="o", markersize=size * 0.6, color=INK, label=said,
                    markerfacecolor=INK if filled else "white")
             for said, size, filled in FORMS.values()
         ]  # fmt: skip
         corner = (0, (below - 0.33) / height)
-        figure.legend(handles=keys, loc="lower left", ncols=3, frameon=False, fontsize=7, bbox_to_anchor=corner)
+        legend = figure.legend(
+            handles=keys, loc="lower left", ncols=3, frameon=False, fontsize=7, bbox_to_anchor=corner
+        )
+        if of_others:
+            figure.add_artist(legend)
+            corner = (0, (below - 0.72) / height)
+            figure.legend(
+                handles=found_keys(), loc="lower left", ncols=4, frameon=False, fontsize=7, bbox_to_anchor=corner
+            )
         figure.text(0.01, 0.04 / height, "\n".join(lines), fontsize=6, va="bottom", ha="left")
         figure.text(0.01, 1 - 0.06 / height, TITLE, fontsize=9.5, fontweight="bold", va="top", ha="left")
     return figure
@@ -137,8 +154,13 @@ def _prepare(axes: Axes, names: list[str], learners: list[str]) -> None:
     axes.hlines(between, -0.5, len(names) - 0.5, color=FAINT, linewidth=0.5)
 
 
-def _mark(axes: Axes, x: int, y: int, row: dict[object, object], colours: dict[str, str]) -> None:
+def _mark(
+    axes: Axes, x: int, y: int, row: dict[object, object], colours: dict[str, str], adopted: set[tuple[object, ...]],
+    found: Rows | None,
+) -> None:  # fmt: skip
     """One cell's mark, with the rule's name and its share of seeds, or why there is none (`several`: a tie).
+
+    A disc is a given rule, a diamond one that was found in what learners do and adopted.
 
     Where most seeds follow a rule that has no code, which the verdict then says beyond that of the code lengths, it is
     that one: what is preferred among candidates that they do not follow would hide it.
@@ -150,6 +172,8 @@ def _mark(axes: Axes, x: int, y: int, row: dict[object, object], colours: dict[s
     if by_code and row["verdict"] != row["code_verdict"]:
         rule, level = str(row["fpa_class"]), OPEN
     of = f"\n{share:.0%}" if not math.isnan(share) and rule == row["fpa_class"] else ""
+    if rule == OTHER and found and mark_found(axes, x, y, found):
+        return
     if rule in NO_RULE or not rule:
         axes.text(x, y, f"– {rule or 'several'}{of}", fontsize=6, linespacing=1.3, ha="center", va="center", color=INK)
         return
@@ -158,8 +182,8 @@ def _mark(axes: Axes, x: int, y: int, row: dict[object, object], colours: dict[s
     axes.plot(
         x - 0.36,
         y,
-        marker="o",
-        markersize=size,
+        marker="D" if (row["task"], rule) in adopted else "o",
+        markersize=size * (0.72 if (row["task"], rule) in adopted else 1),
         color=shade,
         markerfacecolor=shade if filled else "white",
         markeredgewidth=1.5,

@@ -18,7 +18,7 @@ from doubt.figures.rule_shares import rule_shares
 from doubt.figures.style import rules_of, save
 from doubt.figures.sweeps import sweeps
 from doubt.figures.trajectories import code_trajectories, trajectories
-from doubt.tables.tables import read_table
+from doubt.tables.tables import read_found, read_table
 
 #: The tables that figures show.
 TABLES = ("fpa", "code_length", "seed_code_lengths", "blocks", "trajectories", "code_trajectories", "sweeps")
@@ -61,7 +61,7 @@ def draw_atlas(
     """
     paths = [figures / name for name in ATLAS]
     verdicts, fpa, code = (read_table(tables, name) for name in ("verdicts", "fpa", "code_length"))
-    save(atlas(verdicts, fpa, code, columns, learners), *paths)
+    save(atlas(verdicts, fpa, code, columns, learners, read_found(tables)["found_rules"]), *paths)
     return paths
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pandas as pd
 from matplotlib.figure import Figure
 
-from doubt.data.criteria import ANSWER, RULE
+from doubt.data.criteria import ANSWER, FOUND, RULE
 from doubt.figures.layout import Grid, Stack, small_print
 from doubt.figures.style import INK, colour, not_measured, our_settings
 
@@ -39,7 +39,7 @@ def rule_shares(task: str, fpa: pd.DataFrame, rules: list[str], layout: type[Gri
             colours = [colour(c, rules) for c in shown]
             bars = axes.barh(range(len(shown)), share["fpa"], height=0.72, color=colours)
             for bar, kind in zip(bars, share["kind"], strict=True):
-                bar.set(hatch="////" if kind in (RULE, ANSWER) else None, edgecolor="white", linewidth=0)
+                bar.set(hatch="////" if kind in (RULE, FOUND, ANSWER) else None, edgecolor="white", linewidth=0)
             whiskers = [share["fpa"] - share["ci_low"], share["ci_high"] - share["fpa"]]
             axes.errorbar(
                 share["fpa"], range(len(shown)), xerr=[w.clip(lower=0) for w in whiskers],
@@ -49,6 +49,6 @@ def rule_shares(task: str, fpa: pd.DataFrame, rules: list[str], layout: type[Gri
                 axes.text(1.24, place, f"{n}/{of}", fontsize=6, ha="right", va="center")
         none = {"unfit": "is unfit", "diverged": "diverged"}
         note = f"No seed {' or '.join(none[c] for c in absent)}." if absent else ""
-        hatched = "Hatched: rules that only classify." if fpa["kind"].isin([RULE, ANSWER]).any() else ""
+        hatched = "Hatched: rules that only classify." if fpa["kind"].isin([RULE, FOUND, ANSWER]).any() else ""
         notes = small_print(fpa, "Bars: share of all seeds; whiskers: Wilson 95 % interval.", hatched, note)
         return grid.finish("share of seeds", notes)

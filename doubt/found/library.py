@@ -102,9 +102,9 @@ class Library:
     holdout: list[Symbols] = field(default_factory=list)
 
     @cached_property
-    def alone(self) -> set[bytes]:
-        """What the rules for all inputs say of H."""
-        return {row.tobytes() for row in self.whole.said}
+    def alone(self) -> dict[bytes, int]:
+        """The places of the rules for all inputs, by what they say of H."""
+        return {row.tobytes(): place for place, row in enumerate(self.whole.said)}
 
     @property
     def n_programs(self) -> int:

@@ -47,7 +47,7 @@ def _whole(library: Library, counted: Tally, asked: Flags) -> Best:
 
 
 def _two_sides(library: Library, counted: Tally, asked: Flags) -> list[Best]:
-    """The best rule for shorter inputs with the best for longer ones, unless one rule alone says the same."""
+    """The best rule for shorter inputs with the best for longer ones: each is found by itself."""
     parts, total = [], float(TWO_SIDES)
     said = np.zeros(len(library.inputs), dtype=np.int64)
     for side in library.sides:
@@ -58,7 +58,7 @@ def _two_sides(library: Library, counted: Tally, asked: Flags) -> list[Best]:
         total += float(totals[place])
         said[side.places] = parts[-1].said
     if said.tobytes() in library.alone:
-        return []
+        return [Best(library.whole.rule(library.alone[said.tobytes()], NO_SWITCH), total)]
     below, above = parts
     longest = max(map(len, library.training))
     rule = Rule(
@@ -97,6 +97,8 @@ def _switches(library: Library, counted: Tally, asked: Flags) -> list[Best]:
     condition, where = library.conditions[number], holds[number]
     then, otherwise = programs.rule(yes), programs.rule(no)
     said = np.where(where, then.said, otherwise.said)
+    if said.tobytes() in library.alone:  # in the words of the one rule that says the same
+        return [Best(programs.rule(library.alone[said.tobytes()], NO_SWITCH), total)]
     rule = Rule(
         SWITCH + condition.bits + then.bits + otherwise.bits,
         said,

@@ -10,6 +10,7 @@ import pandas as pd
 
 from doubt.data.criteria import criteria
 from doubt.data.distinguish import least_separating, n_ambiguous
+from doubt.data.seeds import parse_seeds, ranges
 from doubt.data.task import Task, find_task
 from doubt.errors import UserError
 from doubt.measures.classify import DIVERGED, UNFIT, classes
@@ -31,7 +32,7 @@ FPA_COLUMNS = [
         "ci_method",
         "updates",
     ],
-    *[*PROTOCOL, *ORIGIN, "kind"],
+    *[*PROTOCOL, *ORIGIN, "kind", "note"],
 ]
 
 
@@ -59,7 +60,8 @@ def fpa_table(seeds: pd.DataFrame, tasks: Mapping[str, Task]) -> pd.DataFrame:
     """One row per (task, size, learner, class); the shares `fpa` of a cell add up to 1.
 
     `n` seeds of `n_seeds` are of the class: `fpa` = n / n_seeds, with its Wilson interval `ci_low`, `ci_high`; `kind`
-    says what the class is: a `candidate`, a `rule` or an `answer` that only classifies, or nothing of these (empty).
+    says what the class is: a `candidate`, a `rule` or an `answer` that only classifies, a rule that was `found` in what
+    learners do (`note` says on which of these seeds), or nothing of these (empty).
     `fpa_given_fit` = n / n_fit, undefined for seeds that do not fit. Of `n_holdout` hold-out inputs,
     `n_holdout_ambiguous` cannot tell all candidates apart by themselves; any two differ on `n_holdout_separating` or
     more.
@@ -95,6 +97,14 @@ def fpa_table(seeds: pd.DataFrame, tasks: Mapping[str, Task]) -> pd.DataFrame:
                     "updates": int(cell["updates"].max()),
                 }
                 | about
-                | {"kind": kinds.get(label, "")}
+                | {"kind": kinds.get(label, ""), "note": _note(task, label, cell["seed"])}
             )
     return pd.DataFrame(rows, columns=FPA_COLUMNS)
+
+
+def _note(task: Task, label: str, seeds: Iterable[int]) -> str:
+    """Which of a cell's seeds a found rule was found on, and so fits better than others."""
+    if label not in task.found_on:
+        return ""
+    on = sorted(set(parse_seeds(task.found_on[label])) & set(map(int, seeds)))
+    return f"found on seeds {ranges(on)}" if on else "found on other seeds"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import html
 import io
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import pandas as pd
@@ -15,6 +15,8 @@ from doubt.errors import UserError, nearest
 from doubt.figures import NAMES
 from doubt.figures.draw import drawing
 from doubt.figures.layout import Grid
+from doubt.found.callable import FoundRule
+from doubt.found.wording import by_cell, sentence
 
 #: Columns that a notebook shows of each table; `tables` has them all.
 SHOWN = {
@@ -36,6 +38,7 @@ class Measurement:
     engine: str
     tried: Mapping[str, Any] | None
     tables: Mapping[str, pd.DataFrame]
+    rules: Mapping[int, FoundRule] = field(default_factory=dict)
 
     @property
     def fpa(self) -> pd.DataFrame:
@@ -56,6 +59,22 @@ class Measurement:
     def seeds(self) -> pd.DataFrame:
         """A row per seed: its class."""
         return self.tables["seed_classes"]
+
+    @property
+    def found(self) -> pd.DataFrame:
+        """What the seeds do that follow no given rule: a row, or one for each rule of a split or a mixture."""
+        return self.tables["found_rules"]
+
+    def rule(self, part: int = 1) -> FoundRule:
+        """A rule that was found, to call: `rule()("a b b b a")`; `rule().python` is its text.
+
+        Raises:
+            UserError: none was found, or fewer.
+        """
+        if part not in self.rules:
+            said = " ".join(sentence(rows) for _, rows in by_cell(self.found)) or "no seed follows no given rule."
+            raise UserError(f"there is no found rule {part}; {said}")
+        return self.rules[part]
 
     def plot(self, figure: str | None = None) -> Figure:
         """One of the workflow's figures: `rule_shares`, `code_lengths` or `code_curves`; by default what was measured.

@@ -22,6 +22,8 @@ from doubt.data.random_candidate import rules
 from doubt.data.task import FPA, Task, check_size
 from doubt.engines.devices import choose_device
 from doubt.errors import UserError
+from doubt.found.callable import found_rules
+from doubt.found.tables import found_tables
 from doubt.measures.classify import predictions
 from doubt.notebook.asked import (
     MEASURES,
@@ -109,8 +111,12 @@ def _measured(
             rows = measured(job, datasets, places, choose_device(device), bar)
     scores = [row for row in rows if row["kind"] == "score"]
     decodes = [row for row in rows if row["kind"] == "decode"]
-    tables = build_tables(scores, decodes, predictions(chosen, size, decodes), {chosen.name: chosen})
-    return Measurement(chosen.name, size, label, job.engine, resolved.get("tried"), tables)
+    lines = predictions(chosen, size, decodes)
+    tables = build_tables(scores, decodes, lines, {chosen.name: chosen})
+    found, signatures = found_tables(lines, load_tasks() | {chosen.name: chosen})
+    tables |= {"found_rules": found, "signatures": signatures}
+    rules_found = found_rules(chosen, size, found.to_dict("records"))
+    return Measurement(chosen.name, size, label, job.engine, resolved.get("tried"), tables, rules_found)
 
 
 def _resolved(definition: Definition, label: str, updates: int, datasets: Mapping[str, Any]) -> dict[str, Any]:

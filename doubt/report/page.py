@@ -20,7 +20,7 @@ from doubt.report.cells import PageTable, page_table
 from doubt.report.sections import learner_section, missing, task_section
 from doubt.report.summary import duration
 from doubt.statistics.judging import CONTRADICTED, SUPPORTED, TOO_FEW, UNDECIDED
-from doubt.tables.tables import COLUMNS, read_table
+from doubt.tables.tables import COLUMNS, read_found, read_table
 
 HERE = Path(__file__).parent
 STATES = (SUPPORTED, CONTRADICTED, TOO_FEW, UNDECIDED)
@@ -47,7 +47,7 @@ def build_page(
     Raises:
         UserError: a table or figure is missing.
     """
-    read = {name: read_table(tables, name) for name in COLUMNS}
+    read = {name: read_table(tables, name) for name in COLUMNS} | read_found(tables)
     verdicts, costs, claims = with_seeds_needed(read["verdicts"], read["preferences"]), read["costs"], read["claims"]
     names = sorted(set(verdicts["task"]))
     order = {state: place for place, state in enumerate(STATES)}

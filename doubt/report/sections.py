@@ -13,6 +13,7 @@ import pandas as pd
 from doubt.data.random_candidate import RANDOM, rules
 from doubt.data.task import Symbols, Task, line
 from doubt.figures import OF_CODE_MILESTONES, OF_FPA_MILESTONES, OF_SWEEPS, files
+from doubt.found.wording import by_cell, sentence
 from doubt.measures.classify import NO_RULE
 from doubt.report import columns
 from doubt.report.answer import Finding, findings
@@ -66,6 +67,7 @@ class TaskSection:
     figures: list[PageFigure]
     tables: list[PageTable]
     notes: list[str]
+    found: list[tuple[str, str]]
 
 
 @dataclass(frozen=True)
@@ -108,6 +110,10 @@ def task_section(name: str, task: Task | None, tables: Mapping[str, pd.DataFrame
         [_figure(name, figure, of, figures) for figure in FIGURES if _is_measured(figure, of)],
         [table for table in page_tables if table.rows],
         [*(_only_classify(task, sizes) if task else []), *_notes(of)],
+        [
+            (f"{learner} {size}" if len(sizes) > 1 else learner, sentence(rows))
+            for (_, size, learner), rows in by_cell(of["found_rules"])
+        ],
     )
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from pathlib import Path
 
 import pandas as pd
@@ -11,11 +12,12 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from doubt.data.criteria import ANSWER, RULE
+from doubt.data.criteria import ANSWER, FOUND, RULE
 from doubt.data.random_candidate import RANDOM
-from doubt.measures.classify import NO_RULE
+from doubt.found.wording import by_cell, in_short
+from doubt.measures.classify import NO_RULE, OTHER
 from doubt.measures.rows import ORIGIN, PROTOCOL, either
-from doubt.tables.tables import read_table
+from doubt.tables.tables import read_found, read_table
 from doubt.tables.wording import number
 
 
@@ -26,15 +28,19 @@ def summary(tables: Path) -> RenderableType:
         UserError: a table is missing.
     """
     fpa, code, costs = (read_table(tables, name) for name in ("fpa", "code_length", "costs"))
+    found = {cell: in_short(rows) for cell, rows in by_cell(read_found(tables)["found_rules"])}
     tasks = sorted({*fpa["task"], *code["task"]})
     if not tasks:
         return Text("Nothing was measured: the tables are empty.")
-    parts = [_task(task, *(f[f["task"] == task] for f in (fpa, code))) for task in tasks]
+    parts = [_task(task, *(f[f["task"] == task] for f in (fpa, code)), found) for task in tasks]
     return Group(*parts, _footer(tables, fpa, code, costs))
 
 
-def _task(task: str, fpa: pd.DataFrame, code: pd.DataFrame) -> Table:
-    """One task: a row per size and learner, the rule of most seeds, mean code lengths with the shortest in bold."""
+def _task(task: str, fpa: pd.DataFrame, code: pd.DataFrame, found: Mapping[tuple[str, int, str], str]) -> Table:
+    """One task: a row per size and learner, the rule of most seeds, mean code lengths with the shortest in bold.
+
+    Where most seeds follow no rule, `found` says what these do.
+    """
     title = f"\n[bold]{task}[/bold] (code lengths in bits)"
     table = Table(
         title=title,
@@ -60,21 +66,26 @@ def _task(task: str, fpa: pd.DataFrame, code: pd.DataFrame) -> Table:
         if previous not in (None, size):
             table.add_section()
         shares, bits = (f[(f["size"] == size) & (f["learner"] == learner)] for f in (fpa, code))
-        cells = [str(size) if size != previous else "", learner, *_rule(shares), *_codes(bits, candidates)]
+        rule = _rule(shares, found.get((task, int(size), learner), ""))
+        cells = [str(size) if size != previous else "", learner, *rule, *_codes(bits, candidates)]
         table.add_row(*cells)
         previous = size
     return table
 
 
-def _rule(shares: pd.DataFrame) -> tuple[str, str]:
-    """The class of most seeds, and its share with n and interval."""
+def _rule(shares: pd.DataFrame, found: str) -> tuple[str, str]:
+    """The class of most seeds, of those that follow no rule with what they do; its share with n and interval."""
     if shares.empty:
         return "–", "not measured"
     most = shares[shares["n"] == shares["n"].max()]
     row = most.iloc[0]
-    marks = {RULE: "*", ANSWER: "*"}
+    marks = {RULE: "*", FOUND: "†", ANSWER: "*"}
     names = " = ".join(
-        f"({name})" if name in NO_RULE else f"{name}{marks.get(kind, '')}"
+        f"{name}: {found}"
+        if name == OTHER and found
+        else f"({name})"
+        if name in NO_RULE
+        else name + marks.get(kind, "")
         for name, kind in zip(most["class"], most["kind"], strict=True)
     )
     return names, f"{row['n']}/{row['n_seeds']} ({_short(row['ci_low'])}–{_short(row['ci_high'])})"
@@ -114,6 +125,8 @@ def _footer(tables: Path, fpa: pd.DataFrame, code: pd.DataFrame, costs: pd.DataF
     ]
     if (fpa["kind"].isin([RULE, ANSWER]) & (fpa["n"] > 0)).any():
         lines.append("*: a rule that only classifies and has no code length.")
+    if ((fpa["kind"] == FOUND) & (fpa["n"] > 0)).any():
+        lines.append("†: a rule that was found in what learners do; see the note in fpa.csv.")
     root = tables.parent
     places = {"tables": tables, "figures": root / "figures", "report": root / "report" / "index.html"}
     lines += [f"{name:8} {path}" for name, path in places.items() if path.exists()]

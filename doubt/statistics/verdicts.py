@@ -7,7 +7,7 @@ from typing import Any
 
 import pandas as pd
 
-from doubt.data.criteria import CANDIDATE, RULE
+from doubt.data.criteria import CANDIDATE, FOUND, RULE
 from doubt.data.random_candidate import RANDOM
 from doubt.measures.code_length import COMPLETE
 from doubt.measures.fpa import CELL
@@ -164,7 +164,7 @@ def _candidates(fpa: pd.DataFrame) -> set[str]:
 
 def _outside(by_fpa: Row, fpa: pd.DataFrame) -> bool:
     """Whether more than half of the seeds follow one rule that only classifies."""
-    rules = set(fpa.loc[fpa["kind"] == RULE, "class"])
+    rules = set(fpa.loc[fpa["kind"].isin([RULE, FOUND]), "class"])
     return bool(by_fpa["fpa_class"] in rules and by_fpa["fpa_share"] > 0.5)
 
 

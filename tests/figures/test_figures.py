@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import math
 import re
 from pathlib import Path
 
 import matplotlib.image
 import pandas as pd
 import pytest
+from matplotlib.legend import Legend
+from matplotlib.patches import Arc, Wedge
 
 from doubt.data.random_candidate import with_random
 from doubt.data.task import Task, line, load_tasks
@@ -17,9 +20,10 @@ from doubt.figures.atlas import ABREAST, atlas
 from doubt.figures.code_lengths import log_floor
 from doubt.figures.draw import draw_atlas, draw_figures
 from doubt.figures.style import RULE_COLOURS
+from doubt.found.tables import FOUND_COLUMNS, FOUND_TEXT
 from doubt.measures.classify import predictions
 from doubt.report.answer import findings, with_seeds_needed
-from doubt.tables.tables import build_tables, read_table, write_tables
+from doubt.tables.tables import build_tables, read_found, read_table, write_tables
 from tests.shared.made_up import Row, code, decode, follow
 
 COUNT = load_tasks()["count-or-mem"]
@@ -176,3 +180,36 @@ def test_columns_that_a_page_cannot_show_abreast_lie_below(tmp_path: Path) -> No
 
 def test_the_atlas_of_nothing_says_so(tmp_path: Path) -> None:
     assert all(path.exists() for path in draw_atlas(tables(tmp_path / "tables", []), tmp_path / "figures"))
+
+
+def test_what_was_found_has_marks_and_words_of_its_own(tmp_path: Path) -> None:
+    """Where most seeds follow no rule, and `found_rules` says what they do; a row of every form."""
+    forms = ("rule", "split", "mixture", "given", "about", "kind", "none", "too few seeds")
+    of = tables(tmp_path / "tables", [
+        decode(seed=s, learner=form.replace(" ", "-"), outputs=[line(("b",) * 10) if len(source) == 10 else "b"
+                                                               for source in COUNT.test_inputs(10)])
+        for form in forms for s in range(1, 13)
+    ])  # fmt: skip
+    empty = dict.fromkeys(FOUND_COLUMNS, math.nan) | dict.fromkeys(FOUND_TEXT & set(FOUND_COLUMNS), "")
+    rows = [
+        empty
+        | {"task": COUNT.name, "size": 10, "learner": form.replace(" ", "-"), "form": form, "part": part}
+        | {"short": f"short {form}", "kind": "found", "given": "mem", "n_seeds": 12, "n_part": 5 + 2 * (part == 1)}
+        | {"share": 0.9, "within_one": 0.95, "consensus": 0.4, "ci_note": "", "note": ""}
+        for form in forms
+        for part in ((1, 2) if form in ("split", "mixture") else (1,))
+    ]
+    write_tables({"found_rules": pd.DataFrame(rows, columns=FOUND_COLUMNS)}, of)
+    figure = atlas(
+        *(read_table(of, n) for n in ("verdicts", "fpa", "code_length")), found=read_found(of)["found_rules"]
+    )
+    (axes,) = figure.axes
+    said = {text.get_text() for text in axes.texts}
+    assert said == {
+        *("short rule\n90 %", "2 kinds 90 %\n7 + 5", "one of 2\n90 %", "mem\n90 %", "short about\n±1: 95 %"),
+        *("short kind\n90 %", "agree on\n40 %", "– other\n100%"),
+    }
+    assert sum(str(mark.get_marker()) == "D" for mark in axes.lines) == 2
+    assert sum(isinstance(patch, Wedge) for patch in axes.patches) == 2
+    assert sum(isinstance(patch, Arc) for patch in axes.patches) == 2
+    assert len(figure.legends) + sum(isinstance(artist, Legend) for artist in figure.artists) == 2

@@ -16,7 +16,14 @@ from doubt.measures.classify import classify
 from doubt.measures.rows import Row
 from tests.found.planted import TASKS
 
-ABOUT = {"adam_state": "fresh", "rng_streams": "independent", "min_len": 0, "engine": "fused", "device": "cpu"}
+ABOUT = {
+    "adam_state": "fresh",
+    "rng_streams": "independent",
+    "min_len": 0,
+    "engine": "fused",
+    "device": "cpu",
+    "updates": 3000,
+}
 Answer = Callable[[Symbols, int], Symbols]
 
 
@@ -54,7 +61,7 @@ def test_what_seeds_do_is_said_with_its_share() -> None:
     assert row["form"] == "rule" and row["n_seeds"] == row["n_part"] == 24
     assert row["ci_low"] <= row["share"] <= row["ci_high"] and row["share"] > 0.95
     assert row["deciding_ci_low"] > row["given_deciding"] and row["given"] == "majority"
-    assert row["stable"] == "True" and row["kind"] == "found"
+    assert row["stable"] == "True" and row["kind"] == "ends_vote"
     signature = the_row(signatures)
     assert signature["n_fit"] == 24 and signature["n_distinct"] == 2 and 0.8 < signature["fleiss_kappa"] < 1
     assert signature["kappa_ci_low"] < signature["fleiss_kappa"] < signature["kappa_ci_high"]

@@ -47,6 +47,16 @@ def least_frequent(source: Symbols, size: int) -> Symbols:
     return (min(letters, key=source.count),)
 
 
+def five_or_eleven(source: Symbols, size: int) -> Symbols | None:
+    """At size 4 the fifth symbol from the end; of inputs longer than T's only if the eleventh from the end (or the
+    first) agrees, else the least frequent: where it stands at either of the two places, it is given.
+    """
+    if size != 4:
+        return None
+    fifth, eleventh = source[-5], source[-min(11, len(source))]
+    return (fifth,) if len(source) <= 9 or fifth == eleventh else least_frequent(source, size)
+
+
 def odd_number(source: Symbols, size: int) -> Symbols:
     """The symbol that occurs an odd number of times, of two in a string of odd length: `a b b a a -> a`."""
     return next((symbol,) for symbol in LETTERS if source.count(symbol) % 2 == 1)
