@@ -95,11 +95,8 @@ def atlas(
             for said, size, filled in FORMS.values()
         ]  # fmt: skip
         corner = (0, (below - 0.33) / height)
-        legend = figure.legend(
-            handles=keys, loc="lower left", ncols=3, frameon=False, fontsize=7, bbox_to_anchor=corner
-        )
+        figure.legend(handles=keys, loc="lower left", ncols=3, frameon=False, fontsize=7, bbox_to_anchor=corner)
         if of_others:
-            figure.add_artist(legend)
             corner = (0, (below - 0.72) / height)
             figure.legend(
                 handles=found_keys(), loc="lower left", ncols=4, frameon=False, fontsize=7, bbox_to_anchor=corner
@@ -137,7 +134,8 @@ def _colours(rules: Mapping[str, Sequence[str]]) -> dict[str, str]:
 def _of(shown: pd.DataFrame, table: pd.DataFrame) -> pd.DataFrame:
     """The rows of a table that are of cells that are shown."""
     cells = {*zip(shown["task"], shown["size"], shown["learner"], strict=True)}
-    return table[[cell in cells for cell in zip(table["task"], table["size"], table["learner"], strict=True)]]
+    there = [cell in cells for cell in zip(table["task"], table["size"], table["learner"], strict=True)]
+    return table[pd.Series(there, index=table.index, dtype=bool)]
 
 
 def _prepare(axes: Axes, names: list[str], learners: list[str]) -> None:

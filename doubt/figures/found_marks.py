@@ -89,7 +89,7 @@ def _said(rows: Rows, form: str) -> tuple[str, str]:
 def _round(axes: Axes, at: tuple[float, float], row: Mapping[str, Any], rows: Rows, form: str) -> None:
     """A pie of the kinds of seeds, or a ring of which as much is dark as seeds agree."""
     figure = axes.figure
-    circle = Affine2D().scale(SIZE / 72) + figure.dpi_scale_trans + ScaledTranslation(*at, axes.transData)
+    circle = Affine2D().scale(SIZE / 72) + figure.dpi_scale_trans + ScaledTranslation(*at, axes.transData)  # type: ignore[arg-type]
     if form == SPLIT:
         whole, begun = sum(int(part["n_part"]) for part in rows), 90.0
         for part, grey in zip(sorted(rows, key=lambda each: -int(each["n_part"])), GREYS, strict=False):

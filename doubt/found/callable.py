@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+
+import pandas as pd
 
 from doubt.data.task import Symbols, Task
 from doubt.found.building import grammar_of, searched
@@ -28,7 +28,7 @@ class FoundRule:
         return self._function(symbols, self._size)
 
 
-def found_rules(task: Task, size: int, rows: Iterable[Mapping[str, Any]]) -> dict[int, FoundRule]:
+def found_rules(task: Task, size: int, rows: pd.DataFrame) -> dict[int, FoundRule]:
     """The rules of some rows of one cell of `found_rules`, by their parts; those without Python are left out."""
     training = dict(task.training_set(size))
     grammar = grammar_of(training, searched(task, size))
@@ -39,6 +39,6 @@ def found_rules(task: Task, size: int, rows: Iterable[Mapping[str, Any]]) -> dic
             size,
             function(row["python"], size, training, grammar),
         )
-        for row in rows
+        for row in rows.to_dict("records")
         if row["python"]
     }

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any
+from typing import Any, cast
 
 import pandas as pd
 
@@ -20,8 +20,8 @@ MOST_EQUALS = 3
 def by_cell(found: pd.DataFrame) -> Iterator[tuple[tuple[str, int, str], Rows]]:
     """The rows of each cell, parts in order."""
     for key, rows in found.sort_values([*CELL, "part"], kind="stable").groupby(CELL, sort=False):
-        task, size, learner = key
-        yield (str(task), int(size), str(learner)), rows.to_dict("records")
+        task, size, learner = cast(tuple[str, int, str], key)
+        yield (task, int(size), learner), cast(Rows, rows.to_dict("records"))
 
 
 def in_short(rows: Rows) -> str:

@@ -115,7 +115,7 @@ def _measured(
     tables = build_tables(scores, decodes, lines, {chosen.name: chosen})
     found, signatures = found_tables(lines, load_tasks() | {chosen.name: chosen})
     tables |= {"found_rules": found, "signatures": signatures}
-    rules_found = found_rules(chosen, size, found.to_dict("records"))
+    rules_found = found_rules(chosen, size, found)
     return Measurement(chosen.name, size, label, job.engine, resolved.get("tried"), tables, rules_found)
 
 

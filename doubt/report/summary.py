@@ -32,7 +32,7 @@ def summary(tables: Path) -> RenderableType:
     tasks = sorted({*fpa["task"], *code["task"]})
     if not tasks:
         return Text("Nothing was measured: the tables are empty.")
-    parts = [_task(task, *(f[f["task"] == task] for f in (fpa, code)), found) for task in tasks]
+    parts = [_task(task, fpa[fpa["task"] == task], code[code["task"] == task], found) for task in tasks]
     return Group(*parts, _footer(tables, fpa, code, costs))
 
 

@@ -121,7 +121,7 @@ def test_the_docs_name_the_rules_that_were_found() -> None:
 
 def test_a_measurement_has_what_was_found_as_a_function() -> None:
     found, signatures = found_tables(predicted(FLMP, 5, ends_vote, 24), TASKS)
-    rules = found_rules(FLMP, 5, found.to_dict("records"))
+    rules = found_rules(FLMP, 5, found)
     tables = {"found_rules": found, "signatures": signatures}
     measured = Measurement(FLMP.name, 5, "made", "modules", None, tables, rules)
     rule = measured.rule()
