@@ -19,7 +19,7 @@ from doubt.data.check import check_task
 from doubt.data.content import dataset_digest
 from doubt.data.in_memory import dataset_in_memory
 from doubt.data.random_candidate import rules
-from doubt.data.task import FPA, Task, check_size
+from doubt.data.task import FPA, Task, check_size, load_tasks
 from doubt.engines.devices import choose_device
 from doubt.errors import UserError
 from doubt.found.callable import found_rules
