@@ -19,7 +19,7 @@ from doubt.measures.fpa import fpa_table, seed_classes
 from doubt.notebook.measurement import Measurement
 from doubt.tables.tables import write_tables
 from tests.found.planted import TASKS
-from tests.found.test_tables import ends_vote, predicted, the_row
+from tests.found.test_found_tables import ends_vote, predicted, the_row
 from tests.shared.workspace import ROOT
 
 
