@@ -13,10 +13,11 @@ from matplotlib.lines import Line2D
 
 from doubt.data.criteria import FOUND
 from doubt.errors import UserError, nearest
-from doubt.figures.found_marks import Rows, mark_found
+from doubt.figures.found_marks import ROOM, Rows, mark_found
 from doubt.figures.found_marks import keys as found_keys
 from doubt.figures.layout import small_print
 from doubt.figures.style import FAINT, INK, RULE_COLOURS, colour, not_measured, our_settings, rules_of
+from doubt.found.short import fitted
 from doubt.found.wording import by_cell
 from doubt.measures.classify import NO_RULE, OTHER
 from doubt.statistics.preferences import NOT_MEASURED, OPEN, TESTED
@@ -187,5 +188,11 @@ def _mark(
         markeredgewidth=1.5,
     )
     axes.text(
-        x - 0.22, y, f"{rule}{of}", fontsize=6.5, ha="left", va="center", fontweight="bold" if filled else "normal"
+        x - 0.22,
+        y,
+        f"{fitted(rule, ROOM + 1)}{of}",
+        fontsize=6.5,
+        ha="left",
+        va="center",
+        fontweight="bold" if filled else "normal",
     )

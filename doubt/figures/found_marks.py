@@ -18,6 +18,7 @@ from matplotlib.transforms import Affine2D, ScaledTranslation
 
 from doubt.figures.style import FAINT, INK
 from doubt.found.forms import ABOUT, GIVEN, KIND, MIXTURE, NONE, RULE, SPLIT
+from doubt.found.short import fitted
 from doubt.found.wording import percent, short_name
 
 #: Points across a mark; greys of a pie's kinds, the largest first.
@@ -83,7 +84,7 @@ def _said(rows: Rows, form: str) -> tuple[str, str]:
     if form == NONE:
         return "agree on", percent(row["consensus"])
     name = str(row["given"]) if form == GIVEN else short_name(row)
-    return name if len(name) <= ROOM else f"{name[: ROOM - 1]}…", f"±1: {share}" if form == ABOUT else share
+    return fitted(name, ROOM), f"±1: {share}" if form == ABOUT else share
 
 
 def _round(axes: Axes, at: tuple[float, float], row: Mapping[str, Any], rows: Rows, form: str) -> None:
