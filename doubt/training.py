@@ -177,6 +177,11 @@ class Result:
     host: str = ""
     looking: float = 0.0
 
+    def has_all(self, training: Training) -> bool:
+        """Whether all is there that is asked of the training, which gives nothing if it diverged."""
+        scores = all(score.key in self.nats for score in training.scores)
+        return self.status == "diverged" or (scores and all(each.key in self.outputs for each in training.decodes))
+
 
 @dataclass
 class Seen:

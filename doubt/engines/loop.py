@@ -11,6 +11,7 @@ import gc
 import time
 from collections import defaultdict
 from collections.abc import Hashable, Iterator, Sequence
+from copy import deepcopy
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Generic
@@ -103,6 +104,7 @@ class _Loop(Generic[AnyLockstep]):
         self.waiting = [link for link in self.waiting if link not in links]
         self.running = links
         results: list[Result] | None = None
+        seen = deepcopy([link.seen for link in links])
         try:
             results = self._run(self._begin(links, saved), links)
         except RuntimeError as error:
@@ -117,6 +119,8 @@ class _Loop(Generic[AnyLockstep]):
             self._file_under(None, links)
             return
         gc.collect()
+        for link, before in zip(links, seen, strict=True):
+            link.seen = before
         half = len(links) // 2  # out of the handler, which holds on to the memory
         self.waiting += links[half:]  # so that what is saved of them is not forgotten with the first half
         for part in (links[:half], links[half:]):
@@ -151,13 +155,16 @@ class _Loop(Generic[AnyLockstep]):
         results = self._results(lockstep)
         self.backend.evaluate(lockstep, [link.training.at(None) for link in links], results)
         seconds = (time.monotonic() - started) / len(links)
+        following: list[tuple[_Link, State, Result]] = []
         for row, (link, result) in enumerate(zip(links, results, strict=True)):
             result.seconds = seconds
             link.seen.into(result)
             if self.keep is not None and result.status == "ok":
                 self.keep(link.training, self.backend.module(lockstep, row))
             if link.place + 1 < len(link.chain):
-                self._wait(link, lockstep.carried(row, link.chain[link.place + 1]), result)
+                following.append((link, lockstep.carried(row, link.chain[link.place + 1]), result))
+        for each in following:  # only now: where memory does not suffice for one, all of them are done again
+            self._wait(*each)
         return results
 
     def _look(self, lockstep: AnyLockstep, links: list[_Link]) -> None:
@@ -220,14 +227,16 @@ class _Loop(Generic[AnyLockstep]):
     def _resumed(self) -> Iterator[tuple[list[_Link], SavedState]]:
         """Links that had been begun, as far as they are still asked for, and where they were saved.
 
-        One that has passed a milestone at which more is asked now than was seen then begins anew.
+        A chain of which more is asked now than was seen at a milestone, or given by a finished training, begins anew.
         """
         places = {training.key: (link, place) for link in self.waiting for place, training in enumerate(link.chain)}
         for path, saved in self.states.read():
             begun = []
             for key, seen, finished in zip(saved.keys, saved.seen, saved.finished, strict=True):
                 link, place = places.get(key, (None, 0))
-                if link is not None and link in self.waiting and seen.has_all(link.chain[place], saved.done):
+                if link is None or link not in self.waiting or not seen.has_all(link.chain[place], saved.done):
+                    continue
+                if all(result.has_all(training) for result, training in zip(finished, link.chain, strict=False)):
                     link.place, link.steps, link.seen, link.finished = place, saved.steps, seen, finished
                     link.file = path
                     begun.append(link)

@@ -102,6 +102,18 @@ def test_a_killed_chain_gives_finished_results_again_and_trains_none_twice(
     assert numbers(again) == numbers(list(train_chain(chain, CPU)))
 
 
+def test_a_chain_begins_anew_where_more_is_asked_of_a_training_that_it_has_finished(
+    results: Path, learner_of: Callable[..., Learner], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    learner = learner_of("cnn", updates=3, encoder_layers="[(24, 3)]", decoder_layers="[(24, 3)]")
+    before, now = (cell(results, learner, RELEASED, at).trainings("mul", 3, range(3)) for at in ((), (2,)))
+    interrupted(before, tmp_path, monkeypatch, 4)  # after the second block's first update
+    given = list(train_chains([now], CPU, state_folder=tmp_path))
+    assert [result.key for result in given] == [training.key for training in now]
+    assert all(result.has_all(training) for result, training in zip(given, now, strict=True))
+    assert numbers(given) == numbers(list(train_chain(now, CPU)))
+
+
 @pytest.mark.parametrize("damage", ["cut off", "another program's", "a list"])
 def test_a_state_that_is_of_no_use_is_ignored(
     damage: str, results: Path, learner_of: Callable[..., Learner], tmp_path: Path, monkeypatch: pytest.MonkeyPatch

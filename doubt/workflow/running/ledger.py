@@ -73,10 +73,7 @@ class Ledger:
     def find(self, training: Training) -> Result | None:
         """The training's result, if it is there with everything that is asked of it; of several the latest."""
         for result in reversed(self.results(training)):
-            if result.status == "diverged" or (
-                all(score.key in result.nats for score in training.scores)
-                and all(request.key in result.outputs for request in training.decodes)
-            ):
+            if result.has_all(training):
                 return result
         return None
 

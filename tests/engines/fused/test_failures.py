@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import time
 import weakref
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -11,17 +12,17 @@ from pathlib import Path
 import pytest
 import side_by_side as sides
 import torch
-from side_by_side import CPU
-from test_engine import by_key, grid, killed, resumed, same
+from side_by_side import CPU, examples
+from test_engine import by_key, grid, killed, resumed, same, training
 
 from doubt.engines import device_errors
 from doubt.engines.fused import engine
 from doubt.engines.fused.arrays import kernels
-from doubt.engines.fused.engine import train_many
+from doubt.engines.fused.engine import train_chains, train_many
 from doubt.engines.fused.lockstep import Lockstep
 from doubt.engines.fused.recording import WARM_UP, Recorded
 from doubt.errors import UserError
-from doubt.training import Result
+from doubt.training import Protocol, Result, Score, Training
 
 CUDA = torch.device("cuda")
 BROKEN = torch.AcceleratorError("CUDA error: an illegal memory access was encountered\nCompile with ...")
@@ -59,6 +60,46 @@ def test_what_was_saved_splits_further(
     split = by_key(train_many(trainings, CPU, state_folder=tmp_path))
     assert begun == [15] * 4  # of 6 trainings: 3 and 3, then 1 and 2 twice
     assert all(same(split[key], whole[key]) for key in whole)
+
+
+def test_memory_that_does_not_suffice_at_the_end_of_a_lockstep_does_nothing_twice(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Here for the model that is kept of a second training, when the first one's chain could go on."""
+    learner, carried = sides.learner("transformer", updates=5), Protocol(adam_state="carried")
+    chains = [[training(learner, seed, block, protocol=carried) for block in range(3)] for seed in (1, 2)]
+    monkeypatch.setattr(engine.Fused, "_together", lambda *about: 2)
+    whole = by_key(train_chains(chains, CPU))
+    module = engine.Fused.module
+
+    def no_memory(self: engine.Fused, lockstep: Lockstep, row: int) -> torch.nn.Module:
+        if row == 1:
+            raise torch.OutOfMemoryError("none left")
+        return module(self, lockstep, row)
+
+    monkeypatch.setattr(engine.Fused, "module", no_memory)
+    results = list(train_chains(chains, CPU, keep=lambda each, model: None))
+    assert sorted(result.key for result in results) == sorted(whole)
+    assert all(same(result, whole[result.key]) for result in results)
+
+
+def test_looks_at_what_is_done_again_in_halves_are_counted_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    learner, evaluate, update = sides.learner("transformer", updates=5), engine.evaluate, Lockstep.update
+    trainings = [training(learner, seed, 0, scores=(Score(examples("ab>b"), at=2),)) for seed in (1, 2)]
+
+    def slow(asked: Sequence[Training], *arguments: object) -> None:
+        time.sleep(1.0 * (len(asked) - 1))
+        evaluate(asked, *arguments)  # type: ignore[arg-type]
+
+    def fails(self: Lockstep, halts: Sequence[int]) -> None:
+        if len(self.trainings) == 2 and self.done >= 2:
+            raise torch.OutOfMemoryError("none left")
+        update(self, halts)
+
+    monkeypatch.setattr(engine, "evaluate", slow)
+    monkeypatch.setattr(Lockstep, "update", fails)
+    results = list(train_many(trainings, CPU))
+    assert len(results) == 2 and all(0 < result.looking < 0.4 for result in results)
 
 
 @pytest.mark.parametrize("alive", [True, False])

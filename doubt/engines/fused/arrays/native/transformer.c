@@ -1,6 +1,5 @@
 /* Updates of one Transformer from top to bottom: masks, forward, loss, backward, clipping, Adam.
  * (fairseq/models/transformer.py, modules/transformer_layer.py; post-norm) */
-#include <stdlib.h>
 #include "feed_forward.h"
 #include "masks.h"
 #include "transformer.h"
@@ -239,7 +238,7 @@ static double gradient(Pass *pass, const Data *data) {
 
 /* ---- Updates ---- */
 
-/* Bytes that layers take and give back, at most. */
+/* Bytes that layers take and give back, at most; `take` sees to it that it is enough. */
 static size_t scratch_bytes(const Pass *pass, const Sizes *s) {
     long hidden = s->hidden[ENCODER] > s->hidden[DECODER] ? s->hidden[ENCODER] : s->hidden[DECODER],
          heads = s->heads[ENCODER] > s->heads[DECODER] ? s->heads[ENCODER] : s->heads[DECODER],
@@ -268,18 +267,19 @@ void transformer_updates(const Sizes *sizes, const Data *data, const Weights *we
         Pass pass = {.sizes = sizes, .w = weights, .d = d_weights, .examples = batch};
         if (!i) {
             room_for_symbols =
-                (batch * (sizes->longest[ENCODER] + 2 * sizes->longest[DECODER] + 4) + 64) * sizeof(long);
+                (batch * (sizes->longest[ENCODER] + 2 * sizes->longest[DECODER] + 4) + 128) * sizeof(long);
             laid_out = malloc(room_for_symbols);
         }
-        Room of_symbols = {laid_out, 0}, room = {0, 0};
+        Room of_symbols = {laid_out, 0, room_for_symbols}, room = {0};
         lay_out(&pass, data, chosen, &of_symbols);
         prepare(&pass, data, offset, layers, &room);
-        if (room.used + scratch_bytes(&pass, sizes) > size) {
-            size = room.used + scratch_bytes(&pass, sizes);
+        size_t needed = (room.used + scratch_bytes(&pass, sizes) + 63) / 64 * 64;
+        if (needed > size) {
+            size = needed;
             free(base);
-            base = aligned_alloc(64, (size + 63) / 64 * 64);
+            base = aligned_alloc(64, size);
         }
-        room = (Room){base, 0};
+        room = (Room){base, 0, size};
         prepare(&pass, data, offset, layers, &room);
         pass.scratch = room;
         *nats = gradient(&pass, data);

@@ -4,6 +4,8 @@
  * layer is a pair: forward keeps what the gradient needs, backward sets the gradients of its weights. */
 #pragma once
 #include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
 #include "vector.h"
 
 /* Sizes of a model, as `learners/transformer_in_c.py` gives them. */
@@ -48,11 +50,28 @@ INLINE long length(const Symbols *side, long example) { return side->starts[exam
 /* Memory that a pass takes, piece by piece; without a base it only counts what would be taken. */
 typedef struct {
     char *base;
-    size_t used;
+    size_t used, size;
 } Room;
+/* Between pieces, under AddressSanitizer: bytes that nothing may touch. */
+#ifdef __SANITIZE_ADDRESS__
+#include <sanitizer/asan_interface.h>
+enum { GAP = 64 };
+#else
+enum { GAP = 0 };
+#define ASAN_UNPOISON_MEMORY_REGION(piece, bytes)
+#define ASAN_POISON_MEMORY_REGION(piece, bytes)
+#endif
 INLINE void *take(Room *room, size_t bytes) {
     char *piece = room->base ? room->base + room->used : 0;
-    room->used += (bytes + 63) / 64 * 64;
+    size_t whole = (bytes + 63) / 64 * 64 + GAP;
+    room->used += whole;
+    if (!piece) return 0;
+    if (room->used > room->size) {
+        fprintf(stderr, "a Transformer in C takes more memory than it has counted; the process ends\n");
+        abort();
+    }
+    ASAN_UNPOISON_MEMORY_REGION(piece, bytes);
+    ASAN_POISON_MEMORY_REGION(piece + bytes, whole - bytes);
     return piece;
 }
 INLINE real *take_reals(Room *room, long n) { return take(room, n * sizeof(real)); }
