@@ -205,6 +205,7 @@ def test_sigterm_saves_the_state_and_the_next_run_goes_on(
     job = {"task": "add-or-mul", "size": 5, "name": "it", "learner": asdict(learner), "protocol": asdict(FRESH)}
     job |= {"engine": "fairseq", "engine_hash": code, "n_training": 1, "block_size": 1}
     job |= {"seeds": {"1": ["mul"]}, "blocks": [0, 0], "milestones": {}}
+    job |= {"examples": {"mul": load_dataset(results / "data-bin/add-or-mul/5/mul").digest}}
     command = [sys.executable, str(ROOT / "scripts/trainings.py"), "--job", json.dumps(job), "--device", "cpu"]
     command += [f"--data-bin={results / 'data-bin/add-or-mul/5'}", f"--output={tmp_path / 'rows.jsonl'}"]
     command += [f"--{name}={tmp_path / name}" for name in ("ledger", "states", "running")]

@@ -14,6 +14,7 @@ import torch
 from side_by_side import CPU, SMALL, SYMBOLS, examples, ids
 
 from doubt.engines.fused.arrays import kernels
+from doubt.engines.fused.arrays.extents import EXTENTS, numbers
 from doubt.engines.fused.engine import train_many
 from doubt.engines.reference import engine as reference
 from doubt.learners.definitions import resolve
@@ -117,6 +118,49 @@ REFUSED = [
 def test_what_is_of_another_kind_is_refused(arguments: Any, complaint: str) -> None:
     with pytest.raises(TypeError, match=complaint):
         kernels.bound(torch.float32, "squared_columns", *arguments)
+
+
+#: A call of each kind that fits, and by how much its arrays may not be shorter.
+FITTING: dict[str, tuple[Any, ...]] = {
+    "squared_columns": (X, Y, 3, 5),
+    "multiply_transposed": (torch.ones(3, 7)[:, :2], 7, torch.ones(4, 2), torch.ones(4), torch.ones(3, 4), 4, 3, 4, 2),
+    "transpose_matrix": (torch.ones(3, 5), 5, torch.ones(5, 3), 3, 3, 5),
+    "lstm_backward": (*(torch.ones(2, n * 3) for n in (4, 1, 1, 1, 1, 4)), 2, 3),
+    "cell_forward": (
+        *(torch.ones(shape) for shape in ((8, 5), 8, (4, 3, 5), (3, 3, 8), (4, 3, 2), (3, 3, 2))),
+        *(torch.tensor([3, 2, 1]), None, 0, -1, 0, 3, 3, 5, 2),
+    ),
+}
+
+
+@pytest.mark.parametrize("function", FITTING)
+def test_arrays_that_are_shorter_than_the_sizes_say_are_refused(function: str) -> None:
+    given = FITTING[function]
+    kernels.bound(torch.float32, function, *given)()
+    for place, array in enumerate(given):
+        if isinstance(array, torch.Tensor):
+            short = array[:-1] if array.dim() == 1 or not array.is_contiguous() else array.flatten()[:-1]
+            with pytest.raises(ValueError, match=f"of the C function '{function}' is to hold"):
+                kernels.bound(torch.float32, function, *given[:place], short, *given[place + 1 :])
+
+
+#: Arrays that lie where others say, or are as long as others say.
+UNTOLD = {
+    *(("windows", name) for name in ("x", "windows")),
+    *(("windows_backward", name) for name in ("d_windows", "dx")),
+    *((f"cell_{way}", "masks") for way in ("forward", "backward")),
+    *(("transformer_updates", name) for name in ("weights", "d_weights")),
+}
+
+
+def test_all_arrays_that_python_gives_have_a_size() -> None:
+    declared = kernels._signatures(torch.float32)
+    of_c = {"feed_forward", "feed_forward_backward", "linear_backward"}  # which C calls alone
+    arrays = {(name, p.name) for name, ps in declared.items() if name not in of_c for p in ps if p.element is not None}
+    assert arrays - UNTOLD == {(name, array) for name, extents in EXTENTS.items() for array in extents}
+    for name, extents in EXTENTS.items():
+        sizes = {p.name: 2 for p in declared[name] if p.element is None}
+        assert all(numbers(name, array, sizes) > 0 for array in extents)
 
 
 def test_whole_numbers_of_arrays_are_of_64_bits_and_a_bias_may_be_left_out() -> None:

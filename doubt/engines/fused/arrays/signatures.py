@@ -16,6 +16,8 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
+from doubt.engines.fused.arrays.extents import numbers
+
 #: A function that Python may call: it returns nothing, and its definition starts a line.
 FUNCTION = re.compile(r"^void (\w+)\(([^()]*)\) \{", re.MULTILINE)
 PARAMETER = re.compile(r"(?:const )?(?P<kind>\w+(?: long)?) \*?(?:const \*)?(?P<name>\w+)")
@@ -120,12 +122,24 @@ def bound(
 
     Raises:
         TypeError: there are more or fewer arguments than parameters, or one is of another kind.
+        ValueError: an array is shorter than the sizes say.
     """
     if len(arguments) != len(parameters):
         raise TypeError(f"{parameters[0].function!r} takes {len(parameters)} arguments, not {len(arguments)}")
     given = [parameter.converted(each) for parameter, each in zip(parameters, arguments, strict=True)]
+    sizes = {p.name: each for p, each in zip(parameters, given, strict=True) if p.element is None and each is not None}
+    for parameter, following, each in zip(parameters, [*parameters[1:], None], arguments, strict=True):
+        if isinstance(each, Tensor):
+            step = sizes[following.name] if parameter.apart and following is not None else None
+            _check_size(parameter, each, numbers(parameter.function, parameter.name, sizes, step))
 
     def call(tensors: object = arguments) -> None:  # holds on to the tensors that the pointers point into
         function(*given)
 
     return call
+
+
+def _check_size(parameter: Parameter, array: Tensor, needed: int) -> None:
+    there = sum((size - 1) * apart for size, apart in zip(array.shape, array.stride(), strict=True)) + 1
+    if needed > (there if array.numel() else 0):
+        raise ValueError(f"{parameter} is to hold {needed} numbers; its shape is {tuple(array.shape)}")
