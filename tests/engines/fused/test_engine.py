@@ -138,6 +138,33 @@ def test_a_diverged_training_is_named_and_disturbs_nobody(monkeypatch: pytest.Mo
     assert all(same(disturbed[key], undisturbed[key]) for key in kept)
 
 
+def test_what_follows_a_diverged_training_in_its_chain_has_diverged_and_other_chains_go_on(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Adam's moments, which live on, are no numbers any more, whether the training had company or ended early."""
+    learner, carried = sides.learner("transformer", updates=5), Protocol(adam_state="carried")
+    chains = [[training(learner, seed, block, protocol=carried) for block in range(3)] for seed in (1, 2)]
+    monkeypatch.setattr(engine.Fused, "_together", lambda *about: 2)
+    undisturbed = by_key(train_chains(chains, CPU))
+    start = engine.Lockstep.__init__
+
+    def start_with_a_nan(self: Lockstep, group: Sequence[Training], *arguments: object) -> None:
+        start(self, group, *arguments)  # type: ignore[arg-type]
+        for row, each in enumerate(group):
+            if (each.seed, each.block) == (1, 1):
+                self.weights.values["decoder.embed_out"][row, 0, 0] = torch.nan
+
+    monkeypatch.setattr(engine.Lockstep, "__init__", start_with_a_nan)
+    for given in (chains, chains[:1]):
+        results = by_key(train_chains(given, CPU))
+        assert len(results) == 3 * len(given)
+        found = [results[each.key] for each in chains[0]]
+        assert [(each.status, each.updates) for each in found] == [("ok", 5), ("diverged", 1), ("diverged", 5)]
+        sound = [each for each in undisturbed if each in results and results[each].status == "ok"]
+        assert len(sound) == 3 * len(given) - 2
+        assert all(same(results[key], undisturbed[key]) for key in sound)
+
+
 def test_kept_models_are_fairseqs_and_score_the_same() -> None:
     learner = sides.learner("cnn", updates=10)
     trainings = grid(learner, (1, 2))
