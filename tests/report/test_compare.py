@@ -94,9 +94,11 @@ def test_classes_of_the_same_seeds_are_compared_seed_by_seed(tmp_path: Path) -> 
     both_ways = ["count"] * 7 + ["mem"] * 5 + ["mem"] * 7 + ["count"] * 5
     found = compared(tmp_path / "y", classes_of(before), classes_of(both_ways))["classes"]
     assert (found["state"], found["p"]) == ("within seed noise", pytest.approx(1))
-    assert compared(tmp_path / "z", classes_of(before), classes_of(before[:6]))["classes"]["state"] == (
-        "equal in common seeds"
-    )
+    for place, sides in enumerate([(before, before[:6]), (before[:6], before)]):  # whichever has more seeds
+        found = compared(tmp_path / str(place), *(classes_of(each) for each in sides))["classes"]
+        assert found["state"] == "equal in common seeds"
+    half = compared(tmp_path / "half", classes_of(before), classes_of(["count"] * 3 + before[:3]))["classes"]
+    assert (half["n_a"], half["n_common"], half["change"]) == (24, 6, 0.5)
 
 
 def test_too_few_seeds_are_no_seed_noise(tmp_path: Path) -> None:

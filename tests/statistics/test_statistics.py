@@ -68,6 +68,12 @@ def test_effects_and_paired_t_by_hand() -> None:
     assert known.p_t == pytest.approx(1 - 2 * math.atan(4) / math.pi) and known.dz == pytest.approx(4 / math.sqrt(2))
 
 
+def test_codes_that_differ_by_rounding_alone_are_equal() -> None:
+    a = np.array([3.0, 20.0, 7.0, 8.0])
+    rounded = compare(a, a * (1 + np.array([0.0, 1e-14, -1e-14, 1e-14])), "x")
+    assert (rounded.n_a_shorter, rounded.n_b_shorter, rounded.mean, rounded.p_signflip) == (0, 0, 0.0, 1.0)
+
+
 @pytest.mark.parametrize("n", [0, 1])
 def test_too_few_seeds_for_a_test(n: int) -> None:
     paired = compare(np.ones(n), np.zeros(n), "x")
@@ -103,7 +109,7 @@ def test_uniform_code_by_hand() -> None:
 
 
 class NewWords(Task):
-    """T has one symbol; of those that it lacks two are in some outputs, and two stand in the dictionary alone."""
+    """Three output symbols are seen; two more stand in the dictionary alone."""
 
     name = "new-words"
     sizes = (1,)
@@ -116,13 +122,13 @@ class NewWords(Task):
         return [("y",), ("z", "z")]
 
     def unseen_symbols(self, size: int) -> tuple[Symbols, Symbols]:
-        return ("y", "z", "v", "w"), ("y", "z", "v", "w")
+        return ("v", "w"), ("v", "w")
 
 
 def test_symbols_that_no_output_holds_fill_the_dictionary_of_the_uniform_code() -> None:
-    """Four special symbols and x, y, z, v, w are nine: sixteen, whatever the outputs hold; without v and w eight."""
+    """Four special symbols and x, y, z, v, w are nine: sixteen, and without v and w eight."""
     assert uniform_bits(NewWords(), 1, "same") == pytest.approx((2 + 3) * 4)
-    assert uniform_bits(NewWords(), 1, "x") == pytest.approx((2 + 3) * 4)
+    assert uniform_bits(NewWords(), 1, "x") == pytest.approx((2 + 3) * 3)  # x, v, w and four
 
 
 def test_two_groups_of_seeds_are_seen() -> None:
@@ -300,6 +306,19 @@ def test_more_than_half_of_the_seeds_follow_a_rule_without_a_code(n: int, yet: s
 def test_whether_both_measures_put_the_same_candidate_first(label: str, agree: str) -> None:
     rows = [decode(seed=s, outputs=follow(COUNT, 10, label)) for s in range(1, 4)]
     assert verdict(rows + codes(3, count=2.0, mem=30.0))["agree"] == agree
+
+
+def test_the_code_of_random_labels_is_no_candidates() -> None:
+    followed = [decode(seed=s, outputs=follow(COUNT, 10, "count")) for s in (1, 2, 3)]
+    answer = verdict(followed + codes(3, count=2.0, mem=30.0, random=1.0))
+    assert (answer["agree"], answer["code_lead"], answer["code_n"]) == ("True", "count", 3)
+
+
+def test_the_rule_of_the_shortest_code_is_that_of_the_shortest_mean() -> None:
+    followed = [decode(seed=s, outputs=follow(COUNT, 10, "mem")) for s in (1, 2, 3)]
+    rows = [r for s in (1, 2, 3) for c, b in (("count", 100.0 if s == 3 else 1.0), ("mem", 10.0))
+            for r in code(COUNT, 10, c, "lstm", s, b)]  # fmt: skip
+    assert verdict(followed + rows)["agree"] == "True"
 
 
 def test_a_seed_whose_codes_are_equal_is_for_none_of_its_rules() -> None:
