@@ -61,7 +61,8 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.mark.parametrize("tests", TESTS)
 def test_the_c_code_reads_and_writes_its_own_memory_alone(tests: str, folder: Path) -> None:
     file = str(Path(__file__).parent / tests)
-    done = sanitized(folder, "-m", "pytest", "-q", "-x", "-p", "no:cacheprovider", "-k", WITHOUT, file)
+    words = "-q", "-x", "-s", "-p", "no:cacheprovider"  # -s: what ends the process would not be shown otherwise
+    done = sanitized(folder, "-m", "pytest", *words, "-k", WITHOUT, file)
     assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-6000:]
     assert "runtime error" not in done.stderr and " passed" in done.stdout and "skipped" not in done.stdout
 
