@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from typing import Any
 
 from doubt.data.literals import value_of
+
+#: A number that is written as a text, and one that YAML takes for a text: it wants `1.0e-5` for `1e-5`.
+NUMERAL = re.compile(r"[-+]?(\d+\.?\d*|\.\d+)([eE][-+]?\d+)?")
+UNREAD = re.compile(r"[-+]?(\d+\.?\d*|\.\d+)[eE][-+]?\d+")
 
 
 def is_number(value: Any) -> bool:
@@ -15,6 +20,8 @@ def is_number(value: Any) -> bool:
 
 def spelled_as(value: Any, example: Any, annotation: Any = None) -> Any:
     """A number with a decimal point or without: as its example has it, else as its annotation says, else without.
+
+    A text is a number where a number is expected, and `1e-5` is one unless a text is expected.
 
     Args:
         value: a number, or lists and mappings with numbers in them; anything else is left as it is.
@@ -27,9 +34,12 @@ def spelled_as(value: Any, example: Any, annotation: Any = None) -> Any:
     if isinstance(value, Mapping):
         known = example if isinstance(example, Mapping) else {}
         return {name: spelled_as(each, known.get(name)) for name, each in value.items()}
+    said = annotation.__name__ if isinstance(annotation, type) else str(annotation)
+    if isinstance(value, str) and not isinstance(example, str) and "str" not in said:
+        expected = is_number(example) or "float" in said or "int" in said
+        value = float(value) if (NUMERAL if expected else UNREAD).fullmatch(value) else value
     if not is_number(value):
         return value
-    said = annotation.__name__ if isinstance(annotation, type) else str(annotation)
     if isinstance(example, float) or (not is_number(example) and "float" in said):
         return float(value)
     return int(value) if isinstance(value, float) and value.is_integer() else value

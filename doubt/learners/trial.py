@@ -108,9 +108,18 @@ class Trial:
         """A forward pass in training, without dropout; and where there would be some."""
         self.module.train()
         dropout = Dropout(self.module, len(rows), None)
-        with torch.no_grad(), dropout.active():
-            self.module(*(each[0] for each in self.inputs(rows, least).given))
+        with torch.no_grad(), dropout.active(), self.only_read(self.inputs(rows, least)) as given:
+            self.module(*given)
         return dropout
+
+    @contextmanager
+    def only_read(self, inputs: Inputs) -> Iterator[tuple[Tensor, ...]]:
+        """What the module is given of a batch, which it must leave as it is: it is given the same at each update."""
+        given = tuple(each[0] for each in inputs.given)
+        before = [each.clone() for each in given]
+        yield given
+        if not all(map(torch.equal, given, before)):
+            raise self.fault("writes into what its forward is given; clone it first, for it is given it again")
 
     def sites(self, rows: Sequence[int], least: int = 0) -> tuple[dict[Site, Found], list[tuple[int, ...]]]:
         """Sites of dropout, and the shapes of those whose first dimension is not the batch."""

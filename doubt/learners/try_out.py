@@ -70,6 +70,8 @@ class _Checks(Trial):
         rows = range(len(EXAMPLES))
         weights = dict(self.module.named_parameters())
         self._check_output(rows)
+        with self.undone():
+            self.trained_on(rows)  # refuses a module that changes its inputs, before that has other consequences
         self._check_evaluation()
         self._check_longest(longest)
         self._check_causal()
@@ -110,12 +112,13 @@ class _Checks(Trial):
 
     def _check_output(self, rows: Sequence[int]) -> None:
         inputs = self.inputs(rows)
-        given = tuple(each[0] for each in inputs.given)
         tokens = inputs.where is not None
         self.module.eval()
         try:
-            with torch.no_grad(), plainly():
+            with torch.no_grad(), plainly(), self.only_read(inputs) as given:
                 output: Any = self.module(*given)
+        except UserError:
+            raise
         except FAILURES as error:
             raise self.fault(f"fails on a batch of {len(rows)} examples: {self.said(error)}") from error
         if not isinstance(output, Tensor):

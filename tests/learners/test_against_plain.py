@@ -155,6 +155,47 @@ TOGETHER_OR_WHY: dict[str, tuple[str, str, str, str | None]] = {
         f"{H} + self.q; self.q = h.mean((0, 1)).detach() if self.training else self.q",
         "its loss differs by",
     ),
+    "evaluation that counts": (
+        "",
+        "self.n = 0",
+        f"self.n += not self.training; {H} * (1 + 0.1 * self.n if self.training else 1)",
+        "its loss differs by",
+    ),
+    "evaluation that fills a buffer": (
+        "",
+        "self.register_buffer('n', torch.zeros(()))",
+        f"self.training or self.n.fill_(1); {H} * (1 + 0.1 * self.n if self.training else 1)",
+        "its loss differs by",
+    ),
+    "scaled attention": (
+        "",
+        "self.p = p",
+        f"{H}; h = h + F.scaled_dot_product_attention(h, read, read, source_mask[:, None], self.p * self.training)",
+        None,
+    ),
+    "reversal by detaching": ("", "pass", f"{H}; h = 2 * h.detach() - h", None),
+    "a gradient within": ("", "pass", "h = torch.func.grad(lambda z: (z.tanh() ** 2).sum())(self.f(x))", None),
+    "a cell, step by step": (
+        "",
+        "self.c = nn.LSTMCell(2 * width, width)",
+        "\n        h, state = [], None\n        for y in x.unbind(1): state = self.c(y, state); h.append(state[0])"
+        "\n        h = torch.stack(h, 1)",
+        "torch.func.vmap",
+    ),
+    "packed sequences": (
+        "from torch.nn.utils.rnn import pack_padded_sequence as packed",
+        "self.r = nn.LSTM(width, width, batch_first=True)",
+        f"{H} + self.r(packed(read, source_mask.sum(1), True, False))[1][0].transpose(0, 1)",
+        "torch.func.vmap",
+    ),
+    "old weight norm": ("", "self.f = nn.utils.weight_norm(self.f)", H, None),
+    "a forward hook": ("", "self.f.register_forward_hook(lambda m, i, o: o * 0.5)", H, None),
+    "weights listed beside": (
+        "",
+        "self.q = [self.f.weight]",
+        "h = F.linear(x, self.q[0]).tanh()",
+        "gradient of f.weight differs by 100.0%",
+    ),
     "bfloat16": (
         "",
         "pass",
@@ -225,6 +266,12 @@ REFUSED: dict[str, tuple[str, str, str, str]] = {
         "self.g = torch.Generator().manual_seed(1)",
         f"{H} + (torch.randn(16, generator=self.g) if self.training else 0)",
         "in training from pass to pass: it keeps",
+    ),
+    "an input that is written into": (
+        "",
+        "pass",
+        f"{H} * (source_mask.float().sum(1)[:, None, None]); source_mask.logical_not_()",
+        "writes into what its forward is given; clone it first",
     ),
     "mixes examples in training": (
         "",

@@ -79,6 +79,35 @@ def test_architectures_run_together_or_say_why_not(hf: str) -> None:
     assert found.learner.arguments["transformers"] and found.learner.arguments["config"] == sizes
 
 
+SIDES = {f"{side}_{what}": n for side in ("encoder", "decoder")
+         for what, n in (("layers", 1), ("attention_heads", 2), ("ffn_dim", 16))} | {"d_model": 16}  # fmt: skip
+T5 = {"d_model": 16, "d_kv": 8, "d_ff": 32, "num_layers": 1, "num_decoder_layers": 1, "num_heads": 2}
+FAR = {"max_position_embeddings": 256}
+#: Encoder-decoders that take a mask of two dimensions only.
+USUAL_MASK: dict[str, dict[str, Any]] = {
+    "longt5": T5 | {"local_radius": 3},
+    "led": SIDES
+    | {"attention_window": 4, "max_encoder_position_embeddings": 256, "max_decoder_position_embeddings": 256},
+    "pegasus_x": SIDES | FAR | {"block_size": 8, "num_global_tokens": 2},
+    "prophetnet": {"hidden_size": 16, "ngram": 1, **FAR}
+    | {
+        f"num_{side}_{what}": n
+        for side in ("encoder", "decoder")
+        for what, n in (("layers", 1), ("attention_heads", 2))
+    }
+    | {"encoder_ffn_dim": 16, "decoder_ffn_dim": 16},
+    "fsmt": SIDES | FAR,
+    "switch_transformers": T5 | {"num_experts": 2, "num_sparse_encoder_layers": 1, "num_sparse_decoder_layers": 1},
+}
+
+
+@pytest.mark.parametrize("hf", USUAL_MASK)
+def test_encoder_decoders_that_take_the_usual_mask_alone_are_trained(hf: str) -> None:
+    found = resolved(hf=hf, **USUAL_MASK[hf])
+    (result,) = train_chains([[made.training(found.learner, 1)]], made.CPU)
+    assert result.status == "ok"
+
+
 def test_the_keys_of_a_definition_are_the_configuration() -> None:
     arguments = made.learner("hf-gpt2", resid_pdrop=0.0, n_layer=2)
     model = Builder(arguments).module(VOCABULARY, 1)

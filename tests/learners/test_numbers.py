@@ -66,6 +66,7 @@ def test_keys_of_before_stay(learner_of: Callable[..., Learner]) -> None:
         ({"scale": 2}, {"scale": 2.0}),
         ({"bias": 0}, {"bias": 0.0}),
         ({"deep": [0, 1]}, {"deep": [0.0, 1.0]}),
+        ({"dropout": "1e-1", "bias": "1e-5"}, {"bias": 1e-5}),
         ({"adam_betas": "(0, 0.98)"}, {"adam_betas": "(0.0, 0.98)"}),
     ],
 )
@@ -81,7 +82,7 @@ def test_arguments_of_ones_own_class(tmp_path: Path, one: dict[str, Any], other:
 
 def test_keys_of_a_hugging_face_configuration() -> None:
     small = {"hf": "gpt2", "n_embd": 16, "n_layer": 1, "n_head": 2}
-    one, other = small | {"resid_pdrop": 0}, small | {"resid_pdrop": 0.0, "n_embd": 16.0}
+    one, other = small | {"resid_pdrop": 0}, small | {"resid_pdrop": "0e0", "n_embd": 16.0}
     resolved = [resolve_module(each, 3, None, Protocol(), None, (4, 4)).learner for each in (one, other)]
     assert text(resolved[0]) == text(resolved[1])
     assert (
@@ -98,7 +99,18 @@ def test_keys_of_a_hugging_face_configuration() -> None:
         (1, None, float, "1.0"),
         (1.0, None, None, "1"),
         (True, 0.5, float, "True"),
-        ("1", 0.5, float, "'1'"),
+        ("1", 0.5, None, "1.0"),
+        ("1e-5", 1e-6, None, "1e-05"),
+        ("1e4", 5, None, "10000"),
+        ("2.5e3", None, "int | None", "2500"),
+        (["1e-5", "-.5E1"], [0.5], None, "[1e-05, -5.0]"),
+        ("1e-5", None, None, "1e-05"),
+        ("1", None, None, "'1'"),
+        ("1e-5", "gelu", None, "'1e-5'"),
+        ("1e-5", None, "str | float", "'1e-5'"),
+        ("1e", 0.5, None, "'1e'"),
+        ("nan", 0.5, None, "'nan'"),
+        ({"theta": "1e4"}, {"theta": 10.0, "kind": "default"}, None, "{'theta': 10000.0}"),
         ({"a": 1, "b": [1.0]}, {"a": 0.5}, None, "{'a': 1.0, 'b': [1]}"),
     ],
 )

@@ -57,6 +57,9 @@ def test_defaults_are_independent_trainings() -> None:
         ({"experiments": [EXPERIMENT | {"size": [5]}]}, r"unknown key 'experiments\[0\].size'; did you mean 'sizes'"),
         ({"experiments": [{"task": "add-or-mul", "seeds": 1}]}, r"experiments\[0\].learners: this key is missing"),
         ({"learners": {"a/b": {"arch": "fconv"}}}, "name 'a/b' may hold letters"),
+        ({"learners": {False: {"arch": "fconv"}}}, "learners: a key: YAML reads no, .* here as False; write it in quo"),
+        ({"learners": {"a": {1: 2}}}, "learners.a: a key: YAML reads no, .* here as 1; write it in quotes"),
+        ({"experiments": [EXPERIMENT | {"learners": [1]}]}, r"learners\[0\]: YAML .* as 1; write it in quotes"),
     ],
 )
 def test_faults_are_named(change: dict[str, Any], complaint: str) -> None:

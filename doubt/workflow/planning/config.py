@@ -231,5 +231,8 @@ def sentence(error: Any) -> str:
         expected = error["ctx"]["expected"]
         hint = nearest(value, re.findall(r"'([^']*)'", expected))
         return f"  {place}: {value!r} is not allowed, it must be {expected}{hint}"
+    if kind == "string_type" and isinstance(value, bool | int | float):
+        where = re.sub(r"\[[^]]*\]\.\[key\]$", ": a key", place)
+        return f"  {where}: YAML reads no, on, 1 and their like as no text, here as {value!r}; write it in quotes"
     message = error["msg"].removeprefix("Value error, ")
     return f"  {place or 'protocol'}: {message}" + ("" if kind == "value_error" else f", it is {value!r}")
