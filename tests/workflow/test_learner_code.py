@@ -100,7 +100,8 @@ def test_a_changed_file_retrains_its_learner_alone_and_stops_a_run_that_knew_ano
     (workspace.here / "my/sizes.py").write_text("WIDTH = 24\n")
     status = [sys.executable, str(workspace.code / "scripts/status.py"), "--why", "--configfile", "our.yaml"]
     said = subprocess.run(status, cwd=workspace.here, capture_output=True, text=True, check=True).stdout
-    assert "mine" in said and "s4d" not in said.split("mine", 1)[1]
+    reasons = [line.split(":")[0].strip() for line in said.splitlines() if line.startswith("  add-or-mul")]
+    assert reasons == ["add-or-mul/5/mine"]
     workspace.run(*targets)
     assert Counter(record["note"]["learner"] for record in workspace.records()) == {"mine": 4, "s4d": 2}
     # a job that was planned with the code of before
