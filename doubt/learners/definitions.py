@@ -123,7 +123,8 @@ def parse(given: Mapping[str, Any], arch: str) -> Namespace:
             arguments: Namespace = options.parse_args_and_arch(options.get_training_parser(), base + words)
     except SystemExit:
         lines = complaint.getvalue().strip().splitlines()
-        raise UserError(lines[-1].split("error: ")[-1] if lines else "fairseq's parser refuses it") from None
+        said = lines[-1].split("error: ")[-1] if lines else "fairseq's parser refuses it"
+        raise UserError(said.replace("invalid eval_str_list value", "neither a number nor a list of numbers")) from None
     except (TypeError, ValueError) as error:
         raise UserError(f"fairseq's parser cannot read an argument of architecture {arch!r}: {error}") from None
     idle = [name for name in given if name not in _effective(arguments) | WITHOUT_EFFECT]

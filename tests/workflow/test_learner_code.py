@@ -120,6 +120,6 @@ from doubt.training import Learner, Protocol
 from doubt.workflow.running.jobs import Job, _check_code
 
 learner = Learner({"module": "mine.Mine"}, user_dir=str(Path("my/mine.py").resolve()))
-about = "add-or-mul", 5, "mine", learner, Protocol(), "modules", "0" * 16, 1, 1, {1: ["fpa"]}, (0, 0), {}
+about = "add-or-mul", 5, "mine", learner, Protocol(), "modules", "0" * 16, 1, 1, {1: ["fpa"]}, (0, 0), {}, {}
 exit_on_user_error(lambda: _check_code(Job(*about)))
 """
