@@ -396,3 +396,8 @@ def test_seeds_that_start_alike_are_said_to(tmp_path: Path) -> None:
     )
     (note,) = resolved(path).tried.notes
     assert note.startswith("all seeds start from the same weights") and note.endswith("they differ in dropout alone")
+
+
+def test_constants_that_all_seeds_start_with_are_meant(tmp_path: Path) -> None:
+    path = written(tmp_path, "", "self.q = nn.Parameter(torch.arange(16) / 16)", f"{H} * self.q")
+    assert resolved(path).tried.notes == []

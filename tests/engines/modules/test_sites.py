@@ -176,3 +176,19 @@ def test_masks_drop_as_often_as_they_should() -> None:
     for site, each in found.items():
         assert (masks[site] == 0).float().mean() == pytest.approx(each.p, abs=0.02)
         assert masks[site].mean() == pytest.approx(1, abs=0.12)
+
+
+def test_masks_go_with_the_example_wherever_it_stands() -> None:
+    """Rows change places from update to update where batches are drawn."""
+    found, standing = {Site("drop", 0): Found((3, 40), 0.5)}, [[0, 1, 2], [2, 0, 1]]
+    masks = SiteMasks(found, ["one", "other"], standing, CPU)
+    of_example = _of(masks, [[0, 1, 2]] * 2)
+    for places in ([[1, 2, 0], [0, 2, 1]], [[2, 1, 0], [2, 1, 0]], standing):
+        expected = torch.stack([one[rows] for one, rows in zip(of_example, places, strict=True)])
+        assert torch.equal(_of(masks, places), expected)
+    assert len({tuple(row.tolist()) for row in of_example.flatten(0, 1)}) == 6
+
+
+def _of(masks: SiteMasks, places: list[list[int]]) -> Tensor:
+    masks.move(places)
+    return masks.draw(3)[Site("drop", 0)]
