@@ -19,6 +19,8 @@ PAD = 1
 POSITIONS = ("sinusoidal", "learned", "none", "rope", "alibi", "relative")
 #: The least width of a head that rotary positions make sense for: four frequencies.
 ROPE_WIDTH = 8
+#: The base of their frequencies: the fastest turns once in 2 pi places, the slowest once in about 2 pi times the base.
+ROPE_BASE = 10000.0
 #: T5's buckets of relative positions, and the distance from which on all fall into the last.
 BUCKETS, FAR = 32, 128
 
@@ -58,14 +60,15 @@ def sinusoids(times: int, width: int, device: torch.device | None = None) -> Ten
     return torch.cat([angles.sin(), angles.cos()], -1)
 
 
-def rotated(x: Tensor) -> Tensor:
-    """Rotary positions of x (..., time, width of a head): pairs (k, k + width/2) turned by place / 10000^(2k/width).
+def rotated(x: Tensor, base: float = ROPE_BASE, scale: float = 1.0) -> Tensor:
+    """Rotary positions of x (..., time, width of a head): pairs (k, k + width/2) turned by scale * place /
+    base^(2k/width).
 
     (Su et al. 2021; pairs as in transformers/models/llama/modeling_llama.py: rotate_half)
     """
     times, width = x.shape[-2:]
-    rates = 10000.0 ** (torch.arange(0, width, 2, device=x.device) / -width)
-    angles = torch.arange(times, device=x.device)[:, None] * rates
+    rates = base ** (torch.arange(0, width, 2, device=x.device) / -width)
+    angles = (torch.arange(times, device=x.device) * scale)[:, None] * rates
     first, second = x.chunk(2, -1)
     cos, sin = angles.cos(), angles.sin()
     return torch.cat([first * cos - second * sin, second * cos + first * sin], -1)
@@ -99,9 +102,18 @@ def buckets(times: int, causal: bool, device: torch.device | None = None) -> Ten
 class Attention(nn.Module):
     """fairseq's multi-head attention; `rope`, `alibi` and `relative` positions act here. (multihead_attention.py)"""
 
-    def __init__(self, width: int, heads: int, positions: str = "none", causal: bool = False) -> None:
+    def __init__(
+        self,
+        width: int,
+        heads: int,
+        positions: str = "none",
+        causal: bool = False,
+        rope_base: float = ROPE_BASE,
+        position_scale: float = 1.0,
+    ) -> None:
         super().__init__()
         self.heads, self.positions, self.causal = heads, positions, causal
+        self.turn = rope_base, position_scale
         self.query, self.key, self.value = (nn.Linear(width, width) for _ in range(3))
         for layer in (self.query, self.key, self.value):
             nn.init.xavier_uniform_(layer.weight, gain=2**-0.5)
@@ -118,7 +130,7 @@ class Attention(nn.Module):
         query = self.query(x).unflatten(-1, (self.heads, -1)).transpose(1, 2)
         key, value = (of(memory).unflatten(-1, (self.heads, -1)).transpose(1, 2) for of in (self.key, self.value))
         if self.positions == "rope":
-            query, key = rotated(query), rotated(key)
+            query, key = rotated(query, *self.turn), rotated(key, *self.turn)
         scores = (query * query.size(-1) ** -0.5) @ key.transpose(-1, -2)
         times = x.size(1)
         if self.positions == "alibi":
@@ -141,10 +153,20 @@ class Layer(nn.Module):
     """
 
     def __init__(
-        self, width: int, ffn: int, heads: int, dropout: float, positions: str, causal: bool, memory: bool
+        self,
+        width: int,
+        ffn: int,
+        heads: int,
+        dropout: float,
+        positions: str,
+        causal: bool,
+        memory: bool,
+        rope_base: float = ROPE_BASE,
+        position_scale: float = 1.0,
     ) -> None:
         super().__init__()
-        self.attention, self.attention_norm = Attention(width, heads, positions, causal), nn.LayerNorm(width)
+        self.attention = Attention(width, heads, positions, causal, rope_base, position_scale)
+        self.attention_norm = nn.LayerNorm(width)
         if memory:
             self.cross, self.cross_norm = Attention(width, heads), nn.LayerNorm(width)
         self.inner, self.outer, self.norm = xavier(width, ffn), xavier(ffn, width), nn.LayerNorm(width)
@@ -175,10 +197,14 @@ class Stack(nn.Module):
         longest: int,
         causal: bool,
         memory: bool = False,
+        rope_base: float = ROPE_BASE,
+        position_scale: float = 1.0,
     ) -> None:
         """
         Args:
             positions: one of `POSITIONS`.
+            rope_base, position_scale: of rotary positions the base of the frequencies, and what places are multiplied
+                by.
             shared: whether one layer's weights are applied `layers` times (Dehghani et al. 2019, without halting).
             longest: symbols of the longest sequence, where positions are `learned`.
             causal: whether a place sees no later one.
@@ -188,12 +214,13 @@ class Stack(nn.Module):
             UserError: sizes or positions do not go together.
         """
         super().__init__()
-        _check(width, heads, positions)
+        _check(width, heads, positions, rope_base, position_scale)
         self.table, self.positions, self.scale = embedding(symbols, width), positions, math.sqrt(width)
         if positions == "learned":
             self.places = nn.Parameter(torch.randn(longest, width) * width**-0.5)
         self.layers = nn.ModuleList(
-            Layer(width, ffn, heads, dropout, positions, causal, memory) for _ in range(1 if shared else layers)
+            Layer(width, ffn, heads, dropout, positions, causal, memory, rope_base, position_scale)
+            for _ in range(1 if shared else layers)
         )
         self.times = layers if shared else 1
         self.dropout = nn.Dropout(dropout)
@@ -225,7 +252,7 @@ class Stack(nn.Module):
         return x
 
 
-def _check(width: int, heads: int, positions: str) -> None:
+def _check(width: int, heads: int, positions: str, rope_base: float, position_scale: float) -> None:
     if positions not in POSITIONS:
         raise UserError(f"positions: {positions!r} is none of {', '.join(POSITIONS)}{nearest(positions, POSITIONS)}")
     if heads < 1 or width % heads:
@@ -234,6 +261,12 @@ def _check(width: int, heads: int, positions: str) -> None:
         raise UserError(
             f"heads: {heads} of width {width} leave rotary positions a head of {width // heads}, of which at least "
             f"{ROPE_WIDTH} and an even number are needed; give heads: {max(width // ROPE_WIDTH, 1)}"
+        )
+    if positions != "rope" and (rope_base, position_scale) != (ROPE_BASE, 1.0):
+        raise UserError(f"rope_base and position_scale are of `positions: rope`, not of {positions!r}; leave them out")
+    if rope_base <= 1 or position_scale <= 0:
+        raise UserError(
+            f"rope_base must be above 1 and position_scale above 0, they are {rope_base:g} and {position_scale:g}"
         )
     if positions == "sinusoidal" and width < 4:
         raise UserError(f"width: sinusoidal positions need a width of 4 or more, not {width}")

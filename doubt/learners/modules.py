@@ -146,6 +146,9 @@ def _module(given: dict[str, Any], learner_folder: str | None) -> tuple[str, dic
     values = {
         name: spelled_as(value, parameters[name].default, parameters[name].annotation) for name, value in values.items()
     }
+    for argument in getattr(found, "added_later", ()):
+        if values[argument] == parameters[argument].default:
+            del values[argument]
     stem = named if file in GIVEN else Path(file).stem
     return file, {"module": f"{stem}.{found.__name__}", **values}
 

@@ -5,13 +5,15 @@ from __future__ import annotations
 import copy
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from doubt.workflow.planning import identity
+from doubt.workflow.planning import identity, learner_code
 from doubt.workflow.planning.identity import SOURCES, numbers_of, same_numbers
 from doubt.workflow.planning.identity import identity as name_of
 from tests.shared import golden
+from tests.shared.workspace import ROOT
 
 HASH = "0123456789abcdef"
 
@@ -27,6 +29,21 @@ def test_golden_trainings_give_what_they_always_gave(engine: str) -> None:
 def test_todays_sources_are_recorded(engine: str) -> None:
     """After an edit of an engine: `make golden` compares the numbers and records the sources, or says what moved."""
     assert numbers_of(engine).recorded and identity.notice(engine) is None
+
+
+@pytest.mark.parametrize("file", sorted((ROOT / "learners").glob("*.py")), ids=lambda file: file.stem)
+def test_todays_built_in_learners_are_recorded(file: Path) -> None:
+    recorded = identity.learners_recorded()[file.stem]
+    assert learner_code.own_code(identity.MODULES_THEN, file) in recorded, "make golden"
+    assert name_of("modules", str(file)) == f"modules-{numbers_of('modules').version}-{recorded[0]}"
+
+
+def test_a_built_in_learner_that_is_edited_files_its_results_apart(tmp_path: Path) -> None:
+    edited = tmp_path / "mamba.py"
+    edited.write_text((ROOT / "learners/mamba.py").read_text() + "\nEDITED = 1\n")
+    own = learner_code.own_code(identity.MODULES_THEN, edited)
+    assert identity._of_built_in(ROOT / "learners/mamba.py", own) == own
+    assert name_of("modules", str(edited)) not in {name_of("modules", "learners/mamba.py")}
 
 
 def test_a_number_that_moved_is_named() -> None:
@@ -47,7 +64,8 @@ def test_a_number_that_moved_is_named() -> None:
 
 
 def test_edited_sources_file_their_results_apart(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    declared = {engine: {"version": 3, "sources": [HASH]} for engine in SOURCES}
+    declared: dict[str, Any] = {engine: {"version": 3, "sources": [HASH]} for engine in SOURCES}
+    declared["learners"] = {}
     (tmp_path / "numbers.json").write_text(json.dumps(declared))
     monkeypatch.setattr(identity, "NUMBERS", tmp_path / "numbers.json")
     name = name_of("fused")

@@ -28,7 +28,8 @@ import yaml
 from doubt.engines.choice import train_chains_of
 from doubt.learners.definitions import resolve
 from doubt.training import Decode, Learner, Protocol, Score, Training
-from doubt.workflow.planning.identity import NUMBERS, SOURCES, numbers_of, sources_hash
+from doubt.workflow.planning.identity import MODULES_THEN, NUMBERS, SOURCES, numbers_of, sources_hash
+from doubt.workflow.planning.learner_code import own_code
 from tests.shared import made_modules as made
 
 FOLDER = Path(__file__).resolve().parents[1] / "engines/golden"
@@ -198,6 +199,12 @@ def main() -> None:
         if code not in declared[engine]["sources"]:
             declared[engine]["sources"].append(code)
             print(f"  sources {code} recorded")
+        if engine == "modules":
+            for file in sorted((made.ROOT / "learners").glob("*.py")):
+                own, known = own_code(MODULES_THEN, file), declared["learners"].setdefault(file.stem, [])
+                if own not in known:
+                    known.append(own)
+                    print(f"  learners/{file.name} {own} recorded")
     NUMBERS.write_text(json.dumps(declared, indent=1) + "\n", encoding="utf-8")
     sys.exit(failed)
 

@@ -4,7 +4,7 @@ An engine declares a version of its numbers in `engines/numbers.json`, and golde
 (`make golden`): moving, renaming or rewording code makes nothing stale, and whoever changes numbers raises the version.
 Code that somebody edits must not give results under the old name in the meantime, so the file lists the hashes of the
 sources that were seen to give the version's numbers. Sources with another hash file their results under version and
-hash, which nothing else takes, until `make golden` has recorded them.
+hash, which nothing else takes, until `make golden` has recorded them. The files of `learners/` are held likewise.
 
     fused-1                          the numbers of engine `fused`
     modules-1-e9a884e8312bfc5a       those of engine `modules`, with the code of a built-in learner
@@ -97,13 +97,25 @@ def identity(engine: str, user_dir: str | None = None) -> str:
     own = None
     if engine == "modules":
         if user_dir is not None and (ROOT / user_dir).is_file():
-            own = own_code(MODULES_THEN, ROOT / user_dir)
+            own = _of_built_in(ROOT / user_dir, own_code(MODULES_THEN, ROOT / user_dir))
     elif user_dir is not None:
         plugins = list(Path(user_dir).resolve().glob("**/*.py"))
         own = joined(sorted([_FILE_THEN[engine], *map(file_hash, plugins)]))
         beyond = beyond_its_folder(plugins, plugins, {"fairseq"})
         own = joined([own, *beyond]) if beyond else own
     return with_own_code(engine, own)
+
+
+def learners_recorded() -> dict[str, tuple[str, ...]]:
+    """Of each file of `learners/`, the hashes of its code that give the same numbers; the first names it."""
+    declared = json.loads(NUMBERS.read_text(encoding="utf-8"))["learners"]
+    return {stem: tuple(hashes) for stem, hashes in declared.items()}
+
+
+def _of_built_in(file: Path, own: str) -> str:
+    """The hash that names a built-in learner's code: the first of those that give the same numbers."""
+    recorded = learners_recorded().get(file.stem, ()) if file.parent == ROOT / "learners" else ()
+    return recorded[0] if own in recorded else own
 
 
 def with_own_code(engine: str, own: str | None) -> str:
