@@ -96,7 +96,7 @@ def test_results_of_other_code_are_not_taken(tmp_path: Path) -> None:
     workspace = Workspace(tmp_path / "it", ONE_SEED)
     for ledger in LEDGER.iterdir():
         shutil.copytree(ledger, workspace.here / "results/ledger" / ledger.name)
-    path = workspace.code / "doubt/engines/reference/engine.py"
+    path = workspace.code / "doubt/engines/backend.py"
     path.write_text(path.read_text().replace("CHECK_EVERY = 100", "CHECK_EVERY = 101"))
     before = len(workspace.records())
     workspace.run("results/runs/hierar-or-linear/4/transformer.jsonl")

@@ -98,7 +98,7 @@ def test_a_comment_in_the_training_code(moved: Workspace) -> None:
 
 
 def test_the_training_code_changed(moved: Workspace) -> None:
-    edit(moved.code / "doubt/engines/reference/engine.py", "CHECK_EVERY = 100", "CHECK_EVERY = 101")
+    edit(moved.code / "doubt/engines/backend.py", "CHECK_EVERY = 100", "CHECK_EVERY = 101")
     ran, n_trained = executed(moved, lambda: moved.run(*OF_BOTH))
     assert ran["train"] == 2 and n_trained == 2 * TRAININGS["hierar"]
 
@@ -156,7 +156,7 @@ def test_what_any_other_failed_job_was_to_write_is_asked_for_again(moved: Worksp
     edited = "\n\nCHANGED = True\n\n\nif __name__"
     edit(scripts / "predictions.py", "\n\nif __name__", edited)
     remove(moved, "predictions/*/*/*/*.jsonl")
-    assert pending(moved) == {"decode", "aggregate", "plot", "provenance", "page"}
+    assert pending(moved) == {"decode", "aggregate", "found", "plot", "provenance", "page"}
     edit(scripts / "predictions.py", edited, "\n\nif __name__")
     remove(moved, "tables/provenance.json")
     moved.configure(CONFIG | {"slots_per_gpu": 2})

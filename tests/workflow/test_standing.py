@@ -85,8 +85,8 @@ def test_why(ours: Workspace) -> None:
     )
     ours.configure(ONE_SEED | {"learners": {"transformer": {"dropout": 0.4}}, "rng_streams": "released"})
     assert "changed: dropout from 0.5 to 0.4, rng_streams from independent to released" in why(ours)
-    reference = ours.code / "doubt/engines/reference/engine.py"
-    reference.write_text(reference.read_text().replace("CHECK_EVERY = 100", "CHECK_EVERY = 101"))
+    edited = ours.code / "doubt/engines/backend.py"
+    edited.write_text(edited.read_text().replace("CHECK_EVERY = 100", "CHECK_EVERY = 101"))
     ours.configure(ONE_SEED)
     sentence = f"{CELL}: 7 of 7: the code that trains has changed since they were trained"
     assert sentence in why(ours)
@@ -291,8 +291,8 @@ def test_what_other_code_measured_is_rebuilt_and_not_trained_on(ours: Workspace,
     ask(ours, "archive.py", "pack", "--configfile", "our.yaml")
     archive = ours.here / "results/doubt-archive.tar.gz"
     other = Workspace(tmp_path / "other", ONE_SEED)
-    reference = other.code / "doubt/engines/reference/engine.py"
-    reference.write_text(reference.read_text().replace("CHECK_EVERY = 100", "CHECK_EVERY = 101"))
+    edited = other.code / "doubt/engines/backend.py"
+    edited.write_text(edited.read_text().replace("CHECK_EVERY = 100", "CHECK_EVERY = 101"))
     assert "Measured by other code than this, and taken as they are: transformer." in ask(
         other, "archive.py", "unpack", str(archive)
     )
