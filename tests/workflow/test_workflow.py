@@ -147,6 +147,7 @@ def test_random_labels_are_a_candidate_that_any_task_can_be_given(tmp_path: Path
     assert done.returncode == 0, done.stderr
     assert {row["dataset"] for row in table(tmp_path, "blocks")} == {"mem", "random"}
     classes = {"add", "mul", "mem", "total", "interpolate", "other", "unfit", "diverged"}
+    classes |= {"twice_less_capped", "half_less_total"}  # found, and rules of the task since
     assert {row["class"] for row in table(tmp_path, "fpa")} == classes
     assert (tmp_path / "results/data/add-or-mul/5/random/train.src").exists()
 
