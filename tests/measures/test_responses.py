@@ -49,6 +49,8 @@ def test_kinds_of_criteria() -> None:
         "mul": "candidate",
         "mem": "candidate",
         "total": "rule",
+        "twice_less_capped": "found",
+        "half_less_total": "found",
         "interpolate": "answer",
     }
     assert classes(SUMS) == (*kinds, "other", "unfit", "diverged")
@@ -86,10 +88,11 @@ def test_shares_of_fpa_add_up_to_one_and_tell_kinds_apart() -> None:
     lines = rows(LENGTHS["total"], LENGTHS["total"], LENGTHS["mem"], LENGTHS["interpolate"], (0,) * 6, None)
     table = fpa_table(seed_classes(lines), {"add-or-mul": SUMS}).set_index("class")
     assert table["n"].to_dict() == {
-        "add": 0, "mul": 0, "mem": 1, "total": 2, "interpolate": 1, "other": 1, "unfit": 0, "diverged": 1,
+        "add": 0, "mul": 0, "mem": 1, "total": 2, "twice_less_capped": 0, "half_less_total": 0, "interpolate": 1,
+        "other": 1, "unfit": 0, "diverged": 1,
     }  # fmt: skip
     assert table["fpa"].sum() == pytest.approx(1)
-    assert table["kind"].tolist() == ["candidate"] * 3 + ["rule", "answer", "", "", ""]
+    assert table["kind"].tolist() == ["candidate"] * 3 + ["rule", "found", "found", "answer", "", "", ""]
 
 
 def test_rules_that_only_classify_are_not_tested_against_candidates() -> None:
@@ -105,7 +108,9 @@ def shares(lines: list[dict[str, Any]]) -> pd.DataFrame:
 def test_shares_of_responses() -> None:
     """Seed 1 memorizes; seed 2 adds but for two inputs, of which one is of no rule; seed 3 diverged."""
     table = shares(rows(LENGTHS["mem"], (7, 8, 9, 11, 10, 99), None))
-    assert table["n"].to_dict() == {"add": 4, "mul": 0, "mem": 7, "total": 0, "interpolate": 4, NONE: 1}
+    given = {"add": 4, "mul": 0, "mem": 7, "total": 0, "interpolate": 4, NONE: 1}
+    # `twice_less_capped` says 7, 9, 10, 10, 10, 10: four of the first's, two of the second's
+    assert table["n"].to_dict() == given | {"twice_less_capped": 6, "half_less_total": 0}
     assert (table["n_seeds"] == 2).all() and (table["n_diverged"] == 1).all() and (table["n_responses"] == 12).all()
     assert table.loc["mem", "share"] == pytest.approx(7 / 12) and table.loc[NONE, "share"] == pytest.approx(1 / 12)
     assert table.loc["mem", "ci_low"] < 7 / 12 < table.loc["mem", "ci_high"]
