@@ -13,7 +13,7 @@ from doubt.found.building import grammar_of, searched
 from doubt.found.emitted import function_source, run
 from doubt.measures.rows import Row
 
-#: The longest line of a docstring, but for the quotes that end it.
+#: The longest line of a docstring, without the quotes that end it.
 WIDTH = 117
 
 

@@ -55,7 +55,7 @@ def add_named(made: Library, task: Task, size: int, tasks: Mapping[str, Task]) -
 
 
 def given_rules(task: Task) -> dict[str, FurtherRule]:
-    """A task's rules, candidates and those that only classify, but for rules that were found."""
+    """A task's rules, candidates and those that only classify, without rules that were found."""
     further = {name: rule for name, rule in task.further_rules.items() if name not in task.found_on}
     return {**rules(task), **further}
 

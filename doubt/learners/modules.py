@@ -147,7 +147,9 @@ def _module(given: dict[str, Any], learner_folder: str | None) -> tuple[str, dic
         name: spelled_as(value, parameters[name].default, parameters[name].annotation) for name, value in values.items()
     }
     for argument in getattr(found, "added_later", ()):
-        if values[argument] == parameters[argument].default:
+        if (
+            argument in parameters and values[argument] == parameters[argument].default
+        ):  # a class built on it may lack it
             del values[argument]
     stem = named if file in GIVEN else Path(file).stem
     return file, {"module": f"{stem}.{found.__name__}", **values}

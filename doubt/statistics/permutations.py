@@ -22,7 +22,7 @@ ALL_SIGNS = 32
 SIGNS = 49_999
 #: Outcomes of classes that are counted one by one, and draws where there are more.
 OUTCOMES, DRAWS = 2_000_000, 999_999
-#: Sums that differ by less, relative to the largest, are equal but for rounding.
+#: Sums that differ by less, relative to the largest, are equal up to rounding.
 ROUNDING = 1e-12
 
 Numbers = NDArray[np.float64]

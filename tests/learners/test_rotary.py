@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from pathlib import Path
 
 import pytest
 import torch
@@ -39,6 +40,22 @@ def test_defaults_are_no_part_of_a_learner_and_other_values_are() -> None:
     assert {"rope_base", "position_scale"}.isdisjoint(plain.arguments)
     assert resolved(position_scale=1, rope_base=10000.0) == plain
     assert resolved(position_scale=0.8).arguments["position_scale"] == 0.8
+
+
+BUILT_ON_IT = """from learners.decoder_only import DecoderOnly
+
+
+class Mine(DecoderOnly):
+    def __init__(self, symbols, width=8):
+        super().__init__(symbols, width, heads=1, positions="rope")
+"""
+
+
+def test_a_class_built_on_the_decoder_may_lack_these_arguments(tmp_path: Path) -> None:
+    (tmp_path / "mine.py").write_text(BUILT_ON_IT)
+    definition = {"module": str(tmp_path / "mine.py")}
+    learner = resolve_module(definition, 10, None, Protocol(), None, (5, 5)).learner
+    assert learner.arguments["width"] == 8 and "rope_base" not in learner.arguments
 
 
 @pytest.mark.parametrize(
