@@ -147,9 +147,8 @@ def _module(given: dict[str, Any], learner_folder: str | None) -> tuple[str, dic
         name: spelled_as(value, parameters[name].default, parameters[name].annotation) for name, value in values.items()
     }
     for argument in getattr(found, "added_later", ()):
-        if (
-            argument in parameters and values[argument] == parameters[argument].default
-        ):  # a class built on it may lack it
+        # a class that is built on such a one may lack it
+        if argument in parameters and values[argument] == parameters[argument].default:
             del values[argument]
     stem = named if file in GIVEN else Path(file).stem
     return file, {"module": f"{stem}.{found.__name__}", **values}
