@@ -31,20 +31,20 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 # As engine `modules` sets it when it is imported, which is after the first products here.
 os.environ.setdefault("MKL_CBWR", "AUTO")
 
-import doubt.data.compat  # noqa: F401  (must come before fairseq)
+import indoubt.data.compat  # noqa: F401  (must come before fairseq)
 
 import torch
 
 from benchmarks.limits import Rates, timed, work_of_an_update
 from benchmarks.together import definitions, measure_together
-from doubt.data.in_memory import dataset_in_memory
-from doubt.data.task import FPA, load_tasks
-from doubt.engines.devices import device_name
-from doubt.engines.fused.engine import train_many
-from doubt.engines.reference import engine as reference
-from doubt.learners.definitions import resolve
-from doubt.training import Learner, Protocol, Score, Training
-from doubt.workflow.running.measurement import Cell
+from indoubt.data.in_memory import dataset_in_memory
+from indoubt.data.task import FPA, load_tasks
+from indoubt.engines.devices import device_name
+from indoubt.engines.fused.engine import train_many
+from indoubt.engines.reference import engine as reference
+from indoubt.learners.definitions import resolve
+from indoubt.training import Learner, Protocol, Score, Training
+from indoubt.workflow.running.measurement import Cell
 
 _OPTIMISATION = {"dropout": 0.5, "optimizer": "adam", "lr": 1e-3, "lr_scheduler": "inverse_sqrt"}
 _OPTIMISATION |= {"warmup_init_lr": 1e-5, "warmup_updates": 1000}

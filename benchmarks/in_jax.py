@@ -25,10 +25,10 @@ import torch
 from jax import Array, lax
 
 from benchmarks.jax_learners import MODELS, Batch, Dropout, Weights
-from doubt.data.vocabulary import PAD
-from doubt.engines.fused.lockstep import initial_weights
-from doubt.engines.fused.optimisation import Schedule
-from doubt.training import Training
+from indoubt.data.vocabulary import PAD
+from indoubt.engines.fused.lockstep import initial_weights
+from indoubt.engines.fused.optimisation import Schedule
+from indoubt.training import Training
 
 #: Random bits for dropout: of JAX's generators the fastest on a CPU.
 GENERATOR = "unsafe_rbg"

@@ -13,8 +13,8 @@ import jax
 import jax.numpy as jnp
 from jax import Array, lax
 
-from doubt.data.vocabulary import PAD
-from doubt.engines.fused.learners.transformer import sinusoids
+from indoubt.data.vocabulary import PAD
+from indoubt.engines.fused.learners.transformer import sinusoids
 
 Weights = dict[str, Array]
 Arguments = dict[str, Any]

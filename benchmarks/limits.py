@@ -12,11 +12,11 @@ from typing import Any
 import torch
 from torch.utils._python_dispatch import TorchDispatchMode
 
-from doubt.engines.fused.arrays import kernels
-from doubt.engines.fused.arrays.batch import shape_of
-from doubt.engines.fused.lockstep import Lockstep, in_c
-from doubt.training import Training
-from doubt.workflow.planning.work import Batch, work_of
+from indoubt.engines.fused.arrays import kernels
+from indoubt.engines.fused.arrays.batch import shape_of
+from indoubt.engines.fused.lockstep import Lockstep, in_c
+from indoubt.training import Training
+from indoubt.workflow.planning.work import Batch, work_of
 
 
 def timed(work: Callable[[], object], device: torch.device) -> float:

@@ -1,4 +1,4 @@
-"""Measure what updates cost on this machine, and print the rates that `doubt/workflow/planning/cost.py` has.
+"""Measure what updates cost on this machine, and print the rates that `indoubt/workflow/planning/cost.py` has.
 
     OMP_NUM_THREADS=1 python benchmarks/rates.py                 all engines and learners, some ten minutes
     OMP_NUM_THREADS=1 python benchmarks/rates.py --only fused    one engine
@@ -25,14 +25,14 @@ from scipy.optimize import minimize, nnls
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-from doubt.data.in_memory import dataset_in_memory
-from doubt.data.task import load_tasks
-from doubt.engines.choice import train_chains_of
-from doubt.learners.definitions import resolve
-from doubt.training import Learner, Protocol
-from doubt.workflow.planning.cost import kind_of
-from doubt.workflow.planning.work import batch_of, work_of
-from doubt.workflow.running.measurement import Cell
+from indoubt.data.in_memory import dataset_in_memory
+from indoubt.data.task import load_tasks
+from indoubt.engines.choice import train_chains_of
+from indoubt.learners.definitions import resolve
+from indoubt.training import Learner, Protocol
+from indoubt.workflow.planning.cost import kind_of
+from indoubt.workflow.planning.work import batch_of, work_of
+from indoubt.workflow.running.measurement import Cell
 
 ROOT = Path(__file__).resolve().parent.parent
 #: (task, size, block): T's and late blocks, short and long.

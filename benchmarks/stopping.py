@@ -20,11 +20,11 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 import pandas as pd
 
-from doubt.errors import exit_on_user_error
-from doubt.measures.fpa import CELL
-from doubt.statistics.anytime import decide
-from doubt.tables.tables import read_table
-from doubt.workflow.planning.steps import Look, Until, reached
+from indoubt.errors import exit_on_user_error
+from indoubt.measures.fpa import CELL
+from indoubt.statistics.anytime import decide
+from indoubt.tables.tables import read_table
+from indoubt.workflow.planning.steps import Look, Until, reached
 
 #: The cells of a task: for each, its candidates and the shares of its classes.
 Cells = Mapping[str, tuple[list[str], Mapping[str, float]]]

@@ -14,9 +14,9 @@ from typing import Any
 
 import torch
 
-from doubt.engines.modules.engine import train_chains
-from doubt.learners.modules import resolve_module
-from doubt.training import Learner, Protocol, Training
+from indoubt.engines.modules.engine import train_chains
+from indoubt.learners.modules import resolve_module
+from indoubt.training import Learner, Protocol, Training
 
 PRESET = Path(__file__).resolve().parent.parent / "presets/learners.yaml"
 #: Models trained alone beside those together; the median counts.

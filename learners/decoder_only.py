@@ -5,7 +5,7 @@ With sinusoidal positions it is fairseq's decoder without attention to an encode
 
 from torch import Tensor, nn
 
-from doubt.layers import ROPE_BASE, Stack, projection
+from indoubt.layers import ROPE_BASE, Stack, projection
 
 
 class DecoderOnly(nn.Module):

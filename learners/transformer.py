@@ -2,7 +2,7 @@
 
 from torch import Tensor, nn
 
-from doubt.layers import Stack, projection
+from indoubt.layers import Stack, projection
 
 
 class Transformer(nn.Module):

@@ -1,4 +1,4 @@
-# Tables from all cells (doubt/measures, doubt/statistics, doubt/tables), and pictures from the tables (doubt/figures).
+# Tables from all cells (indoubt/measures, indoubt/statistics, indoubt/tables), and pictures from the tables (indoubt/figures).
 rule aggregate:
     input:
         runs=[f"{RESULTS}/runs/{cell.folder}.jsonl" for cell in PLAN.cells.values()],
@@ -24,13 +24,13 @@ rule aggregate:
         task_folder=TASK_FOLDER,
         made=lambda wildcards: UPSTREAM.tables(),
         code=code_hash("scripts/aggregate.py"),
-        claims=content_hash("doubt/statistics/*.yaml"),
+        claims=content_hash("indoubt/statistics/*.yaml"),
     shell:
         'python "$DOUBT_SCRIPTS/aggregate.py" {params.rows} {params.sweeps}'
         " --tables {params.tables} {params.task_folder} 2> {log}"
 
 
-# What the seeds do that follow no rule (doubt/found); with `found: false` the tables have no rows.
+# What the seeds do that follow no rule (indoubt/found); with `found: false` the tables have no rows.
 rule found:
     input:
         PREDICTIONS if PLAN.config.found else [],

@@ -11,22 +11,22 @@ from snakemake.exceptions import WorkflowError
 
 sys.path.insert(0, str(Path(workflow.basedir)))
 
-from doubt.workflow.planning.code_hash import code_hash, content_hash
-from doubt.data.content import dataset_digest
-from doubt.data.files import BINARY_FILES, CHECKSUMS
-from doubt.data.seeds import LABEL as SEEDS
-from doubt.data.text import text_files
-from doubt.errors import UserError, how_it_ended
-from doubt.figures import ATLAS, files as figure_files, names as figure_names
-from doubt.tables import FILES as TABLE_FILES, FOUND_FILES
-from doubt.workflow.planning.command_line import words
-from doubt.workflow.planning.described import described
-from doubt.workflow.planning.job_environment import set_job_environment
-from doubt.workflow.planning.plan import Plan
-from doubt.workflow.planning.steps import reached, read_look
-from doubt.workflow.planning.upstream import Upstream, task_hash
-from doubt.workflow.planning.yaml_files import check_unique
-from doubt.workflow.running.stopping import stop_as_by_ctrl_c
+from indoubt.workflow.planning.code_hash import code_hash, content_hash
+from indoubt.data.content import dataset_digest
+from indoubt.data.files import BINARY_FILES, CHECKSUMS
+from indoubt.data.seeds import LABEL as SEEDS
+from indoubt.data.text import text_files
+from indoubt.errors import UserError, how_it_ended
+from indoubt.figures import ATLAS, files as figure_files, names as figure_names
+from indoubt.tables import FILES as TABLE_FILES, FOUND_FILES
+from indoubt.workflow.planning.command_line import words
+from indoubt.workflow.planning.described import described
+from indoubt.workflow.planning.job_environment import set_job_environment
+from indoubt.workflow.planning.plan import Plan
+from indoubt.workflow.planning.steps import reached, read_look
+from indoubt.workflow.planning.upstream import Upstream, task_hash
+from indoubt.workflow.planning.yaml_files import check_unique
+from indoubt.workflow.running.stopping import stop_as_by_ctrl_c
 
 RESULTS = "results"
 

@@ -1,4 +1,4 @@
-# Datasets (doubt/data): text, then fairseq's binary form. One rule per task, since each has datasets of its own.
+# Datasets (indoubt/data): text, then fairseq's binary form. One rule per task, since each has datasets of its own.
 for TASK in TASKS:
 
     rule:

@@ -1,4 +1,4 @@
-# What T's learners give for the test inputs, and which rule each seed follows (doubt/measures).
+# What T's learners give for the test inputs, and which rule each seed follows (indoubt/measures).
 rule decode:
     input:
         f"{RESULTS}/runs/{{task}}/{{size}}/{{learner}}.jsonl",

@@ -1,4 +1,4 @@
-# What made the results, and the page that tells what they say (doubt/report).
+# What made the results, and the page that tells what they say (indoubt/report).
 MADE = arguments(
     *("--config", json.dumps(PLAN.config.model_dump(), sort_keys=True)),
     *("--expected", json.dumps(PLAN.expected()), "--learners", json.dumps(described(PLAN))),
@@ -55,7 +55,7 @@ rule page:
         task_folder=TASK_FOLDER,
         made=lambda wildcards: UPSTREAM.page([MADE, FIGURE_FILES]),
         code=code_hash("scripts/report.py"),
-        templates=content_hash("doubt/report/templates/*", "doubt/report/assets/*"),
+        templates=content_hash("indoubt/report/templates/*", "indoubt/report/assets/*"),
     shell:
         'python "$DOUBT_SCRIPTS/report.py" --tables {params.tables} --figures {params.figures} --output {output}'
         " --provenance {input.made[0]} --config {input.made[1]} --expected {input.made[2]} {params.task_folder} 2> {log}"

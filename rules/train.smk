@@ -1,4 +1,4 @@
-# Trainings (doubt/engines, doubt/workflow): one job for a range of seeds and of blocks of one (task, size, learner).
+# Trainings (indoubt/engines, indoubt/workflow): one job for a range of seeds and of blocks of one (task, size, learner).
 rule train:
     input:
         binarized,

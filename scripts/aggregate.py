@@ -15,12 +15,12 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-from doubt.data.random_candidate import with_random
-from doubt.data.task import load_tasks
-from doubt.errors import exit_on_user_error
-from doubt.measures.rows import read_predictions, read_rows
-from doubt.tables.paper_table import write_paper_tables
-from doubt.tables.tables import build_tables, write_tables
+from indoubt.data.random_candidate import with_random
+from indoubt.data.task import load_tasks
+from indoubt.errors import exit_on_user_error
+from indoubt.measures.rows import read_predictions, read_rows
+from indoubt.tables.paper_table import write_paper_tables
+from indoubt.tables.tables import build_tables, write_tables
 
 
 def main() -> None:
@@ -33,7 +33,7 @@ def main() -> None:
     parser.add_argument("--sweeps", type=json.loads, metavar="JSON", help="{sweep: {learner: {argument: value}}}")
     parser.add_argument("--tables", required=True, type=Path, help="folder to write the tables to")
     parser.add_argument("--task-folder", action="append", default=[], help="a folder of tasks of your own")
-    parser.add_argument("--claims", type=Path, help="a file of claims besides doubt/statistics/claims.yaml")
+    parser.add_argument("--claims", type=Path, help="a file of claims besides indoubt/statistics/claims.yaml")
     arguments = parser.parse_args()
     rows = read_rows(arguments.runs)
     predictions = read_predictions(arguments.predictions)

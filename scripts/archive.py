@@ -19,10 +19,10 @@ import yaml
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-from doubt.errors import exit_on_user_error
-from doubt.workflow.planning.options import add_config_options, content_of
-from doubt.workflow.planning.plan import Plan
-from doubt.workflow.standing.archive import pack, unpack
+from indoubt.errors import exit_on_user_error
+from indoubt.workflow.planning.options import add_config_options, content_of
+from indoubt.workflow.planning.plan import Plan
+from indoubt.workflow.standing.archive import pack, unpack
 
 
 def main() -> None:
@@ -53,14 +53,14 @@ def main() -> None:
         archive = arguments.output or arguments.results / "doubt-archive.tar.gz"
         plan = Plan(content, arguments.results / ".cache")
         if arguments.measured:
-            from doubt.workflow.standing.measured import narrowed  # slow to import: torch
+            from indoubt.workflow.standing.measured import narrowed  # slow to import: torch
 
             found = narrowed(content, plan, arguments.results / "ledger")
             print("".join(f"left out: {each}\n" for each in found.missing), end="", file=sys.stderr)
             content, plan = found.content, Plan(found.content, arguments.results / ".cache")
         tables = arguments.results / "tables"
         if with_tables := tables.is_dir():
-            from doubt.workflow.standing.belonging import belong  # slow to import: torch
+            from indoubt.workflow.standing.belonging import belong  # slow to import: torch
 
             with_tables = belong(tables, plan)
             if not with_tables:
@@ -73,8 +73,8 @@ def main() -> None:
         if by_others:
             print(f"Measured by other code than this, and taken as they are: {', '.join(by_others)}.")
         if arguments.command == "rebuild":
-            from doubt.report.provenance import read_provenance  # slow to import: figures, statistics, torch
-            from doubt.report.rebuild import rebuild_page, rebuild_tables
+            from indoubt.report.provenance import read_provenance  # slow to import: figures, statistics, torch
+            from indoubt.report.rebuild import rebuild_page, rebuild_tables
 
             content = yaml.safe_load(config.read_text(encoding="utf-8"))
             made = config.parent / "tables/provenance.json"

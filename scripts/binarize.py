@@ -11,8 +11,8 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-from doubt.data.binary import binarize
-from doubt.errors import exit_on_user_error
+from indoubt.data.binary import binarize
+from indoubt.errors import exit_on_user_error
 
 
 def main() -> None:

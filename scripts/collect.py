@@ -12,8 +12,8 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-from doubt.errors import exit_on_user_error
-from doubt.files import read_text, write_atomically
+from indoubt.errors import exit_on_user_error
+from indoubt.files import read_text, write_atomically
 
 
 def main() -> None:

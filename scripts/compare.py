@@ -22,10 +22,10 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from doubt.errors import exit_on_user_error
-from doubt.files import write_atomically
-from doubt.report.comparison import BEYOND, EQUAL_STATE, FEW, compare_results, tables_of
-from doubt.tables.wording import number, p_text, span
+from indoubt.errors import exit_on_user_error
+from indoubt.files import write_atomically
+from indoubt.report.comparison import BEYOND, EQUAL_STATE, FEW, compare_results, tables_of
+from indoubt.tables.wording import number, p_text, span
 
 
 def main() -> None:

@@ -16,12 +16,12 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
-from doubt.data.binary import load_dataset
-from doubt.engines.checkpoints import load_checkpoint
-from doubt.engines.choice import evaluate_kept
-from doubt.engines.devices import choose_device
-from doubt.errors import UserError, exit_on_user_error
-from doubt.training import Decode, Protocol, Training
+from indoubt.data.binary import load_dataset
+from indoubt.engines.checkpoints import load_checkpoint
+from indoubt.engines.choice import evaluate_kept
+from indoubt.engines.devices import choose_device
+from indoubt.errors import UserError, exit_on_user_error
+from indoubt.training import Decode, Protocol, Training
 
 
 def main() -> None:

@@ -13,8 +13,8 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-from doubt.errors import exit_on_user_error
-from doubt.figures.draw import draw_atlas, draw_figures
+from indoubt.errors import exit_on_user_error
+from indoubt.figures.draw import draw_atlas, draw_figures
 
 
 def main() -> None:

@@ -13,11 +13,11 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-from doubt.data.task import load_tasks
-from doubt.errors import exit_on_user_error
-from doubt.found.tables import found_tables
-from doubt.measures.rows import read_predictions
-from doubt.tables.tables import write_tables
+from indoubt.data.task import load_tasks
+from indoubt.errors import exit_on_user_error
+from indoubt.found.tables import found_tables
+from indoubt.measures.rows import read_predictions
+from indoubt.tables.tables import write_tables
 
 
 def main() -> None:

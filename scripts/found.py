@@ -12,12 +12,12 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-from doubt.data.seeds import ranges
-from doubt.data.task import find_task, load_tasks
-from doubt.errors import UserError, exit_on_user_error, nearest
-from doubt.found.adoption import adoption
-from doubt.measures.rows import Row
-from doubt.tables.tables import read_table
+from indoubt.data.seeds import ranges
+from indoubt.data.task import find_task, load_tasks
+from indoubt.errors import UserError, exit_on_user_error, nearest
+from indoubt.found.adoption import adoption
+from indoubt.measures.rows import Row
+from indoubt.tables.tables import read_table
 
 
 def main() -> None:

@@ -11,10 +11,10 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-from doubt.data.random_candidate import with_random
-from doubt.data.task import find_task, load_tasks
-from doubt.data.text import write_dataset
-from doubt.errors import exit_on_user_error
+from indoubt.data.random_candidate import with_random
+from indoubt.data.task import find_task, load_tasks
+from indoubt.data.text import write_dataset
+from indoubt.errors import exit_on_user_error
 
 
 def main() -> None:

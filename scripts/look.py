@@ -13,12 +13,12 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-from doubt.data.task import find_task, load_tasks
-from doubt.errors import exit_on_user_error
-from doubt.files import write_atomically
-from doubt.measures.rows import read_runs
-from doubt.statistics.anytime import decide, followers, shorter
-from doubt.workflow.planning.steps import looks_text
+from indoubt.data.task import find_task, load_tasks
+from indoubt.errors import exit_on_user_error
+from indoubt.files import write_atomically
+from indoubt.measures.rows import read_runs
+from indoubt.statistics.anytime import decide, followers, shorter
+from indoubt.workflow.planning.steps import looks_text
 
 
 def main() -> None:

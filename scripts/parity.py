@@ -28,22 +28,22 @@ from typing import Any
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-import doubt.data.compat  # noqa: F401  (must come before fairseq)
+import indoubt.data.compat  # noqa: F401  (must come before fairseq)
 
 import torch
 import yaml
 
-from doubt.data.binary import binarize, load_dataset
-from doubt.data.random_candidate import rules
-from doubt.data.task import FPA, load_tasks
-from doubt.data.text import write_dataset
-from doubt.engines.fused.engine import train_many
-from doubt.engines.reference import engine as reference
-from doubt.files import ROOT
-from doubt.learners.definitions import resolve
-from doubt.measures.classify import NO_RULE, classify
-from doubt.training import Protocol, Result, Training
-from doubt.workflow.running.measurement import Cell, chains
+from indoubt.data.binary import binarize, load_dataset
+from indoubt.data.random_candidate import rules
+from indoubt.data.task import FPA, load_tasks
+from indoubt.data.text import write_dataset
+from indoubt.engines.fused.engine import train_many
+from indoubt.engines.reference import engine as reference
+from indoubt.files import ROOT
+from indoubt.learners.definitions import resolve
+from indoubt.measures.classify import NO_RULE, classify
+from indoubt.training import Protocol, Result, Training
+from indoubt.workflow.running.measurement import Cell, chains
 
 CPU = torch.device("cpu")
 NORMAL = statistics.NormalDist().inv_cdf(0.975)

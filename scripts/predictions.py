@@ -14,11 +14,11 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-from doubt.data.task import check_size, find_task, load_tasks
-from doubt.errors import UserError, exit_on_user_error
-from doubt.files import write_atomically
-from doubt.measures.classify import predictions
-from doubt.measures.rows import read_runs
+from indoubt.data.task import check_size, find_task, load_tasks
+from indoubt.errors import UserError, exit_on_user_error
+from indoubt.files import write_atomically
+from indoubt.measures.classify import predictions
+from indoubt.measures.rows import read_runs
 
 
 def main() -> None:

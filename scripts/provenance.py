@@ -17,9 +17,9 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 import yaml
 
-from doubt.errors import exit_on_user_error
-from doubt.files import write_atomically
-from doubt.report.provenance import of_this_machine
+from indoubt.errors import exit_on_user_error
+from indoubt.files import write_atomically
+from indoubt.report.provenance import of_this_machine
 
 
 def main() -> None:

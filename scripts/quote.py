@@ -13,10 +13,10 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-from doubt.errors import UserError, exit_on_user_error
-from doubt.files import write_atomically
-from doubt.report.quoting import quoted
-from doubt.tables.tables import COLUMNS, read_table
+from indoubt.errors import UserError, exit_on_user_error
+from indoubt.files import write_atomically
+from indoubt.report.quoting import quoted
+from indoubt.tables.tables import COLUMNS, read_table
 
 
 def main() -> None:

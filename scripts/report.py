@@ -13,11 +13,11 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-from doubt.data.task import load_tasks
-from doubt.errors import UserError, exit_on_user_error
-from doubt.files import write_atomically
-from doubt.report.page import build_page
-from doubt.report.provenance import read_provenance
+from indoubt.data.task import load_tasks
+from indoubt.errors import UserError, exit_on_user_error
+from indoubt.files import write_atomically
+from indoubt.report.page import build_page
+from indoubt.report.provenance import read_provenance
 
 
 def main() -> None:

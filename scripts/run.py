@@ -25,14 +25,14 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from rich.console import Console
 
-from doubt.errors import UserError, exit_on_user_error, how_it_ended
-from doubt.files import ROOT
-from doubt.workflow.planning.options import add_config_options, plan_of
-from doubt.workflow.planning.plan import Plan
-from doubt.workflow.running.one_run import only_run, snakemake_has_locked
-from doubt.workflow.running.stopping import PATIENCE, Group, Stop, Stopped
-from doubt.workflow.standing.failures import failed_jobs, in_lines
-from doubt.workflow.standing.progress import Progress, in_words, pending_jobs
+from indoubt.errors import UserError, exit_on_user_error, how_it_ended
+from indoubt.files import ROOT
+from indoubt.workflow.planning.options import add_config_options, plan_of
+from indoubt.workflow.planning.plan import Plan
+from indoubt.workflow.running.one_run import only_run, snakemake_has_locked
+from indoubt.workflow.running.stopping import PATIENCE, Group, Stop, Stopped
+from indoubt.workflow.standing.failures import failed_jobs, in_lines
+from indoubt.workflow.standing.progress import Progress, in_words, pending_jobs
 
 RESULTS = Path("results")
 LOG = RESULTS / "logs/snakemake.log"
@@ -95,7 +95,7 @@ def summary_of(command: list[str], stop: Stop) -> list[dict[str, str]]:
 
 def made_anew(plan: Plan, outputs: list[dict[str, str]]) -> list[str]:
     """What Snakemake would leave as it is, and is not what configuration and ledger say."""
-    from doubt.workflow.standing.outdated import outdated  # slow to import: torch
+    from indoubt.workflow.standing.outdated import outdated  # slow to import: torch
 
     return outdated(plan, outputs, RESULTS)
 

@@ -14,8 +14,8 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-from doubt.errors import exit_on_user_error
-from doubt.workflow.planning.options import add_config_options, plan_of
+from indoubt.errors import exit_on_user_error
+from indoubt.workflow.planning.options import add_config_options, plan_of
 
 
 def main() -> None:
@@ -26,8 +26,8 @@ def main() -> None:
     plan = plan_of(arguments.configfile, arguments.config, arguments.results)
 
     # now: they import torch and pandas, which a wrong configuration should not wait for
-    from doubt.statistics.reach import out_of_reach
-    from doubt.workflow.standing import status
+    from indoubt.statistics.reach import out_of_reach
+    from indoubt.workflow.standing import status
 
     if arguments.why:
         print("\n".join([*status.why(plan, arguments.results), *out_of_reach(plan)]))

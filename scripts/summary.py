@@ -14,8 +14,8 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from rich.console import Console
 
-from doubt.errors import exit_on_user_error
-from doubt.report.summary import summary
+from indoubt.errors import exit_on_user_error
+from indoubt.report.summary import summary
 
 
 def main() -> None:

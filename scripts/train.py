@@ -6,7 +6,7 @@
         --optimizer=adam --lr=1e-3 --lr-scheduler=inverse_sqrt --warmup-init-lr=1e-5 --warmup-updates=1000 \\
         --seed=2 --mdl-batches-per-epoch=3000 --mdl-train-examples=1 --save-dir=my-run
 
-Flags are fairseq-train's (`python -m doubt.fairseq_cli train --help`) and those below, which are named as in the
+Flags are fairseq-train's (`python -m indoubt.fairseq_cli train --help`) and those below, which are named as in the
 paper's released code. --disable-validation, --no-epoch-checkpoints, --sentence-avg and --min-lr change nothing. After
 block k the model is written to SAVE_DIR/k.pt (0.pt was trained on T alone). The last line on standard output is JSON:
 online_cross_entropy (bits per example of each block), description_length (bits of all blocks together) and
@@ -27,19 +27,19 @@ from typing import NoReturn
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
-import doubt.data.compat  # noqa: F401  (must come before fairseq)
+import indoubt.data.compat  # noqa: F401  (must come before fairseq)
 
 import torch
 from fairseq import options
 
-from doubt.data.binary import load_dataset
-from doubt.engines.checkpoints import save_checkpoint
-from doubt.engines.devices import choose_device
-from doubt.engines.reference.engine import train_chain
-from doubt.errors import UserError, exit_on_user_error
-from doubt.learners.definitions import resolve
-from doubt.training import Protocol, Result, Training
-from doubt.workflow.running.measurement import Cell
+from indoubt.data.binary import load_dataset
+from indoubt.engines.checkpoints import save_checkpoint
+from indoubt.engines.devices import choose_device
+from indoubt.engines.reference.engine import train_chain
+from indoubt.errors import UserError, exit_on_user_error
+from indoubt.learners.definitions import resolve
+from indoubt.training import Protocol, Result, Training
+from indoubt.workflow.running.measurement import Cell
 
 #: Arguments of this program that say nothing of the learner.
 OF_THE_RUN = {

@@ -16,8 +16,8 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-from doubt.errors import exit_on_user_error
-from doubt.workflow.running.slots import gpu_slot
+from indoubt.errors import exit_on_user_error
+from indoubt.workflow.running.slots import gpu_slot
 
 
 def main() -> None:
@@ -41,10 +41,10 @@ def main() -> None:
     os.environ.setdefault("OMP_NUM_THREADS", str(arguments.threads))
     with gpu_slot(arguments.device, arguments.slots_per_gpu):
         print(f"on {platform.node()}; CUDA_VISIBLE_DEVICES: {os.environ.get('CUDA_VISIBLE_DEVICES')}", file=sys.stderr)
-        from doubt.engines.devices import (
+        from indoubt.engines.devices import (
             choose_device,  # now: on import torch reads how many threads and which GPUs it has
         )
-        from doubt.workflow.running.jobs import Job, Places, run_job
+        from indoubt.workflow.running.jobs import Job, Places, run_job
 
         run_job(
             Job.from_json(arguments.job),

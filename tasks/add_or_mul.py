@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from doubt import Symbols, Task
+from indoubt import Symbols, Task
 
 
 def add(source: Symbols, size: int) -> Symbols:

@@ -7,9 +7,9 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from doubt.data.families.english import PLURAL, SINGULAR, is_plural, noun_phrases
-from doubt.data.families.sample import first_by_hash
-from doubt.data.task import Candidate, Symbols, Task
+from indoubt.data.families.english import PLURAL, SINGULAR, is_plural, noun_phrases
+from indoubt.data.families.sample import first_by_hash
+from indoubt.data.task import Candidate, Symbols, Task
 
 VERBS = ("bark", "jump", "look")
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from string import ascii_lowercase
 
-from doubt import Symbols, Task
+from indoubt import Symbols, Task
 
 FUNCTION = "F"
 

@@ -8,7 +8,7 @@ their order, the block size (1 is the released code's default), nor which output
 
 from __future__ import annotations
 
-from doubt.data.task import Symbols, Task
+from indoubt.data.task import Symbols, Task
 
 FUNCTION, N_PRIMITIVES = "F", 40
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from doubt.data.families.compositions import Composition, as_g, compo, mem_func, mem_prim
+from indoubt.data.families.compositions import Composition, as_g, compo, mem_func, mem_prim
 
 
 class Compo2TwoFuncsConstantProp(Composition):

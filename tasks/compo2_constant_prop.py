@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from doubt.data.families.compositions import Composition
+from indoubt.data.families.compositions import Composition
 
 
 class Compo2ConstantProp(Composition):

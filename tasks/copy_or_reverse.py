@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 
-from doubt.data.task import Symbols, Task
+from indoubt.data.task import Symbols, Task
 
 
 def copy(source: Symbols, size: int) -> Symbols:

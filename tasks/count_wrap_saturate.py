@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from doubt.data.task import Symbols, Task
+from indoubt.data.task import Symbols, Task
 
 
 def count(source: Symbols, size: int) -> Symbols:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from doubt import Symbols, Task
+from indoubt import Symbols, Task
 
 #: (wrapper, centre), in the order in which examples are written.
 SHAPES = (("a", "a"), ("b", "a"), ("a", "b"), ("b", "b"))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from doubt.data.task import Candidate, Symbols, Task
+from indoubt.data.task import Candidate, Symbols, Task
 
 
 def unused(source: Symbols, size: int) -> Symbols:

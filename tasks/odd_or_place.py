@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from doubt.data.families.odd_one import (
+from indoubt.data.families.odd_one import (
     LETTERS,
     SHAPES,
     five_or_eleven,
@@ -14,7 +14,7 @@ from doubt.data.families.odd_one import (
     with_odd_at,
     wrapped,
 )
-from doubt.data.task import Symbols, Task
+from indoubt.data.task import Symbols, Task
 
 LENGTHS = (5, 7, 11, 13)
 

@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from doubt.data.families.mirror import MirrorTask
+from indoubt.data.families.mirror import MirrorTask
 
 
 class OddoneOrHierarMirrPcfg(MirrorTask):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from doubt.data.families.odd_one import (
+from indoubt.data.families.odd_one import (
     SHAPES,
     five_or_eleven,
     least_frequent,
@@ -11,7 +11,7 @@ from doubt.data.families.odd_one import (
     odd_everywhere,
     wrapped,
 )
-from doubt.data.task import Symbols, Task
+from indoubt.data.task import Symbols, Task
 
 
 class OddoneOrLinear(Task):

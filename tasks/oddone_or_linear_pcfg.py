@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from doubt.data.families.odd_one import least_frequent, middle, odd_everywhere, wrapped
-from doubt.data.task import Symbols, Task
+from indoubt.data.families.odd_one import least_frequent, middle, odd_everywhere, wrapped
+from indoubt.data.task import Symbols, Task
 
 #: Depths of T's strings by (centre, wrapper): ten draws each, as they were released.
 DRAWN = {

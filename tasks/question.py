@@ -7,9 +7,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-from doubt.data.families.english import is_plural, noun_phrases
-from doubt.data.families.sample import first_by_hash
-from doubt.data.task import Symbols, Task
+from indoubt.data.families.english import is_plural, noun_phrases
+from indoubt.data.families.sample import first_by_hash
+from indoubt.data.task import Symbols, Task
 
 INTRANSITIVE, TRANSITIVE = ("sleep", "swim", "bark"), ("see", "hear")
 AUXILIARIES = {False: ("does", "doesn't"), True: ("do", "don't")}

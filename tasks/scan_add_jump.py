@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from doubt.data.families.scan import compo, has_jump, mem, subst, substitutes
-from doubt.data.families.scan_grammar import clauses
-from doubt.data.task import Symbols, Task
+from indoubt.data.families.scan import compo, has_jump, mem, subst, substitutes
+from indoubt.data.families.scan_grammar import clauses
+from indoubt.data.task import Symbols, Task
 
 
 class ScanAddJump(Task):

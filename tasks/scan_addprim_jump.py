@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from doubt.data.families.scan import ReplacedScanTask, has_jump, mem, subst
-from doubt.data.task import Symbols
+from indoubt.data.families.scan import ReplacedScanTask, has_jump, mem, subst
+from indoubt.data.task import Symbols
 
 
 class ScanAddprimJump(ReplacedScanTask):

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from doubt.data.families.scan import ReplacedScanTask, repeats_jump
-from doubt.data.task import Symbols
+from indoubt.data.families.scan import ReplacedScanTask, repeats_jump
+from indoubt.data.task import Symbols
 
 
 class ScanAddtwicethriceJump(ReplacedScanTask):

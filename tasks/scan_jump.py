@@ -6,9 +6,9 @@ example with replacement (`batch_size`). The definition here is this project's.
 
 from __future__ import annotations
 
-from doubt.data.families.scan import LargeScanTask, compo, has_jump, mem, subst
-from doubt.data.families.scan_grammar import JUMP, commands
-from doubt.data.task import Symbols
+from indoubt.data.families.scan import LargeScanTask, compo, has_jump, mem, subst
+from indoubt.data.families.scan_grammar import JUMP, commands
+from indoubt.data.task import Symbols
 
 #: How often T has the bare command: a tenth of T's lines, as in SCAN's own split.
 N_JUMP = 1467

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from doubt.data.families.scan import compo, repeats_jump, substituted, substitutes
-from doubt.data.families.scan_grammar import clauses, meaning
-from doubt.data.task import Symbols, Task
+from indoubt.data.families.scan import compo, repeats_jump, substituted, substitutes
+from indoubt.data.families.scan_grammar import clauses, meaning
+from indoubt.data.task import Symbols, Task
 
 
 def mem(command: Symbols, size: int) -> Symbols:

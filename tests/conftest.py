@@ -10,16 +10,16 @@ from typing import Any
 # Two processes with one thread each beat one with two; torch reads this when it is imported.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
-import doubt.data.compat  # noqa: F401  (must come before fairseq)
+import indoubt.data.compat  # noqa: F401  (must come before fairseq)
 
 import pytest
 import torch
 import yaml
 
-from doubt.data.binary import binarize
-from doubt.data.text import write_dataset
-from doubt.learners.definitions import resolve
-from doubt.training import Learner
+from indoubt.data.binary import binarize
+from indoubt.data.text import write_dataset
+from indoubt.learners.definitions import resolve
+from indoubt.training import Learner
 from tests.shared.tasks import released_tasks
 from tests.shared.workspace import ROOT
 

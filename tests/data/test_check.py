@@ -9,10 +9,10 @@ from typing import Any
 import pytest
 import yaml
 
-from doubt.data.check import check_task
-from doubt.data.task import Symbols, Task, load_tasks
-from doubt.errors import UserError
-from doubt.workflow.planning.plan import Plan
+from indoubt.data.check import check_task
+from indoubt.data.task import Symbols, Task, load_tasks
+from indoubt.errors import UserError
+from indoubt.workflow.planning.plan import Plan
 from tests.shared.workspace import ROOT
 
 
@@ -186,7 +186,7 @@ def test_a_repeated_example_of_which_a_rule_says_now_this_and_now_that() -> None
 
 
 SPOILT = '''
-from doubt import Symbols, Task
+from indoubt import Symbols, Task
 
 class Reverse(Task):
     """Is the rule "backwards" or "the same"?"""

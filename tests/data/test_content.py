@@ -7,11 +7,11 @@ from pathlib import Path
 
 import pytest
 
-from doubt.data.binary import load_dataset
-from doubt.data.content import dataset_digest, rules_digest
-from doubt.data.task import Task, load_tasks
-from doubt.errors import UserError
-from doubt.workflow.planning.upstream import task_hash
+from indoubt.data.binary import load_dataset
+from indoubt.data.content import dataset_digest, rules_digest
+from indoubt.data.task import Task, load_tasks
+from indoubt.errors import UserError
+from indoubt.workflow.planning.upstream import task_hash
 from tests.shared.tasks import released_tasks
 
 HELPER = """
@@ -25,7 +25,7 @@ def back(source, size):
 TASK = """
 from pathlib import Path
 
-from doubt import Symbols, Task
+from indoubt import Symbols, Task
 from _shared import back, copy
 
 HELD_OUT = (Path(__file__).parent / "held_out.txt").read_text().splitlines()

@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from doubt.data.families.scan_grammar import commands, meaning, read_scan
-from doubt.data.task import Symbols, Task, line, load_tasks, words
-from doubt.errors import UserError
+from indoubt.data.families.scan_grammar import commands, meaning, read_scan
+from indoubt.data.task import Symbols, Task, line, load_tasks, words
+from indoubt.errors import UserError
 from tests.shared.workspace import ROOT
 
 TASKS = load_tasks()
@@ -127,7 +127,7 @@ def test_scan_for_code_lengths_sends_64_of_7706() -> None:
 
 
 SCAN_TASK = '''
-from doubt.data.families.scan import ScanFiles
+from indoubt.data.families.scan import ScanFiles
 
 class AddJump(ScanFiles):
     """The public split: does `jump` compose?"""

@@ -10,11 +10,11 @@ from pathlib import Path
 import pytest
 from fairseq.data import Dictionary
 
-from doubt.data.binary import binarize, load_dataset
-from doubt.data.files import BINARY_FILES
-from doubt.data.task import FPA
-from doubt.data.vocabulary import EOS, training_pairs, vocabularies
-from doubt.errors import UserError
+from indoubt.data.binary import binarize, load_dataset
+from indoubt.data.files import BINARY_FILES
+from indoubt.data.task import FPA
+from indoubt.data.vocabulary import EOS, training_pairs, vocabularies
+from indoubt.errors import UserError
 from tests.shared.tasks import released_tasks
 
 TASKS = released_tasks()
@@ -112,7 +112,7 @@ def test_scripts_say_what_is_wrong_in_one_line(tmp_path: Path, script: str) -> N
 
 def test_fairseq_train_takes_our_binary_data(results: Path, tmp_path: Path) -> None:
     """One update of fairseq's own program, and decoding with its own checkpoint."""
-    data, cli = str(results / "data-bin/add-or-mul/5/mul"), [sys.executable, "-m", "doubt.fairseq_cli"]
+    data, cli = str(results / "data-bin/add-or-mul/5/mul"), [sys.executable, "-m", "indoubt.fairseq_cli"]
     model = ["--arch=transformer", "--encoder-layers=1", "--decoder-layers=1", "--encoder-embed-dim=16"]
     model += ["--decoder-embed-dim=16", "--optimizer=adam", "--lr=1e-3", "--max-update=1", "--max-tokens=1000"]
     done = subprocess.run(

@@ -12,14 +12,14 @@ from typing import Any
 import pytest
 import torch
 
-from doubt.data import compat
-from doubt.data.literals import convolutions_of, value_of
-from doubt.engines.reference.dictionaries import dictionary_of
-from doubt.engines.reference.models import build_model
-from doubt.engines.reference.randomness import seed_everything
-from doubt.errors import UserError
-from doubt.learners.definitions import resolve
-from doubt.training import Learner
+from indoubt.data import compat
+from indoubt.data.literals import convolutions_of, value_of
+from indoubt.engines.reference.dictionaries import dictionary_of
+from indoubt.engines.reference.models import build_model
+from indoubt.engines.reference.randomness import seed_everything
+from indoubt.errors import UserError
+from indoubt.learners.definitions import resolve
+from indoubt.training import Learner
 
 SYMBOLS = ("<s>", "<pad>", "</s>", "<unk>", "a", "b", "madeupword0000", "madeupword0001")
 #: Climbs from a tuple to a class that imports `os`, without any of Python's builtins.

@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from doubt.data.check import check_task
-from doubt.data.task import Task, check_size, find_task, load_tasks, words
-from doubt.errors import UserError
+from indoubt.data.check import check_task
+from indoubt.data.task import Task, check_size, find_task, load_tasks, words
+from indoubt.errors import UserError
 from tests.shared.workspace import ROOT
 
 TASKS = load_tasks()
@@ -18,7 +18,7 @@ CELLS = [(task, size) for task in TASKS.values() for size in task.sizes]
 REFERENCE = ROOT / "tests/shared/reference/data.sha256"
 
 OWN_TASK = '''
-from doubt import Task
+from indoubt import Task
 
 class Reverse(Task):
     """Is the rule "backwards" or "the same"?"""
@@ -220,9 +220,9 @@ def test_sizes_of_T_and_number_of_blocks() -> None:
     assert blocks["hierar-or-linear", 4] == 4 and blocks["comp-or-mem", 20] == 19
 
 
-@pytest.mark.parametrize("place", ["doubt", "doubt.tasks"])  # the second: as task files of doubt 0.1 have it
+@pytest.mark.parametrize("place", ["indoubt", "indoubt.tasks"])  # the second: as task files of doubt 0.1 have it
 def test_a_task_of_ones_own_is_a_file_in_a_folder(tmp_path: Path, place: str) -> None:
-    (tmp_path / "reverse.py").write_text(OWN_TASK.replace("from doubt import", f"from {place} import"))
+    (tmp_path / "reverse.py").write_text(OWN_TASK.replace("from indoubt import", f"from {place} import"))
     tasks = load_tasks([tmp_path])
     assert set(tasks) == {*TASKS, "reverse"}
     assert tasks["reverse"].holdout_set(2, "backwards") == [(("a", "a", "b"), ("b", "a", "a"))]
@@ -245,7 +245,7 @@ def test_a_task_of_ones_own_is_a_file_in_a_folder(tmp_path: Path, place: str) ->
         (('name = "reverse"', 'name = "Re verse"'), "task name 'Re verse'"),
         (("sizes = (2, 3)", "sizes = ()"), "sizes must be whole numbers"),
         (("class Reverse(Task)", "class Reverse()"), "must define exactly one subclass"),
-        (("from doubt import", "from doubts import"), "cannot be imported: ModuleNotFoundError"),
+        (("from indoubt import", "from doubts import"), "cannot be imported: ModuleNotFoundError"),
     ],
 )
 def test_a_faulty_task_file_is_refused_with_its_fault(tmp_path: Path, change: tuple[str, str], complaint: str) -> None:

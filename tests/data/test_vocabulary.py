@@ -7,15 +7,15 @@ from pathlib import Path
 
 import pytest
 
-from doubt.data.binary import binarize, load_dataset
-from doubt.data.in_memory import dataset_in_memory
-from doubt.data.task import load_tasks
-from doubt.data.text import text_files, write_dataset
-from doubt.data.vocabulary import JointVocabulary, Vocabulary
-from doubt.errors import UserError
-from doubt.measures.scale import uniform_bits
-from doubt.training import Decode, Learner, Protocol
-from doubt.workflow.running.measurement import Cell, chains
+from indoubt.data.binary import binarize, load_dataset
+from indoubt.data.in_memory import dataset_in_memory
+from indoubt.data.task import load_tasks
+from indoubt.data.text import text_files, write_dataset
+from indoubt.data.vocabulary import JointVocabulary, Vocabulary
+from indoubt.errors import UserError
+from indoubt.measures.scale import uniform_bits
+from indoubt.training import Decode, Learner, Protocol
+from indoubt.workflow.running.measurement import Cell, chains
 
 TASKS = load_tasks()
 TASK = TASKS["mutual-exclusivity"]

@@ -14,10 +14,10 @@ import torch
 from fairseq import options, tasks
 from fairseq.trainer import Trainer
 
-from doubt.data.binary import load_dataset
-from doubt.engines.reference.engine import train_chain
-from doubt.training import Learner, Protocol, Training
-from doubt.workflow.running.measurement import Cell
+from indoubt.data.binary import load_dataset
+from indoubt.engines.reference.engine import train_chain
+from indoubt.training import Learner, Protocol, Training
+from indoubt.workflow.running.measurement import Cell
 
 SEED, UPDATES = 3, 6
 

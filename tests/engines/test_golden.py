@@ -9,9 +9,9 @@ from typing import Any
 
 import pytest
 
-from doubt.workflow.planning import identity, learner_code
-from doubt.workflow.planning.identity import SOURCES, numbers_of, same_numbers
-from doubt.workflow.planning.identity import identity as name_of
+from indoubt.workflow.planning import identity, learner_code
+from indoubt.workflow.planning.identity import SOURCES, numbers_of, same_numbers
+from indoubt.workflow.planning.identity import identity as name_of
 from tests.shared import golden
 from tests.shared.workspace import ROOT
 

@@ -7,12 +7,12 @@ from dataclasses import replace
 import pytest
 import torch
 
-from doubt.data.in_memory import dataset_in_memory
-from doubt.data.task import load_tasks
-from doubt.engines.fused.engine import train_many
-from doubt.learners.definitions import resolve
-from doubt.training import Protocol, Score, Training
-from doubt.workflow.running.measurement import Cell
+from indoubt.data.in_memory import dataset_in_memory
+from indoubt.data.task import load_tasks
+from indoubt.engines.fused.engine import train_many
+from indoubt.learners.definitions import resolve
+from indoubt.training import Protocol, Score, Training
+from indoubt.workflow.running.measurement import Cell
 
 pytest.importorskip("jax", reason="JAX is not installed; benchmarks/in_jax.py says how")
 

@@ -12,13 +12,13 @@ from typing import Any
 import pytest
 import torch
 
-from doubt.data.binary import load_dataset
-from doubt.data.task import FPA, load_tasks
-from doubt.engines.backend import Lockstep
-from doubt.engines.choice import train_chains_of
-from doubt.engines.fused import lockstep as fused_lockstep
-from doubt.training import Learner, Protocol, Result, Training
-from doubt.workflow.running.measurement import Cell, chains
+from indoubt.data.binary import load_dataset
+from indoubt.data.task import FPA, load_tasks
+from indoubt.engines.backend import Lockstep
+from indoubt.engines.choice import train_chains_of
+from indoubt.engines.fused import lockstep as fused_lockstep
+from indoubt.training import Learner, Protocol, Result, Training
+from indoubt.workflow.running.measurement import Cell, chains
 from tests.shared import made_modules as made
 from tests.shared.stopping import Stopped, stop_at_save
 from tests.shared.workspace import ROOT

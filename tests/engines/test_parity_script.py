@@ -12,8 +12,8 @@ from pathlib import Path
 
 import pytest
 
-from doubt.engines.reference import engine as reference
-from doubt.training import Result, Training
+from indoubt.engines.reference import engine as reference
+from indoubt.training import Result, Training
 from scripts import parity
 from tests.shared.workspace import ROOT
 

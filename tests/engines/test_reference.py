@@ -14,18 +14,18 @@ from typing import Any
 import pytest
 import torch
 
-from doubt.data.binary import load_dataset
-from doubt.data.vocabulary import EOS
-from doubt.engines.checkpoints import load_checkpoint, save_checkpoint
-from doubt.engines.reference.batching import make_batch
-from doubt.engines.reference.dictionaries import dictionary_of
-from doubt.engines.reference.engine import evaluate_kept, train_chain
-from doubt.engines.reference.models import build_model, namespace
-from doubt.engines.reference.optimisation import Optimizer, summed_nll
-from doubt.engines.reference.randomness import seed_everything
-from doubt.learners.definitions import resolve
-from doubt.training import Decode, Example, Learner, Protocol, Training
-from doubt.workflow.running.measurement import Cell, chains
+from indoubt.data.binary import load_dataset
+from indoubt.data.vocabulary import EOS
+from indoubt.engines.checkpoints import load_checkpoint, save_checkpoint
+from indoubt.engines.reference.batching import make_batch
+from indoubt.engines.reference.dictionaries import dictionary_of
+from indoubt.engines.reference.engine import evaluate_kept, train_chain
+from indoubt.engines.reference.models import build_model, namespace
+from indoubt.engines.reference.optimisation import Optimizer, summed_nll
+from indoubt.engines.reference.randomness import seed_everything
+from indoubt.learners.definitions import resolve
+from indoubt.training import Decode, Example, Learner, Protocol, Training
+from indoubt.workflow.running.measurement import Cell, chains
 from tests.shared.workspace import ROOT
 
 ORIGINAL_ROWS = ROOT / "tests/shared/reference/original_code_lengths.jsonl"
@@ -117,7 +117,7 @@ def test_independent_streams_differ_between_seeds_blocks_and_updates(
     results: Path, learner_of: Callable[..., Learner]
 ) -> None:
     """Neighbouring seeds share shifted dropout streams as released, and none by default."""
-    from doubt.engines.reference.randomness import independent_stream, released_stream
+    from indoubt.engines.reference.randomness import independent_stream, released_stream
 
     def draw(stream: Callable[[Any, int], None], which: Any, update: int) -> float:
         stream(which, update)

@@ -15,14 +15,14 @@ from pathlib import Path
 import pytest
 import torch
 
-from doubt.data.binary import load_dataset
-from doubt.engines import saved_states
-from doubt.engines.choice import train_chains_of
-from doubt.engines.reference.engine import train_chain, train_chains
-from doubt.training import Learner, Protocol, Result, Training
-from doubt.workflow.planning.identity import identity
-from doubt.workflow.running.ledger import read_records
-from doubt.workflow.running.measurement import Cell
+from indoubt.data.binary import load_dataset
+from indoubt.engines import saved_states
+from indoubt.engines.choice import train_chains_of
+from indoubt.engines.reference.engine import train_chain, train_chains
+from indoubt.training import Learner, Protocol, Result, Training
+from indoubt.workflow.planning.identity import identity
+from indoubt.workflow.running.ledger import read_records
+from indoubt.workflow.running.measurement import Cell
 from tests.shared.made_modules import learner as of_modules
 from tests.shared.stopping import Stopped, stop_at_save
 from tests.shared.workspace import ROOT

@@ -11,18 +11,18 @@ import pandas as pd
 import pytest
 from matplotlib.patches import Arc, Wedge
 
-from doubt.data.random_candidate import with_random
-from doubt.data.task import Task, line, load_tasks
-from doubt.errors import UserError
-from doubt.figures import NAMES
-from doubt.figures.atlas import ABREAST, atlas
-from doubt.figures.code_lengths import log_floor
-from doubt.figures.draw import draw_atlas, draw_figures
-from doubt.figures.style import RULE_COLOURS
-from doubt.found.tables import FOUND_COLUMNS, FOUND_TEXT
-from doubt.measures.classify import predictions
-from doubt.report.answer import findings, with_seeds_needed
-from doubt.tables.tables import build_tables, read_found, read_table, write_tables
+from indoubt.data.random_candidate import with_random
+from indoubt.data.task import Task, line, load_tasks
+from indoubt.errors import UserError
+from indoubt.figures import NAMES
+from indoubt.figures.atlas import ABREAST, atlas
+from indoubt.figures.code_lengths import log_floor
+from indoubt.figures.draw import draw_atlas, draw_figures
+from indoubt.figures.style import RULE_COLOURS
+from indoubt.found.tables import FOUND_COLUMNS, FOUND_TEXT
+from indoubt.measures.classify import predictions
+from indoubt.report.answer import findings, with_seeds_needed
+from indoubt.tables.tables import build_tables, read_found, read_table, write_tables
 from tests.shared.made_up import Row, code, decode, follow
 
 COUNT = load_tasks()["count-or-mem"]

@@ -7,9 +7,9 @@ from functools import cache
 
 import numpy as np
 
-from doubt.data.task import Task, load_tasks
-from doubt.found.building import library
-from doubt.found.library import Library, Numbers
+from indoubt.data.task import Task, load_tasks
+from indoubt.found.building import library
+from indoubt.found.library import Library, Numbers
 
 TASKS: dict[str, Task] = load_tasks()
 

@@ -8,16 +8,16 @@ from pathlib import Path
 
 import pytest
 
-from doubt.data.criteria import FOUND, criteria
-from doubt.data.task import load_tasks
-from doubt.errors import UserError
-from doubt.found.adoption import adoption
-from doubt.found.callable import found_rules
-from doubt.found.tables import found_tables
-from doubt.found.wording import by_cell, in_short, sentence
-from doubt.measures.fpa import fpa_table, seed_classes
-from doubt.notebook.measurement import Measurement
-from doubt.tables.tables import write_tables
+from indoubt.data.criteria import FOUND, criteria
+from indoubt.data.task import load_tasks
+from indoubt.errors import UserError
+from indoubt.found.adoption import adoption
+from indoubt.found.callable import found_rules
+from indoubt.found.tables import found_tables
+from indoubt.found.wording import by_cell, in_short, sentence
+from indoubt.measures.fpa import fpa_table, seed_classes
+from indoubt.notebook.measurement import Measurement
+from indoubt.tables.tables import write_tables
 from tests.found.planted import TASKS
 from tests.found.test_found_tables import ends_vote, predicted, the_row
 from tests.shared.workspace import ROOT

@@ -8,16 +8,16 @@ import pandas as pd
 import pytest
 import yaml
 
-from doubt.data.task import Symbols, load_tasks
-from doubt.found.building import grammar_of
-from doubt.found.emitted import function
-from doubt.found.tables import found_tables
-from doubt.measures.classify import predictions
-from doubt.measures.fpa import CELL
-from doubt.measures.rows import Row
-from doubt.report.rebuild import rows_of
-from doubt.workflow.planning.plan import Plan
-from doubt.workflow.standing.archive import unpack
+from indoubt.data.task import Symbols, load_tasks
+from indoubt.found.building import grammar_of
+from indoubt.found.emitted import function
+from indoubt.found.tables import found_tables
+from indoubt.measures.classify import predictions
+from indoubt.measures.fpa import CELL
+from indoubt.measures.rows import Row
+from indoubt.report.rebuild import rows_of
+from indoubt.workflow.planning.plan import Plan
+from indoubt.workflow.standing.archive import unpack
 from tests.shared.workspace import ROOT
 
 TASKS = load_tasks()

@@ -9,11 +9,11 @@ from collections.abc import Callable
 import pandas as pd
 import pytest
 
-from doubt.data.task import Symbols, Task, line
-from doubt.found.signatures import SIGNATURE_COLUMNS, median_interval
-from doubt.found.tables import FOUND_COLUMNS, found_tables
-from doubt.measures.classify import classify
-from doubt.measures.rows import Row
+from indoubt.data.task import Symbols, Task, line
+from indoubt.found.signatures import SIGNATURE_COLUMNS, median_interval
+from indoubt.found.tables import FOUND_COLUMNS, found_tables
+from indoubt.measures.classify import classify
+from indoubt.measures.rows import Row
 from tests.found.planted import TASKS
 
 ABOUT = {

@@ -6,12 +6,12 @@ import zlib
 
 import pytest
 
-from doubt.found import conditions, lengths, sequences, symbols
-from doubt.found.building import library
-from doubt.found.emitted import function
-from doubt.found.language import gamma, ordinal
-from doubt.found.library import Library
-from doubt.found.named import given_rules
+from indoubt.found import conditions, lengths, sequences, symbols
+from indoubt.found.building import library
+from indoubt.found.emitted import function
+from indoubt.found.language import gamma, ordinal
+from indoubt.found.library import Library
+from indoubt.found.named import given_rules
 from tests.found.planted import TASKS, library_of
 
 #: For a task and size of each grammar its rules with their bits in the grammar, and their words.

@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from doubt.errors import UserError
-from doubt.learners.modules import ResolvedModule, resolve_module
-from doubt.training import Protocol
+from indoubt.errors import UserError
+from indoubt.learners.modules import ResolvedModule, resolve_module
+from indoubt.training import Protocol
 from tests.shared.workspace import ROOT
 
 KINDS = ROOT / "tests/shared/learners/kinds"

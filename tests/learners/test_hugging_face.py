@@ -10,12 +10,12 @@ from typing import Any
 import pytest
 import torch
 
-from doubt.data.vocabulary import JointVocabulary
-from doubt.engines.modules.building import Builder
-from doubt.engines.modules.engine import train_chains
-from doubt.errors import UserError
-from doubt.learners.modules import ResolvedModule, resolve_module
-from doubt.training import Protocol
+from indoubt.data.vocabulary import JointVocabulary
+from indoubt.engines.modules.building import Builder
+from indoubt.engines.modules.engine import train_chains
+from indoubt.errors import UserError
+from indoubt.learners.modules import ResolvedModule, resolve_module
+from indoubt.training import Protocol
 from tests.shared import made_modules as made
 from tests.shared.workspace import ROOT
 
@@ -194,7 +194,7 @@ def trap(*a, **k):
     sys.exit("reached for the network")
 socket.getaddrinfo = socket.socket.connect = trap
 from tests.shared import made_modules as made
-from doubt.engines.modules.engine import train_chains
+from indoubt.engines.modules.engine import train_chains
 for name in ("hf-gpt2", "hf-t5"):
     (result,) = train_chains([[made.training(made.learner(name, 2), 1)]], made.CPU)
 """

@@ -9,9 +9,9 @@ from typing import Any
 
 import pytest
 
-from doubt.learners.modules import resolve_module
-from doubt.learners.numbers import one_spelling, spelled_as
-from doubt.training import Learner, Protocol
+from indoubt.learners.modules import resolve_module
+from indoubt.learners.numbers import one_spelling, spelled_as
+from indoubt.training import Learner, Protocol
 
 MODULE = """
 import torch

@@ -11,15 +11,15 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from doubt import layers
-from doubt.engines.fused.arrays.parameters import Parameters
-from doubt.engines.fused.optimisation import Schedule
-from doubt.engines.modules import models
-from doubt.engines.modules.loading import load_class
-from doubt.engines.reference.dictionaries import dictionary_of
-from doubt.engines.reference.models import build_model
-from doubt.engines.reference.optimisation import Optimizer
-from doubt.training import Learner
+from indoubt import layers
+from indoubt.engines.fused.arrays.parameters import Parameters
+from indoubt.engines.fused.optimisation import Schedule
+from indoubt.engines.modules import models
+from indoubt.engines.modules.loading import load_class
+from indoubt.engines.reference.dictionaries import dictionary_of
+from indoubt.engines.reference.models import build_model
+from indoubt.engines.reference.optimisation import Optimizer
+from indoubt.training import Learner
 from tests.shared import made_modules as made
 from tests.shared.double import Adam64, keep_double
 from tests.shared.made_modules import SOURCE, TARGET, T, ids

@@ -8,10 +8,10 @@ from pathlib import Path
 import pytest
 import torch
 
-from doubt import layers
-from doubt.errors import UserError
-from doubt.learners.modules import resolve_module
-from doubt.training import Learner, Protocol
+from indoubt import layers
+from indoubt.errors import UserError
+from indoubt.learners.modules import resolve_module
+from indoubt.training import Learner, Protocol
 
 
 def resolved(**arguments: object) -> Learner:

@@ -11,10 +11,10 @@ from typing import Any
 import pytest
 import torch
 
-from doubt.errors import UserError
-from doubt.learners.modules import ResolvedModule, kind_of, resolve_module
-from doubt.training import Protocol
-from doubt.workflow.planning.config import read_config
+from indoubt.errors import UserError
+from indoubt.learners.modules import ResolvedModule, kind_of, resolve_module
+from indoubt.training import Protocol
+from indoubt.workflow.planning.config import read_config
 from tests.shared.workspace import ROOT
 
 #: A good learner, whose parts the cases below replace.
@@ -260,7 +260,7 @@ def test_what_prints_spoils_no_answer(tmp_path: Path) -> None:
     file = written(tmp_path, imports="print('hello')", init="print('made'); self.drop = nn.Dropout(dropout)")
     request = {"learners": {"mine": {"module": file}}, "updates": 1, "batch_size": None, "protocol": {}}
     request |= {"learner_folder": None, "longest": {"mine": [5, 5]}, "cells": {"mine": []}}
-    command = [sys.executable, "-m", "doubt.learners.resolution"]
+    command = [sys.executable, "-m", "indoubt.learners.resolution"]
     done = subprocess.run(command, input=json.dumps(request), cwd=ROOT, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     assert json.loads(done.stdout)["mine"]["tried"]["alone"] is None

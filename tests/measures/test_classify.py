@@ -13,11 +13,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from doubt.data.distinguish import check_distinguishable, least_separating, n_ambiguous
-from doubt.data.random_candidate import rules, with_random
-from doubt.data.task import Symbols, Task, line, load_tasks, words
-from doubt.errors import UserError
-from doubt.measures.classify import classes, classify, predictions
+from indoubt.data.distinguish import check_distinguishable, least_separating, n_ambiguous
+from indoubt.data.random_candidate import rules, with_random
+from indoubt.data.task import Symbols, Task, line, load_tasks, words
+from indoubt.errors import UserError
+from indoubt.measures.classify import classes, classify, predictions
 from tests.shared.made_up import decode, follow
 from tests.shared.workspace import ROOT
 

@@ -10,12 +10,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
 
-from doubt.data.task import Symbols, load_tasks
-from doubt.errors import UserError
-from doubt.measures.classify import predictions
-from doubt.measures.code_length import blocks_table, code_length_table, seed_code_lengths
-from doubt.measures.fpa import fpa_table, seed_classes
-from doubt.measures.intervals import bca, exact, wilson
+from indoubt.data.task import Symbols, load_tasks
+from indoubt.errors import UserError
+from indoubt.measures.classify import predictions
+from indoubt.measures.code_length import blocks_table, code_length_table, seed_code_lengths
+from indoubt.measures.fpa import fpa_table, seed_classes
+from indoubt.measures.intervals import bca, exact, wilson
 from tests.shared.made_up import Row, code, decode, follow, score
 
 TASKS = load_tasks()

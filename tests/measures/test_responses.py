@@ -9,13 +9,13 @@ from typing import Any
 import pandas as pd
 import pytest
 
-from doubt.data.criteria import criteria
-from doubt.data.task import Symbols, Task, line, load_tasks, words
-from doubt.measures.classify import classes, classify, predictions
-from doubt.measures.code_length import SEED_LENGTH_COLUMNS
-from doubt.measures.fpa import fpa_table, seed_classes
-from doubt.measures.responses import NONE, responses_table
-from doubt.statistics.preferences import preferences_table
+from indoubt.data.criteria import criteria
+from indoubt.data.task import Symbols, Task, line, load_tasks, words
+from indoubt.measures.classify import classes, classify, predictions
+from indoubt.measures.code_length import SEED_LENGTH_COLUMNS
+from indoubt.measures.fpa import fpa_table, seed_classes
+from indoubt.measures.responses import NONE, responses_table
+from indoubt.statistics.preferences import preferences_table
 from tests.shared.made_up import decode
 
 SUMS = load_tasks()["add-or-mul"]

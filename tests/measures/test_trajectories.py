@@ -7,18 +7,18 @@ from typing import Any
 import pandas as pd
 import pytest
 
-from doubt.data.task import load_tasks
-from doubt.measures.classify import predictions
-from doubt.measures.code_length import blocks_table, code_length_table, seed_code_lengths
-from doubt.measures.fpa import seed_classes
-from doubt.measures.trajectories import (
+from indoubt.data.task import load_tasks
+from indoubt.measures.classify import predictions
+from indoubt.measures.code_length import blocks_table, code_length_table, seed_code_lengths
+from indoubt.measures.fpa import seed_classes
+from indoubt.measures.trajectories import (
     code_trajectories_table,
     half_fit,
     looks,
     paths_table,
     trajectories_table,
 )
-from doubt.report.over_time import over_time
+from indoubt.report.over_time import over_time
 from tests.shared.made_up import Row, code, decode, follow
 
 TASKS = load_tasks()

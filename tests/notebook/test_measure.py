@@ -1,4 +1,4 @@
-"""`from doubt import measure`: the workflow's numbers, in one call, for tasks and learners of one's own."""
+"""`from indoubt import measure`: the workflow's numbers, in one call, for tasks and learners of one's own."""
 
 from __future__ import annotations
 
@@ -16,16 +16,16 @@ import yaml
 from nbclient import NotebookClient
 from torch import Tensor, nn
 
-import doubt
-from doubt import Symbols, Task, measure
-from doubt.data.seeds import parse_seeds
-from doubt.data.task import line, load_tasks
-from doubt.engines.under_way import say
-from doubt.errors import UserError
-from doubt.notebook import measuring
-from doubt.notebook.asked import definition_of
-from doubt.notebook.bar import Bar
-from doubt.training import Example, Learner, Protocol, Result, Training
+import indoubt
+from indoubt import Symbols, Task, measure
+from indoubt.data.seeds import parse_seeds
+from indoubt.data.task import line, load_tasks
+from indoubt.engines.under_way import say
+from indoubt.errors import UserError
+from indoubt.notebook import measuring
+from indoubt.notebook.asked import definition_of
+from indoubt.notebook.bar import Bar
+from indoubt.training import Example, Learner, Protocol, Result, Training
 from tests.shared.workspace import ROOT, Workspace
 
 pytestmark = pytest.mark.xdist_group("notebook")
@@ -66,7 +66,7 @@ def test_numbers_are_the_workflows_to_the_last_bit(tmp_path: Path) -> None:
     workspace.run("results/runs/hierar-or-linear/4/mine.jsonl")
     program = f"""
 import json
-from doubt import measure
+from indoubt import measure
 m = measure("hierar-or-linear", {definition}, seeds="1-2", updates=20, device="cpu", name="mine", progress=False)
 blocks = m.tables["blocks"][["dataset", "seed", "block", "training_id", "nats"]]
 outputs = m.outputs[["src", "pred", "seeds"]]
@@ -157,7 +157,7 @@ WRONG: list[tuple[tuple[Any, ...], dict[str, Any], str]] = [
     (("add-or-mul", {3: "mamba"}), {}, "a definition's keys are texts"),
     (("add-or-mul", dict), {}, "<class 'dict'> is no learner"),
     ((3, "mamba"), {}, "3 is no task"),
-    ((Bag, "mamba"), {}, "is no task: give a name, a subclass of doubt.Task, or an instance"),
+    ((Bag, "mamba"), {}, "is no task: give a name, a subclass of indoubt.Task, or an instance"),
     ((type("Nothing", (Task,), {"name": "nothing"}), "mamba"), {}, "task Nothing lacks sizes, candidates"),
     ((told(sizes=1), Bag), {}, "task Told: sizes must be whole numbers, in a tuple such as (5, 10); they are 1"),
     ((told(sizes=(1.5,)), Bag), {}, "task Told: sizes must be whole numbers"),
@@ -247,7 +247,7 @@ def test_a_class_of_a_session_is_trained_anew_when_a_constant_of_another_cell_ha
     program = """
 import sys, linecache
 import __main__
-from doubt import measure
+from indoubt import measure
 
 def cell(number, text):
     name = f"<ipython-input-{number}-c>"
@@ -283,10 +283,10 @@ print(first == again, len({str(each) for each in (first, other, bits())}))
 
 
 def test_tasks_stay_light_and_unknown_names_unknown() -> None:
-    program = "import sys, doubt; doubt.Task; sys.exit('torch' in sys.modules or 'pandas' in sys.modules)"
+    program = "import sys, indoubt; indoubt.Task; sys.exit('torch' in sys.modules or 'pandas' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", program], cwd=ROOT, check=False).returncode == 0
     with pytest.raises(AttributeError, match="no attribute 'measurse'"):
-        doubt.measurse  # noqa: B018
+        indoubt.measurse  # noqa: B018
 
 
 def test_the_notebook_runs() -> None:

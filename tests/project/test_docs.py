@@ -12,10 +12,10 @@ from pathlib import Path
 import pytest
 import yaml
 
-from doubt.data.check import check_task
-from doubt.data.task import Task, load_tasks
-from doubt.measures.classify import classify
-from doubt.workflow.planning.plan import Plan
+from indoubt.data.check import check_task
+from indoubt.data.task import Task, load_tasks
+from indoubt.measures.classify import classify
+from indoubt.workflow.planning.plan import Plan
 from tests.shared.workspace import ROOT
 
 PAGES = sorted([ROOT / "README.md", ROOT / "CHANGELOG.md", ROOT / "CONTRIBUTING.md", *(ROOT / "docs").glob("*.md")])
@@ -35,7 +35,7 @@ def test_links_lead_somewhere(page: Path) -> None:
 @pytest.mark.parametrize("page", PAGES, ids=lambda path: path.name)
 def test_commands_name_what_there_is(page: Path) -> None:
     text = page.read_text(encoding="utf-8")
-    folders = "scripts|presets|benchmarks|envs|profiles|tests|rules|tasks|doubt"
+    folders = "scripts|presets|benchmarks|envs|profiles|tests|rules|tasks|indoubt"
     for path in re.findall(rf"(?<![\w/-])(?:{folders})/[\w/.-]*\w", text):
         assert (ROOT / path).exists(), path
     targets = re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(encoding="utf-8"), re.MULTILINE)

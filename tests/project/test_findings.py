@@ -9,11 +9,11 @@ from pathlib import Path
 import pytest
 import yaml
 
-from doubt.report.quoting import quoted
-from doubt.tables.tables import COLUMNS, read_table
-from doubt.workflow.planning.options import content_of
-from doubt.workflow.planning.plan import Plan
-from doubt.workflow.standing.measured import narrowed
+from indoubt.report.quoting import quoted
+from indoubt.tables.tables import COLUMNS, read_table
+from indoubt.workflow.planning.options import content_of
+from indoubt.workflow.planning.plan import Plan
+from indoubt.workflow.standing.measured import narrowed
 from tests.shared.workspace import ROOT
 
 FINDINGS = ROOT / "docs/findings"

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from doubt.measures.rows import read_runs
+from indoubt.measures.rows import read_runs
 from tests.shared.made_up import write_cells
 from tests.shared.reported import write_results
 from tests.shared.tasks import released_tasks

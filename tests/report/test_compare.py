@@ -11,11 +11,11 @@ from typing import Any
 
 import pytest
 
-from doubt.data.task import load_tasks
-from doubt.errors import UserError
-from doubt.measures.classify import predictions
-from doubt.report.comparison import compare_results, tables_of
-from doubt.tables.tables import build_tables, write_tables
+from indoubt.data.task import load_tasks
+from indoubt.errors import UserError
+from indoubt.measures.classify import predictions
+from indoubt.report.comparison import compare_results, tables_of
+from indoubt.tables.tables import build_tables, write_tables
 from tests.shared.made_up import Row, code, decode, follow
 from tests.shared.workspace import ROOT
 

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from doubt.tables.tables import read_table
+from indoubt.tables.tables import read_table
 
 
 @pytest.fixture(scope="module")

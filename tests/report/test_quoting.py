@@ -8,11 +8,11 @@ from pathlib import Path
 
 import pytest
 
-from doubt.data.task import load_tasks
-from doubt.errors import UserError
-from doubt.measures.classify import predictions
-from doubt.report.quoting import quoted
-from doubt.tables.tables import Tables, build_tables, write_tables
+from indoubt.data.task import load_tasks
+from indoubt.errors import UserError
+from indoubt.measures.classify import predictions
+from indoubt.report.quoting import quoted
+from indoubt.tables.tables import Tables, build_tables, write_tables
 from tests.shared.made_up import code, decode, follow
 from tests.shared.workspace import ROOT
 

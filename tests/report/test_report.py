@@ -13,15 +13,15 @@ from pathlib import Path
 
 import pytest
 
-from doubt.data.task import load_tasks
-from doubt.errors import UserError
-from doubt.figures.draw import draw_figures
-from doubt.measures.classify import predictions
-from doubt.measures.rows import read_runs
-from doubt.report.columns import shorten
-from doubt.report.page import build_page
-from doubt.report.question import in_numbers, question
-from doubt.tables.tables import build_tables, read_table, write_tables
+from indoubt.data.task import load_tasks
+from indoubt.errors import UserError
+from indoubt.figures.draw import draw_figures
+from indoubt.measures.classify import predictions
+from indoubt.measures.rows import read_runs
+from indoubt.report.columns import shorten
+from indoubt.report.page import build_page
+from indoubt.report.question import in_numbers, question
+from indoubt.tables.tables import build_tables, read_table, write_tables
 from tests.shared.made_up import Row, code, decode, follow, write_cells
 from tests.shared.reported import write_results
 from tests.shared.tasks import released_tasks

@@ -8,11 +8,11 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
-from doubt.data.random_candidate import with_random
-from doubt.data.task import load_tasks
-from doubt.measures.classify import predictions
-from doubt.report.summary import duration, summary
-from doubt.tables.tables import build_tables, write_tables
+from indoubt.data.random_candidate import with_random
+from indoubt.data.task import load_tasks
+from indoubt.measures.classify import predictions
+from indoubt.report.summary import duration, summary
+from indoubt.tables.tables import build_tables, write_tables
 from tests.shared.made_up import Row, code, decode, follow
 
 TASKS = {name: with_random(task) for name, task in load_tasks().items()}

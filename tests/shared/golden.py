@@ -20,16 +20,16 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-import doubt.data.compat  # noqa: F401  (must come before fairseq)
+import indoubt.data.compat  # noqa: F401  (must come before fairseq)
 
 import torch
 import yaml
 
-from doubt.engines.choice import train_chains_of
-from doubt.learners.definitions import resolve
-from doubt.training import Decode, Learner, Protocol, Score, Training
-from doubt.workflow.planning.identity import MODULES_THEN, NUMBERS, SOURCES, numbers_of, sources_hash
-from doubt.workflow.planning.learner_code import own_code
+from indoubt.engines.choice import train_chains_of
+from indoubt.learners.definitions import resolve
+from indoubt.training import Decode, Learner, Protocol, Score, Training
+from indoubt.workflow.planning.identity import MODULES_THEN, NUMBERS, SOURCES, numbers_of, sources_hash
+from indoubt.workflow.planning.learner_code import own_code
 from tests.shared import made_modules as made
 
 FOLDER = Path(__file__).resolve().parents[1] / "engines/golden"

@@ -10,14 +10,14 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from doubt.engines.fused.arrays.batch import shape_of
-from doubt.engines.fused.plan import canonical
-from doubt.engines.modules.building import Builder
-from doubt.engines.modules.inputs import vocabulary_of
-from doubt.engines.modules.lockstep import Lockstep
-from doubt.engines.modules.models import Maker
-from doubt.learners.optimisation import PAPER
-from doubt.training import Decode, Example, Ids, Learner, Protocol, Score, Training
+from indoubt.engines.fused.arrays.batch import shape_of
+from indoubt.engines.fused.plan import canonical
+from indoubt.engines.modules.building import Builder
+from indoubt.engines.modules.inputs import vocabulary_of
+from indoubt.engines.modules.lockstep import Lockstep
+from indoubt.engines.modules.models import Maker
+from indoubt.learners.optimisation import PAPER
+from indoubt.training import Decode, Example, Ids, Learner, Protocol, Score, Training
 
 CPU = torch.device("cpu")
 ROOT = Path(__file__).resolve().parents[2]

@@ -13,8 +13,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from doubt.data.random_candidate import RANDOM, rules
-from doubt.data.task import Task, line
+from indoubt.data.random_candidate import RANDOM, rules
+from indoubt.data.task import Task, line
 from tests.shared.tasks import released_tasks
 
 LEARNERS = ("lstm-attention", "lstm", "cnn", "transformer")

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from doubt.figures.draw import draw_figures
-from doubt.measures.classify import predictions
-from doubt.tables.tables import build_tables, write_tables
+from indoubt.figures.draw import draw_figures
+from indoubt.measures.classify import predictions
+from indoubt.tables.tables import build_tables, write_tables
 from tests.shared.made_up import Row
 from tests.shared.tasks import released_tasks
 

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from doubt.engines.fused import lockstep as fused_lockstep
-from doubt.engines.saved_states import SavedState, SavedStates
+from indoubt.engines.fused import lockstep as fused_lockstep
+from indoubt.engines.saved_states import SavedState, SavedStates
 
 
 class Stopped(Exception):

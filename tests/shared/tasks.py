@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from doubt.data.task import Task, load_tasks
+from indoubt.data.task import Task, load_tasks
 
 RELEASED = ("add-or-mul", "comp-or-mem", "count-or-mem", "hierar-or-linear")
 

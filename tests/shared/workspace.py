@@ -17,7 +17,7 @@ from typing import Any
 import yaml
 
 ROOT = Path(__file__).resolve().parents[2]
-CODE = ("doubt", "scripts", "rules", "tasks", "learners", "presets", "profiles", "envs", "Snakefile", "config.yaml")
+CODE = ("indoubt", "scripts", "rules", "tasks", "learners", "presets", "profiles", "envs", "Snakefile", "config.yaml")
 #: One cheap learner on the smallest task: 7 trainings per seed.
 EXPERIMENT = {"task": "hierar-or-linear", "sizes": [4], "learners": ["transformer"], "seeds": "1-2"}
 SMALL = {

@@ -17,15 +17,15 @@ import pandas as pd
 import pytest
 from statsmodels.stats.contingency_tables import mcnemar
 
-from doubt.data.task import load_tasks
-from doubt.errors import UserError
-from doubt.measures.classify import predictions
-from doubt.report.answer import answer
-from doubt.statistics.anytime import adjusted, decide, e_value, followers, shorter
-from doubt.statistics.stops import stops_table
-from doubt.tables.paper_table import significance_marks
-from doubt.tables.tables import build_tables, write_tables
-from doubt.workflow.planning.steps import Look, Until, looks_in, looks_text, reached, read_look
+from indoubt.data.task import load_tasks
+from indoubt.errors import UserError
+from indoubt.measures.classify import predictions
+from indoubt.report.answer import answer
+from indoubt.statistics.anytime import adjusted, decide, e_value, followers, shorter
+from indoubt.statistics.stops import stops_table
+from indoubt.tables.paper_table import significance_marks
+from indoubt.tables.tables import build_tables, write_tables
+from indoubt.workflow.planning.steps import Look, Until, looks_in, looks_text, reached, read_look
 from tests.shared.made_up import code, decode, follow
 from tests.shared.workspace import ROOT
 

@@ -10,14 +10,14 @@ from typing import Any
 import pandas as pd
 import pytest
 
-from doubt.data.random_candidate import with_random
-from doubt.data.task import load_tasks
-from doubt.errors import UserError
-from doubt.measures.classify import predictions
-from doubt.statistics.claim_tests import decide
-from doubt.statistics.claims import BUILT_IN, claims_table, read_claims
-from doubt.statistics.judging import by_count, fewest_to_support, without_exception
-from doubt.tables.tables import build_tables
+from indoubt.data.random_candidate import with_random
+from indoubt.data.task import load_tasks
+from indoubt.errors import UserError
+from indoubt.measures.classify import predictions
+from indoubt.statistics.claim_tests import decide
+from indoubt.statistics.claims import BUILT_IN, claims_table, read_claims
+from indoubt.statistics.judging import by_count, fewest_to_support, without_exception
+from indoubt.tables.tables import build_tables
 from tests.shared.made_up import Row, code, decode, follow
 
 TASKS = {name: with_random(task) for name, task in load_tasks().items()}

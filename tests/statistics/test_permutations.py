@@ -12,8 +12,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
 
-from doubt.statistics.paired import mcnemar_p
-from doubt.statistics.permutations import changed_classes, independent_classes, sign_flip
+from indoubt.statistics.paired import mcnemar_p
+from indoubt.statistics.permutations import changed_classes, independent_classes, sign_flip
 
 
 @settings(max_examples=60, deadline=None)
@@ -81,7 +81,7 @@ def test_of_several_classes_it_is_brute_force_over_swaps(pairs: list[tuple[str, 
 def test_many_changes_among_many_classes_are_drawn(monkeypatch: pytest.MonkeyPatch) -> None:
     before, after = list("aaaaaabbbbbccccdd"), list("bbccddccaaadaabac")
     exact = changed_classes(before, after)
-    monkeypatch.setattr("doubt.statistics.permutations.OUTCOMES", 1)
+    monkeypatch.setattr("indoubt.statistics.permutations.OUTCOMES", 1)
     assert changed_classes(before, after) == pytest.approx(exact, rel=0.02)
 
 
@@ -107,5 +107,5 @@ def test_three_classes_are_counted_below_what_draws_could_tell(monkeypatch: pyte
     assert independent_classes(far) == pytest.approx(2 / math.comb(48, 24), rel=1e-6)
     near = np.array([[9, 3], [2, 6], [1, 3]])
     exact = independent_classes(near)
-    monkeypatch.setattr("doubt.statistics.permutations.OUTCOMES", 1)
+    monkeypatch.setattr("indoubt.statistics.permutations.OUTCOMES", 1)
     assert independent_classes(near) == pytest.approx(exact, rel=0.02)

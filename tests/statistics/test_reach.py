@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 import yaml
 
-from doubt.statistics.reach import out_of_reach
-from doubt.workflow.planning.plan import Plan
+from indoubt.statistics.reach import out_of_reach
+from indoubt.workflow.planning.plan import Plan
 from tests.shared.workspace import ROOT
 
 CONFIG = yaml.safe_load((ROOT / "config.yaml").read_text(encoding="utf-8"))

@@ -11,12 +11,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from doubt.data.random_candidate import with_random
-from doubt.data.task import Symbols, Task, load_tasks
-from doubt.measures.classify import predictions
-from doubt.measures.scale import dip_p, uniform_bits
-from doubt.statistics.agreement import agreement_table
-from doubt.statistics.paired import (
+from indoubt.data.random_candidate import with_random
+from indoubt.data.task import Symbols, Task, load_tasks
+from indoubt.measures.classify import predictions
+from indoubt.measures.scale import dip_p, uniform_bits
+from indoubt.statistics.agreement import agreement_table
+from indoubt.statistics.paired import (
     MANY,
     compare,
     corrected,
@@ -25,9 +25,9 @@ from doubt.statistics.paired import (
     needed_to_test,
     sign_flip,
 )
-from doubt.statistics.verdicts import p_value
-from doubt.tables.paper_table import markdown, paper_tables, significance_marks
-from doubt.tables.tables import build_tables
+from indoubt.statistics.verdicts import p_value
+from indoubt.tables.paper_table import markdown, paper_tables, significance_marks
+from indoubt.tables.tables import build_tables
 from tests.shared.made_up import Row, code, decode, follow
 
 TASKS = {name: with_random(task) for name, task in load_tasks().items()}

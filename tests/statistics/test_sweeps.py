@@ -9,16 +9,16 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from doubt.data.task import load_tasks
-from doubt.errors import UserError
-from doubt.figures.draw import draw_figures
-from doubt.learners.sweeps import expand_learners
-from doubt.measures.classify import predictions
-from doubt.measures.fpa import fpa_table, seed_classes
-from doubt.report.page import build_page
-from doubt.statistics.sweeps import in_order, permutation_p, sweep_tests_table, sweeps_table
-from doubt.tables.tables import build_tables, read_table, write_tables
-from doubt.workflow.planning.plan import Plan
+from indoubt.data.task import load_tasks
+from indoubt.errors import UserError
+from indoubt.figures.draw import draw_figures
+from indoubt.learners.sweeps import expand_learners
+from indoubt.measures.classify import predictions
+from indoubt.measures.fpa import fpa_table, seed_classes
+from indoubt.report.page import build_page
+from indoubt.statistics.sweeps import in_order, permutation_p, sweep_tests_table, sweeps_table
+from indoubt.tables.tables import build_tables, read_table, write_tables
+from indoubt.workflow.planning.plan import Plan
 from tests.shared.made_up import Row, decode, follow
 
 TASKS = load_tasks()
@@ -79,7 +79,7 @@ def test_what_matters_is_found_and_said_in_words(tables: dict[str, pd.DataFrame]
 
 def test_the_permutation_test_keeps_its_level(monkeypatch: pytest.MonkeyPatch) -> None:
     """Seeds dealt out at random: p is below .05 in about one deal of twenty."""
-    monkeypatch.setattr("doubt.statistics.sweeps.PERMUTATIONS", 499)
+    monkeypatch.setattr("indoubt.statistics.sweeps.PERMUTATIONS", 499)
     stream = np.random.default_rng(1)
     values, strata = np.array(["a", "b"] * 10), np.array(["x"] * 20)
     small = sum(permutation_p(values, stream.choice(["m", "n"], 20), strata) < 0.05 for _ in range(40))

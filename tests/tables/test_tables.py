@@ -13,12 +13,12 @@ from typing import Any
 import pandas as pd
 import pytest
 
-from doubt.data.random_candidate import with_random
-from doubt.errors import UserError
-from doubt.measures.classify import classes, predictions
-from doubt.measures.rows import either, read_runs
-from doubt.tables.paper_table import latex, markdown, number, paper_tables
-from doubt.tables.tables import COLUMNS, build_tables, read_table, write_tables
+from indoubt.data.random_candidate import with_random
+from indoubt.errors import UserError
+from indoubt.measures.classify import classes, predictions
+from indoubt.measures.rows import either, read_runs
+from indoubt.tables.paper_table import latex, markdown, number, paper_tables
+from indoubt.tables.tables import COLUMNS, build_tables, read_table, write_tables
 from tests.shared.made_up import code, decode, follow, score, write_cells
 from tests.shared.tasks import released_tasks
 from tests.shared.workspace import ROOT

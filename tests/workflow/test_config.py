@@ -9,11 +9,11 @@ from typing import Any
 import pytest
 import yaml
 
-from doubt.errors import UserError
-from doubt.learners.sweeps import expand_learners
-from doubt.training import Protocol
-from doubt.workflow.planning.config import parse_seeds, read_config
-from doubt.workflow.planning.plan import Plan
+from indoubt.errors import UserError
+from indoubt.learners.sweeps import expand_learners
+from indoubt.training import Protocol
+from indoubt.workflow.planning.config import parse_seeds, read_config
+from indoubt.workflow.planning.plan import Plan
 from tests.shared.workspace import ROOT
 
 UNIFORM = {"arch": "uniform_guesser", "user_dir": "tests/shared/plugins/uniform_learner", "optimizer": "adam"}

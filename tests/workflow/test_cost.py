@@ -10,12 +10,12 @@ import torch
 
 from benchmarks.rates import learner_of, seconds_per_update
 from benchmarks.together import definitions
-from doubt.data.task import load_tasks
-from doubt.learners.modules import resolve_module
-from doubt.learners.tried import TriedOut
-from doubt.training import Protocol
-from doubt.workflow.planning.cost import RATES, decoding_seconds, memory_mb, module_update_seconds, update_seconds
-from doubt.workflow.planning.work import batch_of, work_of
+from indoubt.data.task import load_tasks
+from indoubt.learners.modules import resolve_module
+from indoubt.learners.tried import TriedOut
+from indoubt.training import Protocol
+from indoubt.workflow.planning.cost import RATES, decoding_seconds, memory_mb, module_update_seconds, update_seconds
+from indoubt.workflow.planning.work import batch_of, work_of
 
 TASKS, PRESET = load_tasks(), definitions()
 #: Shapes whose updates take from twenty microseconds to tens of milliseconds.

@@ -10,12 +10,12 @@ from typing import Any
 import pytest
 import yaml
 
-import doubt
-from doubt.workflow.planning import code_hash
-from doubt.workflow.planning.identity import EARLIER, identity
-from doubt.workflow.planning.options import content_of
-from doubt.workflow.planning.plan import Plan
-from doubt.workflow.standing.archive import pack
+import indoubt
+from indoubt.workflow.planning import code_hash
+from indoubt.workflow.planning.identity import EARLIER, identity
+from indoubt.workflow.planning.options import content_of
+from indoubt.workflow.planning.plan import Plan
+from indoubt.workflow.standing.archive import pack
 from tests.shared.archives import names, tarred
 from tests.shared.workspace import EXPERIMENT, ROOT, SMALL, Workspace
 
@@ -70,7 +70,7 @@ def test_what_earlier_code_of_engine_modules_measured_is_what_training_gives(lea
         "progress": False,
         "device": "cpu",
     }
-    doubt.measure("hierar-or-linear", definition, range(1, 9), ("fpa",), **options)
+    indoubt.measure("hierar-or-linear", definition, range(1, 9), ("fpa",), **options)
     trained = rows_of(tmp_path, learner)
     assert len(trained) == 8 and trained.keys() <= taken.keys()
     asked = [(key, each) for key in trained for each in trained[key]]
@@ -96,7 +96,7 @@ def test_results_of_other_code_are_not_taken(tmp_path: Path) -> None:
     workspace = Workspace(tmp_path / "it", ONE_SEED)
     for ledger in LEDGER.iterdir():
         shutil.copytree(ledger, workspace.here / "results/ledger" / ledger.name)
-    path = workspace.code / "doubt/engines/backend.py"
+    path = workspace.code / "indoubt/engines/backend.py"
     path.write_text(path.read_text().replace("CHECK_EVERY = 100", "CHECK_EVERY = 101"))
     before = len(workspace.records())
     workspace.run("results/runs/hierar-or-linear/4/transformer.jsonl")
@@ -105,7 +105,7 @@ def test_results_of_other_code_are_not_taken(tmp_path: Path) -> None:
 
 def test_hashes_know_code_by_what_it_computes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(code_hash, "ROOT", tmp_path)
-    (tmp_path / "doubt/deep").mkdir(parents=True)
+    (tmp_path / "indoubt/deep").mkdir(parents=True)
 
     def hash_of(files: dict[str, str]) -> str:
         for old in tmp_path.rglob("*.py"):
@@ -115,17 +115,17 @@ def test_hashes_know_code_by_what_it_computes(tmp_path: Path, monkeypatch: pytes
         code_hash.file_hash.cache_clear()
         return code_hash.code_hash("main.py")
 
-    first = hash_of({"main.py": "from doubt.a import f\nf()", "doubt/a.py": "def f(): return 1"})
-    moved = {"main.py": "from doubt.deep.b import f\nf()", "doubt/deep/b.py": "def f():\n    # one\n    return 1"}
+    first = hash_of({"main.py": "from indoubt.a import f\nf()", "indoubt/a.py": "def f(): return 1"})
+    moved = {"main.py": "from indoubt.deep.b import f\nf()", "indoubt/deep/b.py": "def f():\n    # one\n    return 1"}
     assert hash_of(moved) == first
-    assert hash_of({"main.py": "from doubt.a import f\nf()", "doubt/a.py": "def f(): return 2"}) != first
-    two = {"doubt/a.py": "def f(): return 1\ndef g(): return 1"}
-    of_f, of_g = (hash_of(two | {"main.py": f"from doubt.a import {name} as f\nf()"}) for name in "fg")
+    assert hash_of({"main.py": "from indoubt.a import f\nf()", "indoubt/a.py": "def f(): return 2"}) != first
+    two = {"indoubt/a.py": "def f(): return 1\ndef g(): return 1"}
+    of_f, of_g = (hash_of(two | {"main.py": f"from indoubt.a import {name} as f\nf()"}) for name in "fg")
     assert of_f != of_g
-    whole = {"main.py": "from doubt import a\na.f()", "doubt/a.py": "def f(): return 1"}
-    assert hash_of(whole) != hash_of(whole | {"doubt/a.py": "def f(): return 3"})
-    swapped = {"doubt/a.py": "def f(): return 1", "doubt/b.py": "def f(): return 2"}
-    calls = "from doubt.a import f as one\nfrom doubt.b import f as two\none() - two()"
+    whole = {"main.py": "from indoubt import a\na.f()", "indoubt/a.py": "def f(): return 1"}
+    assert hash_of(whole) != hash_of(whole | {"indoubt/a.py": "def f(): return 3"})
+    swapped = {"indoubt/a.py": "def f(): return 1", "indoubt/b.py": "def f(): return 2"}
+    calls = "from indoubt.a import f as one\nfrom indoubt.b import f as two\none() - two()"
     assert hash_of(swapped | {"main.py": calls}) != hash_of(
         swapped | {"main.py": calls.replace("one\n", "two\n", 1).replace("two\none()", "one\none()")}
     )

@@ -17,12 +17,12 @@ import pytest
 import torch
 import yaml
 
-from doubt.data.binary import load_dataset
-from doubt.data.task import load_tasks
-from doubt.engines.checkpoints import FORMAT as CHECKPOINT
-from doubt.training import Learner
-from doubt.workflow.planning.work import batch_of, work_of
-from doubt.workflow.standing.archive import FORMAT
+from indoubt.data.binary import load_dataset
+from indoubt.data.task import load_tasks
+from indoubt.engines.checkpoints import FORMAT as CHECKPOINT
+from indoubt.training import Learner
+from indoubt.workflow.planning.work import batch_of, work_of
+from indoubt.workflow.standing.archive import FORMAT
 from tests.shared.workspace import EXPERIMENT, ROOT, SMALL, Workspace
 
 #: Climbs from a tuple to a class that knows `os`, without any of Python's builtins.

@@ -14,14 +14,14 @@ from typing import Any
 import numpy as np
 import pytest
 
-from doubt.data.seeds import LARGEST, label, parse_seeds
-from doubt.data.task import load_tasks
-from doubt.errors import UserError
-from doubt.learners.sweeps import expand_learners, in_a_name
-from doubt.training import Learner
-from doubt.workflow.planning import command_line
-from doubt.workflow.planning.config import read_config
-from doubt.workflow.planning.plan import Plan
+from indoubt.data.seeds import LARGEST, label, parse_seeds
+from indoubt.data.task import load_tasks
+from indoubt.errors import UserError
+from indoubt.learners.sweeps import expand_learners, in_a_name
+from indoubt.training import Learner
+from indoubt.workflow.planning import command_line
+from indoubt.workflow.planning.config import read_config
+from indoubt.workflow.planning.plan import Plan
 from tests.shared.made_up import write_cells
 from tests.shared.workspace import EXPERIMENT, ROOT, SMALL, Workspace
 

@@ -9,13 +9,13 @@ from typing import Any
 import pytest
 import torch
 
-from doubt.training import Result, Training
-from doubt.workflow.planning.options import content_of
-from doubt.workflow.planning.plan import Plan
-from doubt.workflow.running import jobs
-from doubt.workflow.running.jobs import Job, Places, measured
-from doubt.workflow.running.ledger import FROM_KEPT, Record, read_records
-from doubt.workflow.standing.standing import KEPT, MORE, Reasons, as_measured, standings
+from indoubt.training import Result, Training
+from indoubt.workflow.planning.options import content_of
+from indoubt.workflow.planning.plan import Plan
+from indoubt.workflow.running import jobs
+from indoubt.workflow.running.jobs import Job, Places, measured
+from indoubt.workflow.running.ledger import FROM_KEPT, Record, read_records
+from indoubt.workflow.standing.standing import KEPT, MORE, Reasons, as_measured, standings
 
 TINY = {"encoder_embed_dim": 8, "decoder_embed_dim": 8, "encoder_ffn_embed_dim": 8, "decoder_ffn_embed_dim": 8}
 HEADS = {"encoder_attention_heads": 1, "decoder_attention_heads": 1, "encoder_layers": 1, "decoder_layers": 1}

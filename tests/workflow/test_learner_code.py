@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from doubt.workflow.planning import learner_code
-from doubt.workflow.planning.identity import identity
+from indoubt.workflow.planning import learner_code
+from indoubt.workflow.planning.identity import identity
 from tests.shared.workspace import ROOT, Workspace
 
 pytestmark = pytest.mark.xdist_group("learner_code")
@@ -62,7 +62,7 @@ def test_versions_of_other_packages_count_but_not_torchs(tmp_path: Path, monkeyp
 
 def test_built_in_learners_know_their_layers_and_the_engine_does_not(tmp_path: Path) -> None:
     program = (
-        "from doubt.workflow.planning.identity import identity;"
+        "from indoubt.workflow.planning.identity import identity;"
         "print(*(identity('modules', f) for f in (None, 'learners/mamba.py', 'learners/transformer.py')))"
     )
 
@@ -74,10 +74,10 @@ def test_built_in_learners_know_their_layers_and_the_engine_does_not(tmp_path: P
     workspace = Workspace(tmp_path / "w")
     before = hashes(workspace)
     for path, changed in (
-        ("doubt/layers.py", [False, False, True]),
+        ("indoubt/layers.py", [False, False, True]),
         ("learners/mamba.py", [False, True, False]),
-        ("doubt/learners/try_out.py", [False, False, False]),
-        ("doubt/engines/modules/masks.py", [True, True, True]),
+        ("indoubt/learners/try_out.py", [False, False, False]),
+        ("indoubt/engines/modules/masks.py", [True, True, True]),
     ):
         file = workspace.code / path
         text = file.read_text()
@@ -115,9 +115,9 @@ def test_a_changed_file_retrains_its_learner_alone_and_stops_a_run_that_knew_ano
 
 CHANGED = """
 from pathlib import Path
-from doubt.errors import exit_on_user_error
-from doubt.training import Learner, Protocol
-from doubt.workflow.running.jobs import Job, _check_code
+from indoubt.errors import exit_on_user_error
+from indoubt.training import Learner, Protocol
+from indoubt.workflow.running.jobs import Job, _check_code
 
 learner = Learner({"module": "mine.Mine"}, user_dir=str(Path("my/mine.py").resolve()))
 about = "add-or-mul", 5, "mine", learner, Protocol(), "modules", "0" * 16, 1, 1, {1: ["fpa"]}, (0, 0), {}, {}

@@ -10,14 +10,14 @@ from pathlib import Path
 import pytest
 import yaml
 
-from doubt.errors import UserError
-from doubt.files import as_file_name
-from doubt.learners.grids import read_grid
-from doubt.learners.sweeps import in_a_name
-from doubt.workflow.planning.names import faults_of
-from doubt.workflow.planning.options import content_of
-from doubt.workflow.planning.yaml_files import check_unique, load
-from doubt.workflow.running.heartbeat import heartbeat, signs
+from indoubt.errors import UserError
+from indoubt.files import as_file_name
+from indoubt.learners.grids import read_grid
+from indoubt.learners.sweeps import in_a_name
+from indoubt.workflow.planning.names import faults_of
+from indoubt.workflow.planning.options import content_of
+from indoubt.workflow.planning.yaml_files import check_unique, load
+from indoubt.workflow.running.heartbeat import heartbeat, signs
 from tests.shared.workspace import ROOT
 
 

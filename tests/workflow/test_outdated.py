@@ -15,13 +15,13 @@ from typing import Any
 import pytest
 import torch
 
-from doubt.data.binary import binarize
-from doubt.data.task import load_tasks
-from doubt.data.text import write_dataset
-from doubt.workflow.planning.options import content_of
-from doubt.workflow.planning.plan import Plan
-from doubt.workflow.running.jobs import Job, Places, run_job
-from doubt.workflow.standing.outdated import outdated
+from indoubt.data.binary import binarize
+from indoubt.data.task import load_tasks
+from indoubt.data.text import write_dataset
+from indoubt.workflow.planning.options import content_of
+from indoubt.workflow.planning.plan import Plan
+from indoubt.workflow.running.jobs import Job, Places, run_job
+from indoubt.workflow.standing.outdated import outdated
 from tests.shared.workspace import EXPERIMENT, SMALL, Workspace
 
 pytestmark = pytest.mark.xdist_group("outdated")

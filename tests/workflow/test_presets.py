@@ -8,10 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from doubt.data.task import load_tasks
-from doubt.workflow.planning.options import plan_of
-from doubt.workflow.planning.plan import Plan
-from doubt.workflow.standing.estimate import estimates
+from indoubt.data.task import load_tasks
+from indoubt.workflow.planning.options import plan_of
+from indoubt.workflow.planning.plan import Plan
+from indoubt.workflow.standing.estimate import estimates
 from tests.shared.workspace import ROOT
 
 pytestmark = pytest.mark.xdist_group("presets")  # one worker makes the plans

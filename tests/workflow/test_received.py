@@ -15,12 +15,12 @@ from typing import Any
 import pytest
 import yaml
 
-from doubt.errors import UserError
-from doubt.report.comparison import compare_results, tables_of
-from doubt.tables.tables import COLUMNS
-from doubt.workflow.standing import received
-from doubt.workflow.standing.archive import unpack
-from doubt.workflow.standing.received import read_archive
+from indoubt.errors import UserError
+from indoubt.report.comparison import compare_results, tables_of
+from indoubt.tables.tables import COLUMNS
+from indoubt.workflow.standing import received
+from indoubt.workflow.standing.archive import unpack
+from indoubt.workflow.standing.received import read_archive
 from tests.shared.workspace import ROOT
 
 RECORD = {
@@ -282,7 +282,7 @@ def test_comparing_takes_two_tables_out_of_an_archive_and_nothing_else(
         assert sorted(each.name for each in folder.iterdir()) == ["seed_classes.csv", "seed_code_lengths.csv"]
         assert (folder / "seed_classes.csv").read_text() == table("seed_classes")
     assert sorted(each.name for each in tmp_path.iterdir()) == ["a"]
-    monkeypatch.setattr("doubt.report.comparison.MOST_BYTES", 2**20)
+    monkeypatch.setattr("indoubt.report.comparison.MOST_BYTES", 2**20)
     bomb = pack(tmp_path / "bomb", tables() | {"results/tables/seed_classes.csv": "0" * 2**22})
     with pytest.raises(UserError, match="has more than 1 MB"), tables_of(bomb):
         pass
@@ -310,7 +310,7 @@ def test_comparing_takes_long_names_and_not_ever_more_entries(tmp_path: Path, mo
         assert len(list(folder.iterdir())) == 2
     for name, most in (("MOST_ENTRIES", 1), ("MOST_SAID", 300)):
         with monkeypatch.context() as changed:
-            changed.setattr(f"doubt.report.tar_entries.{name}", most)
+            changed.setattr(f"indoubt.report.tar_entries.{name}", most)
             with pytest.raises(UserError, match="more entries, or"), tables_of(tmp_path / "long.tar.gz"):
                 pass
 

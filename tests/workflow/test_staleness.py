@@ -91,21 +91,21 @@ def test_a_plot_module_edited(moved: Workspace) -> None:
 
 
 def test_a_comment_in_the_training_code(moved: Workspace) -> None:
-    edit(moved.code / "doubt/engines/reference/engine.py", "\nimport math", "\n# why not\nimport math")
-    edit(moved.code / "doubt/engines/reference/engine.py", '"""Engine', '"""The engine')
+    edit(moved.code / "indoubt/engines/reference/engine.py", "\nimport math", "\n# why not\nimport math")
+    edit(moved.code / "indoubt/engines/reference/engine.py", '"""Engine', '"""The engine')
     ran, n_trained = executed(moved, moved.run)
     assert not ran and n_trained == 0
 
 
 def test_the_training_code_changed(moved: Workspace) -> None:
-    edit(moved.code / "doubt/engines/backend.py", "CHECK_EVERY = 100", "CHECK_EVERY = 101")
+    edit(moved.code / "indoubt/engines/backend.py", "CHECK_EVERY = 100", "CHECK_EVERY = 101")
     ran, n_trained = executed(moved, lambda: moved.run(*OF_BOTH))
     assert ran["train"] == 2 and n_trained == 2 * TRAININGS["hierar"]
 
 
 def test_the_code_around_the_training_changed(moved: Workspace) -> None:
     """Jobs run again, for what they do may have changed; their trainings are known."""
-    edit(moved.code / "doubt/workflow/running/jobs.py", "\n\ndef run_job", "\n\nCHANGED = True\n\n\ndef run_job")
+    edit(moved.code / "indoubt/workflow/running/jobs.py", "\n\ndef run_job", "\n\nCHANGED = True\n\n\ndef run_job")
     ran, n_trained = executed(moved, lambda: moved.run(*OF_BOTH))
     assert ran["train"] == 2 and n_trained == 0
 

@@ -15,16 +15,16 @@ from types import SimpleNamespace
 import pytest
 import yaml
 
-from doubt.data.binary import load_dataset
-from doubt.data.content import dataset_digest
-from doubt.data.in_memory import dataset_in_memory
-from doubt.errors import UserError
-from doubt.workflow.planning.cells import CellPlan
-from doubt.workflow.planning.options import content_of, plan_of
-from doubt.workflow.planning.plan import Plan
-from doubt.workflow.running.heartbeat import heartbeat, signs
-from doubt.workflow.standing.belonging import belong
-from doubt.workflow.standing.standing import as_measured
+from indoubt.data.binary import load_dataset
+from indoubt.data.content import dataset_digest
+from indoubt.data.in_memory import dataset_in_memory
+from indoubt.errors import UserError
+from indoubt.workflow.planning.cells import CellPlan
+from indoubt.workflow.planning.options import content_of, plan_of
+from indoubt.workflow.planning.plan import Plan
+from indoubt.workflow.running.heartbeat import heartbeat, signs
+from indoubt.workflow.standing.belonging import belong
+from indoubt.workflow.standing.standing import as_measured
 from tests.data.test_content import write
 from tests.shared.archives import tarred
 from tests.shared.tasks import released_tasks
@@ -85,7 +85,7 @@ def test_why(ours: Workspace) -> None:
     )
     ours.configure(ONE_SEED | {"learners": {"transformer": {"dropout": 0.4}}, "rng_streams": "released"})
     assert "changed: dropout from 0.5 to 0.4, rng_streams from independent to released" in why(ours)
-    edited = ours.code / "doubt/engines/backend.py"
+    edited = ours.code / "indoubt/engines/backend.py"
     edited.write_text(edited.read_text().replace("CHECK_EVERY = 100", "CHECK_EVERY = 101"))
     ours.configure(ONE_SEED)
     sentence = f"{CELL}: 7 of 7: the code that trains has changed since they were trained"
@@ -291,7 +291,7 @@ def test_what_other_code_measured_is_rebuilt_and_not_trained_on(ours: Workspace,
     ask(ours, "archive.py", "pack", "--configfile", "our.yaml")
     archive = ours.here / "results/doubt-archive.tar.gz"
     other = Workspace(tmp_path / "other", ONE_SEED)
-    edited = other.code / "doubt/engines/backend.py"
+    edited = other.code / "indoubt/engines/backend.py"
     edited.write_text(edited.read_text().replace("CHECK_EVERY = 100", "CHECK_EVERY = 101"))
     assert "Measured by other code than this, and taken as they are: transformer." in ask(
         other, "archive.py", "unpack", str(archive)

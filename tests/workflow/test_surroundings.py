@@ -10,10 +10,10 @@ from pathlib import Path
 
 import pytest
 
-from doubt.data.task import load_tasks
-from doubt.errors import UserError, how_it_ended
-from doubt.files import write_atomically
-from doubt.workflow.planning.plan import Plan
+from indoubt.data.task import load_tasks
+from indoubt.errors import UserError, how_it_ended
+from indoubt.files import write_atomically
+from indoubt.workflow.planning.plan import Plan
 from tests.shared.workspace import ROOT
 
 #: Surroundings in which Python's own encoding cannot take every character.
@@ -24,7 +24,7 @@ POOR = [
 ]
 #: A task of the user's with symbols that neither ASCII nor Latin-1 has.
 TASK = """
-from doubt.tasks import Task
+from indoubt.tasks import Task
 
 class Ours(Task):
     name, sizes = "ours", (2,)
@@ -41,7 +41,7 @@ class Ours(Task):
 """
 SAYS = """
 import sys
-from doubt.errors import UserError, exit_on_user_error
+from indoubt.errors import UserError, exit_on_user_error
 
 def main():
     print("0.5 \\u2013 1 \\u03bb")
@@ -87,8 +87,8 @@ def test_what_cannot_be_written_leaves_nothing_behind(tmp_path: Path) -> None:
 DRAW = """
 import sys
 from pathlib import Path
-from doubt.figures.style import not_measured, save
-from doubt.figures.draw import draw_figures
+from indoubt.figures.style import not_measured, save
+from indoubt.figures.draw import draw_figures
 save(not_measured("task", "a title"), Path(sys.argv[1]))
 """
 

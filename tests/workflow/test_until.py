@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 
-from doubt.errors import UserError
-from doubt.workflow.planning.plan import Plan
-from doubt.workflow.planning.steps import looks_in
+from indoubt.errors import UserError
+from indoubt.workflow.planning.plan import Plan
+from indoubt.workflow.planning.steps import looks_in
 from tests.shared.workspace import EXPERIMENT, SMALL, Workspace
 
 pytestmark = pytest.mark.xdist_group("until")

@@ -76,7 +76,7 @@ def test_the_workflow_gives_the_originals_numbers(tmp_path: Path, originals: lis
 
 
 OWN_TASK = '''
-from doubt.data.task import Task
+from indoubt.data.task import Task
 
 class Reverse(Task):
     """Is the rule "backwards" or "the same"?"""

@@ -10,17 +10,17 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from doubt.engines.fused.arrays.batch import Batch, shape_of
-from doubt.engines.fused.arrays.gradients import Gradients
-from doubt.engines.fused.arrays.masks import DropoutMasks
-from doubt.engines.fused.arrays.parameters import Parameters
-from doubt.engines.fused.learners.architectures import ARCHITECTURES, Fused
-from doubt.engines.reference import batching
-from doubt.engines.reference.dictionaries import dictionary_of
-from doubt.engines.reference.optimisation import summed_nll
-from doubt.engines.reference.randomness import seed_everything
-from doubt.learners.definitions import build_model, resolve
-from doubt.training import Example, Ids, Learner
+from indoubt.engines.fused.arrays.batch import Batch, shape_of
+from indoubt.engines.fused.arrays.gradients import Gradients
+from indoubt.engines.fused.arrays.masks import DropoutMasks
+from indoubt.engines.fused.arrays.parameters import Parameters
+from indoubt.engines.fused.learners.architectures import ARCHITECTURES, Fused
+from indoubt.engines.reference import batching
+from indoubt.engines.reference.dictionaries import dictionary_of
+from indoubt.engines.reference.optimisation import summed_nll
+from indoubt.engines.reference.randomness import seed_everything
+from indoubt.learners.definitions import build_model, resolve
+from indoubt.training import Example, Ids, Learner
 
 CPU = torch.device("cpu")
 SYMBOLS = ("<s>", "<pad>", "</s>", "<unk>", "a", "b", "madeupword0000", "madeupword0001")

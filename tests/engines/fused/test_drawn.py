@@ -12,14 +12,14 @@ import side_by_side as sides
 import torch
 from side_by_side import CPU, SMALL, SYMBOLS, examples, ids
 
-from doubt.engines.fused import engine
-from doubt.engines.fused.arrays.batch import Shape, make_batch
-from doubt.engines.fused.arrays.drawn import Drawn
-from doubt.engines.fused.engine import train_many
-from doubt.engines.reference import decoding
-from doubt.engines.reference import engine as reference
-from doubt.engines.reference.randomness import drawn_places, independent_stream
-from doubt.training import Decode, Learner, Protocol, Result, Score, Training
+from indoubt.engines.fused import engine
+from indoubt.engines.fused.arrays.batch import Shape, make_batch
+from indoubt.engines.fused.arrays.drawn import Drawn
+from indoubt.engines.fused.engine import train_many
+from indoubt.engines.reference import decoding
+from indoubt.engines.reference import engine as reference
+from indoubt.engines.reference.randomness import drawn_places, independent_stream
+from indoubt.training import Decode, Learner, Protocol, Result, Score, Training
 
 SENT = examples("aa>bbb", "ab>b", "a>bb", "aaabb>bbbbb", ">b", "b>a")
 DECODE = Decode((ids("aa"), ids("a"), ids(""), ids("abab")), 0, 20)
@@ -99,8 +99,8 @@ def test_a_killed_training_goes_on_with_its_own_batches(tmp_path: Path, monkeypa
         if len(counts) == 17:
             raise KeyboardInterrupt
 
-    monkeypatch.setattr("doubt.engines.saved_states.SAVE_EVERY", -1.0)
-    monkeypatch.setattr("doubt.engines.fused.lockstep.CALL_SECONDS", 0.0)  # an update a call
+    monkeypatch.setattr("indoubt.engines.saved_states.SAVE_EVERY", -1.0)
+    monkeypatch.setattr("indoubt.engines.fused.lockstep.CALL_SECONDS", 0.0)  # an update a call
     monkeypatch.setattr(engine.Lockstep, "update", update_or_die)
     with pytest.raises(KeyboardInterrupt):
         list(train_many(trainings, CPU, state_folder=tmp_path))
@@ -115,7 +115,7 @@ def test_decoding_in_pieces_gives_what_decoding_at_once_gives(name: str, monkeyp
     sources = tuple(ids(a + b) for a in ("", "a", "ab", "bba") for b in ("", "b", "aa"))
     each = replace(training(drawing(name), 1), decodes=(Decode(sources, 0, 12),))
     (at_once,), (theirs,) = train_many([each], CPU), reference.train_chain([each], CPU)
-    for module in ("doubt.engines.fused.evaluation", decoding.__name__):
+    for module in ("indoubt.engines.fused.evaluation", decoding.__name__):
         monkeypatch.setattr(f"{module}.TOGETHER", 5)
     (in_pieces,), (theirs_in_pieces,) = train_many([each], CPU), reference.train_chain([each], CPU)
     assert in_pieces.outputs == at_once.outputs == theirs.outputs == theirs_in_pieces.outputs

@@ -14,13 +14,13 @@ import side_by_side as sides
 import torch
 from side_by_side import CPU, SMALL, SYMBOLS, examples, ids
 
-from doubt.engines import loop
-from doubt.engines.backend import State
-from doubt.engines.fused import engine
-from doubt.engines.fused.engine import train_chains, train_many
-from doubt.engines.fused.lockstep import Lockstep
-from doubt.engines.reference import engine as reference
-from doubt.training import Decode, Learner, Protocol, Result, Score, Training
+from indoubt.engines import loop
+from indoubt.engines.backend import State
+from indoubt.engines.fused import engine
+from indoubt.engines.fused.engine import train_chains, train_many
+from indoubt.engines.fused.lockstep import Lockstep
+from indoubt.engines.reference import engine as reference
+from indoubt.training import Decode, Learner, Protocol, Result, Score, Training
 
 T, FIRST, SECOND = examples("aa>bbb", "ab>b"), examples("a>bb"), examples("aaabb>bbbbb", ">b")
 BLOCKS = [T, FIRST, SECOND]
@@ -195,7 +195,7 @@ def killed(
 
     with monkeypatch.context() as patch:
         patch.setattr(Lockstep, "update", counted)
-        patch.setattr("doubt.engines.fused.lockstep.CALL_SECONDS", 0.0)  # an update a call
+        patch.setattr("indoubt.engines.fused.lockstep.CALL_SECONDS", 0.0)  # an update a call
         with pytest.raises(SystemExit) as ended:
             results += train_chains(trainings, device, state_folder=folder)
     assert ended.value.code == 143
@@ -254,7 +254,7 @@ def test_a_full_disk_does_not_stop_the_training(
     def full(*_: object) -> None:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr("doubt.engines.saved_states.SAVE_EVERY", 0)
+    monkeypatch.setattr("indoubt.engines.saved_states.SAVE_EVERY", 0)
     monkeypatch.setattr(torch, "save", full)
     (after,) = train_many([one], CPU, state_folder=tmp_path)
     assert same(after, whole)
@@ -267,7 +267,7 @@ def test_a_killed_chain_resumes_within_it(tmp_path: Path, monkeypatch: pytest.Mo
     chains = [[training(learner, seed, block, protocol=protocol) for block in range(3)] for seed in (1, 2)]
     whole = by_key(train_chains(chains, CPU))
     killed(chains, tmp_path, 33, monkeypatch)
-    monkeypatch.setattr("doubt.engines.fused.lockstep.CALL_SECONDS", 0.0)  # an update a call
+    monkeypatch.setattr("indoubt.engines.fused.lockstep.CALL_SECONDS", 0.0)  # an update a call
     done, update = [], Lockstep.update
     monkeypatch.setattr(Lockstep, "update", lambda self, halts: (done.append(self.done), update(self, halts))[1])
     after = by_key(train_chains(chains, CPU, state_folder=tmp_path))

@@ -15,14 +15,14 @@ from fairseq.optim.adam import Adam as FairseqAdam
 from side_by_side import EQUAL_SIZES, SMALL, UNEQUAL_SIZES, difference, examples
 from torch import Tensor
 
-import doubt.engines.fused.arrays.gradients as gradients_module
-import doubt.engines.fused.arrays.kernels as kernels_module
-from doubt.engines.fused.arrays.batch import make_batch
-from doubt.engines.fused.arrays.parameters import Parameters
-from doubt.engines.fused.optimisation import Adam, Schedule, nll
-from doubt.engines.reference.optimisation import Optimizer
-from doubt.learners.definitions import namespace
-from doubt.training import Example, Learner
+import indoubt.engines.fused.arrays.gradients as gradients_module
+import indoubt.engines.fused.arrays.kernels as kernels_module
+from indoubt.engines.fused.arrays.batch import make_batch
+from indoubt.engines.fused.arrays.parameters import Parameters
+from indoubt.engines.fused.optimisation import Adam, Schedule, nll
+from indoubt.engines.reference.optimisation import Optimizer
+from indoubt.learners.definitions import namespace
+from indoubt.training import Example, Learner
 from tests.shared.double import Adam64, keep_double
 
 SEEDS, STEPS = (1, 2, 3), 20

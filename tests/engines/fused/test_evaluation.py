@@ -9,9 +9,9 @@ import side_by_side as sides
 from side_by_side import CPU
 from test_engine import training
 
-from doubt.engines.fused.evaluation import evaluate
-from doubt.engines.reference.engine import evaluate_kept
-from doubt.training import Result
+from indoubt.engines.fused.evaluation import evaluate
+from indoubt.engines.reference.engine import evaluate_kept
+from indoubt.training import Result
 
 
 @pytest.mark.parametrize("name", ["cnn", "transformer"])

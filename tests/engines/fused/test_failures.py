@@ -15,14 +15,14 @@ import torch
 from side_by_side import CPU, examples
 from test_engine import by_key, grid, killed, resumed, same, training
 
-from doubt.engines import device_errors
-from doubt.engines.fused import engine
-from doubt.engines.fused.arrays import kernels
-from doubt.engines.fused.engine import train_chains, train_many
-from doubt.engines.fused.lockstep import Lockstep
-from doubt.engines.fused.recording import WARM_UP, Recorded
-from doubt.errors import UserError
-from doubt.training import Protocol, Result, Score, Training
+from indoubt.engines import device_errors
+from indoubt.engines.fused import engine
+from indoubt.engines.fused.arrays import kernels
+from indoubt.engines.fused.engine import train_chains, train_many
+from indoubt.engines.fused.lockstep import Lockstep
+from indoubt.engines.fused.recording import WARM_UP, Recorded
+from indoubt.errors import UserError
+from indoubt.training import Protocol, Result, Score, Training
 
 CUDA = torch.device("cuda")
 BROKEN = torch.AcceleratorError("CUDA error: an illegal memory access was encountered\nCompile with ...")
@@ -107,8 +107,8 @@ def test_a_lockstep_that_fails_loses_nothing(alive: bool, tmp_path: Path, monkey
     trainings = grid(sides.learner("transformer", updates=20), (1, 2, 3))
     monkeypatch.setattr(engine.Fused, "_together", lambda *about: 3)
     whole = by_key(train_many(trainings, CPU))
-    monkeypatch.setattr("doubt.engines.fused.lockstep.CALL_SECONDS", 0.0)  # an update a call
-    monkeypatch.setattr("doubt.engines.saved_states.SAVE_EVERY", 0)
+    monkeypatch.setattr("indoubt.engines.fused.lockstep.CALL_SECONDS", 0.0)  # an update a call
+    monkeypatch.setattr("indoubt.engines.saved_states.SAVE_EVERY", 0)
     update = Lockstep.update
 
     def fails_once(self: Lockstep, halts: Sequence[int]) -> None:

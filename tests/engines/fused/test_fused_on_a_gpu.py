@@ -18,16 +18,16 @@ import torch
 from side_by_side import CPU, SMALL
 from test_engine import by_key, grid, killed, resumed, training
 
-from doubt.data.in_memory import dataset_in_memory
-from doubt.data.task import load_tasks
-from doubt.engines.fused import engine, recording
-from doubt.engines.fused.arrays.batch import shape_of
-from doubt.engines.fused.engine import train_chains, train_many
-from doubt.engines.fused.lockstep import Lockstep
-from doubt.engines.fused.plan import bytes_of_a_model, canonical
-from doubt.engines.reference import engine as reference
-from doubt.training import Learner, Protocol, Result
-from doubt.workflow.running.measurement import Cell
+from indoubt.data.in_memory import dataset_in_memory
+from indoubt.data.task import load_tasks
+from indoubt.engines.fused import engine, recording
+from indoubt.engines.fused.arrays.batch import shape_of
+from indoubt.engines.fused.engine import train_chains, train_many
+from indoubt.engines.fused.lockstep import Lockstep
+from indoubt.engines.fused.plan import bytes_of_a_model, canonical
+from indoubt.engines.reference import engine as reference
+from indoubt.training import Learner, Protocol, Result
+from indoubt.workflow.running.measurement import Cell
 from tests.shared.workspace import ROOT
 
 CUDA = torch.device("cuda")
@@ -170,9 +170,9 @@ import sys, torch
 sys.path[:0] = {paths}
 import side_by_side as sides
 from test_engine import training
-from doubt.engines.fused import engine
-from doubt.engines.fused.lockstep import Lockstep
-from doubt.errors import UserError
+from indoubt.engines.fused import engine
+from indoubt.engines.fused.lockstep import Lockstep
+from indoubt.errors import UserError
 
 update = Lockstep.update
 def fails(self, halts):

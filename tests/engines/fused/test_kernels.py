@@ -13,10 +13,10 @@ import torch
 from side_by_side import difference
 from torch import Tensor
 
-from doubt.engines.fused.arrays import kernels
-from doubt.engines.fused.arrays.masks import DropoutMasks, Site
-from doubt.workflow.planning import code_hash
-from doubt.workflow.planning.identity import SOURCES, sources_hash
+from indoubt.engines.fused.arrays import kernels
+from indoubt.engines.fused.arrays.masks import DropoutMasks, Site
+from indoubt.workflow.planning import code_hash
+from indoubt.workflow.planning.identity import SOURCES, sources_hash
 from tests.shared.workspace import ROOT
 
 TYPES = {torch.float32: 1e-6, torch.float64: 1e-14}
@@ -180,7 +180,7 @@ def run(code: str, cache: Path, **environment: str) -> subprocess.CompletedProce
     return subprocess.run([sys.executable, "-c", code], env=variables, capture_output=True, text=True, check=True)
 
 
-ASK = "import torch; from doubt.engines.fused.arrays import kernels; print(kernels.there_are(torch.ones(1)))"
+ASK = "import torch; from indoubt.engines.fused.arrays import kernels; print(kernels.there_are(torch.ones(1)))"
 
 
 def test_without_a_compiler_it_says_so_and_goes_on(tmp_path: Path) -> None:
@@ -212,9 +212,9 @@ def test_a_cache_that_cannot_be_written_is_done_without(tmp_path: Path) -> None:
 def test_changed_c_code_makes_fused_trainings_stale_and_no_others(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    shutil.copytree(ROOT / "doubt", tmp_path / "doubt")
+    shutil.copytree(ROOT / "indoubt", tmp_path / "indoubt")
     monkeypatch.setattr(code_hash, "ROOT", tmp_path)
-    path = tmp_path / "doubt/engines/fused/arrays/native/functions.h"
+    path = tmp_path / "indoubt/engines/fused/arrays/native/functions.h"
 
     def hashes() -> dict[str, str]:
         code_hash.file_hash.cache_clear()

@@ -8,9 +8,9 @@ import torch
 from side_by_side import CPU, EQUAL_SIZES
 from test_engine import training
 
-from doubt.engines.fused import engine
-from doubt.engines.fused.arrays.batch import Shape, make_batch, shape_of
-from doubt.engines.fused.plan import CPU_WEIGHTS, GPU_MODELS, canonical, models_together
+from indoubt.engines.fused import engine
+from indoubt.engines.fused.arrays.batch import Shape, make_batch, shape_of
+from indoubt.engines.fused.plan import CPU_WEIGHTS, GPU_MODELS, canonical, models_together
 
 CUDA = torch.device("cuda")
 

@@ -13,12 +13,12 @@ import side_by_side as sides
 import torch
 from side_by_side import CPU, SMALL, SYMBOLS, examples, ids
 
-from doubt.engines.fused.arrays import kernels
-from doubt.engines.fused.arrays.extents import EXTENTS, numbers
-from doubt.engines.fused.engine import train_many
-from doubt.engines.reference import engine as reference
-from doubt.learners.definitions import resolve
-from doubt.training import Decode, Learner, Protocol, Score, Training
+from indoubt.engines.fused.arrays import kernels
+from indoubt.engines.fused.arrays.extents import EXTENTS, numbers
+from indoubt.engines.fused.engine import train_many
+from indoubt.engines.reference import engine as reference
+from indoubt.learners.definitions import resolve
+from indoubt.training import Decode, Learner, Protocol, Score, Training
 from tests.shared.workspace import ROOT
 
 pytestmark = pytest.mark.skipif(not kernels.there_are(torch.ones(1)), reason="there is no C compiler")
@@ -75,7 +75,7 @@ def test_numbers_that_json_has_made_whole_are_the_same_numbers() -> None:
 def test_a_functions_types_are_not_those_of_its_first_call() -> None:
     """In a process of its own, in which the first step has whole numbers for betas."""
     program = (
-        "import torch; from doubt.engines.fused.arrays import kernels\n"
+        "import torch; from indoubt.engines.fused.arrays import kernels\n"
         "def step(*betas):\n"
         "    torch.manual_seed(1)\n"
         "    state = [torch.rand(4, 16) for _ in range(3)]\n"

@@ -10,9 +10,9 @@ import side_by_side as sides
 import torch
 from side_by_side import CPU, SMALL, SYMBOLS, examples, ids
 
-from doubt.engines.fused import engine, subnormals
-from doubt.engines.fused.engine import train_many
-from doubt.training import Decode, Learner, Protocol, Result, Score, Training
+from indoubt.engines.fused import engine, subnormals
+from indoubt.engines.fused.engine import train_many
+from indoubt.training import Decode, Learner, Protocol, Result, Score, Training
 
 #: The smallest number of full precision.
 NORMAL = torch.finfo(torch.float32).tiny

@@ -10,9 +10,9 @@ import pytest
 import side_by_side as sides
 from side_by_side import SMALL
 
-from doubt.engines.fused.support import supports
-from doubt.learners.definitions import resolve
-from doubt.training import Protocol
+from indoubt.engines.fused.support import supports
+from indoubt.learners.definitions import resolve
+from indoubt.training import Protocol
 
 
 @pytest.mark.parametrize("name", SMALL)

@@ -14,17 +14,17 @@ import torch.nn.functional as F
 from side_by_side import CPU, OPTIMISATION
 from torch import Tensor
 
-from doubt.data.binary import binarize, load_dataset
-from doubt.data.task import load_tasks
-from doubt.data.text import write_dataset
-from doubt.engines.fused.arrays.batch import shape_of
-from doubt.engines.fused.evaluation import score_blocks
-from doubt.engines.fused.lockstep import Lockstep
-from doubt.engines.reference import batching
-from doubt.engines.reference import engine as reference
-from doubt.engines.reference.dictionaries import dictionary_of
-from doubt.learners.definitions import resolve
-from doubt.training import Example, Protocol, Score, Training
+from indoubt.data.binary import binarize, load_dataset
+from indoubt.data.task import load_tasks
+from indoubt.data.text import write_dataset
+from indoubt.engines.fused.arrays.batch import shape_of
+from indoubt.engines.fused.evaluation import score_blocks
+from indoubt.engines.fused.lockstep import Lockstep
+from indoubt.engines.reference import batching
+from indoubt.engines.reference import engine as reference
+from indoubt.engines.reference.dictionaries import dictionary_of
+from indoubt.learners.definitions import resolve
+from indoubt.training import Example, Protocol, Score, Training
 
 TRANSFORMER: dict[str, Any] = {"arch": "transformer"}
 for _side in ("encoder", "decoder"):
@@ -106,7 +106,9 @@ def test_200_updates_with_the_released_masks(
     )
     theirs, recorded = record(released, monkeypatch)
     independent = replace(released, protocol=Protocol())
-    monkeypatch.setattr("doubt.engines.fused.lockstep.in_c", lambda *about: False)  # it is torch that takes given masks
+    monkeypatch.setattr(
+        "indoubt.engines.fused.lockstep.in_c", lambda *about: False
+    )  # it is torch that takes given masks
     lockstep = Lockstep([independent], shape_of(independent.examples), CPU, 0)
     own_masks = lockstep._masks
     lockstep._masks = Recorded([fused_masks(independent, masks) for masks in recorded])  # type: ignore[assignment]

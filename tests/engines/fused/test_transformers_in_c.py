@@ -14,16 +14,16 @@ import torch
 from side_by_side import CPU, SYMBOLS, UNEQUAL_SIZES, examples
 from test_equality import STEPS, check_weights, dtype, fairseq_steps  # noqa: F401  (dtype is a fixture)
 
-from doubt.engines.fused import lockstep
-from doubt.engines.fused.arrays import kernels
-from doubt.engines.fused.arrays.batch import make_batch, shape_of
-from doubt.engines.fused.arrays.masks import DropoutMasks
-from doubt.engines.fused.arrays.parameters import Parameters
-from doubt.engines.fused.engine import train_many
-from doubt.engines.fused.learners.transformer import Transformer
-from doubt.engines.fused.learners.transformer_in_c import TransformersInC
-from doubt.engines.fused.optimisation import Adam, Schedule, nll
-from doubt.training import Example, Learner, Protocol, Score, Training
+from indoubt.engines.fused import lockstep
+from indoubt.engines.fused.arrays import kernels
+from indoubt.engines.fused.arrays.batch import make_batch, shape_of
+from indoubt.engines.fused.arrays.masks import DropoutMasks
+from indoubt.engines.fused.arrays.parameters import Parameters
+from indoubt.engines.fused.engine import train_many
+from indoubt.engines.fused.learners.transformer import Transformer
+from indoubt.engines.fused.learners.transformer_in_c import TransformersInC
+from indoubt.engines.fused.optimisation import Adam, Schedule, nll
+from indoubt.training import Example, Learner, Protocol, Score, Training
 
 HEADS = {f"{side}_attention_heads": n for side, n in (("encoder", 1), ("decoder", 3))}
 #: Forms of the learner: changes of the small one, which has two layers, four heads and a width of 8.
@@ -148,7 +148,7 @@ def test_drawn_examples_have_dropout_of_their_own() -> None:
     for there_is_c in (True, False):
         with pytest.MonkeyPatch.context() as patch:
             patch.setattr(lockstep, "in_c", lambda learner, device, said=there_is_c: said)
-            patch.setattr("doubt.engines.fused.engine.in_c", lambda learner, device, said=there_is_c: said)
+            patch.setattr("indoubt.engines.fused.engine.in_c", lambda learner, device, said=there_is_c: said)
             nats.append({result.key: result.nats for result in train_many(trainings, CPU)})
     for key, ours in nats[0].items():
         assert ours == pytest.approx(nats[1][key], rel=1e-4)

@@ -8,12 +8,12 @@ from dataclasses import replace
 import pytest
 import torch
 
-from doubt.engines.fused.arrays.batch import shape_of
-from doubt.engines.modules.building import Builder
-from doubt.engines.modules.lockstep import Lockstep
-from doubt.engines.modules.plain import Plain
-from doubt.engines.reference.randomness import independent_stream
-from doubt.training import Learner, Training
+from indoubt.engines.fused.arrays.batch import shape_of
+from indoubt.engines.modules.building import Builder
+from indoubt.engines.modules.lockstep import Lockstep
+from indoubt.engines.modules.plain import Plain
+from indoubt.engines.reference.randomness import independent_stream
+from indoubt.training import Learner, Training
 from tests.shared import made_modules as made
 from tests.shared.made_modules import CPU, examples, training
 

@@ -9,12 +9,12 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from doubt.data.vocabulary import JointVocabulary
-from doubt.engines.modules import decoding
-from doubt.engines.modules.building import Builder
-from doubt.engines.modules.engine import train_chains
-from doubt.engines.modules.inputs import Takes, vocabulary_of
-from doubt.training import Decode, Ids, Learner
+from indoubt.data.vocabulary import JointVocabulary
+from indoubt.engines.modules import decoding
+from indoubt.engines.modules.building import Builder
+from indoubt.engines.modules.engine import train_chains
+from indoubt.engines.modules.inputs import Takes, vocabulary_of
+from indoubt.training import Decode, Ids, Learner
 from tests.shared import made_modules as made
 from tests.shared.made_modules import CPU, DECODE, HF, ROOT, training
 

@@ -15,11 +15,11 @@ from typing import Any
 import pytest
 import torch
 
-from doubt.engines.checkpoints import load_checkpoint, save_checkpoint
-from doubt.engines.modules import decoding, engine
-from doubt.engines.modules.engine import evaluate_kept, train_chains
-from doubt.engines.modules.inputs import vocabulary_of
-from doubt.training import Protocol, Result, Training
+from indoubt.engines.checkpoints import load_checkpoint, save_checkpoint
+from indoubt.engines.modules import decoding, engine
+from indoubt.engines.modules.engine import evaluate_kept, train_chains
+from indoubt.engines.modules.inputs import vocabulary_of
+from indoubt.training import Protocol, Result, Training
 from tests.shared import made_modules as made
 from tests.shared.made_modules import BLOCKS, CPU, DECODE, FIRST, ROOT, T, training
 
@@ -192,7 +192,7 @@ def test_seeds_differ_in_constants_too() -> None:
 
 def test_fairseqs_learners_import_no_transformers() -> None:
     program = (
-        "import sys; import doubt.engines.choice, doubt.learners.resolution, doubt.engines.modules.engine;"
+        "import sys; import indoubt.engines.choice, indoubt.learners.resolution, indoubt.engines.modules.engine;"
         "sys.exit('transformers' in sys.modules)"
     )
     assert subprocess.run([sys.executable, "-c", program], cwd=ROOT, check=False).returncode == 0

@@ -6,7 +6,7 @@ import pytest
 import torch
 from test_modules_engine import LEARNERS, by_key
 
-from doubt.engines.modules.engine import evaluate_kept, train_chains
+from indoubt.engines.modules.engine import evaluate_kept, train_chains
 from tests.shared import made_modules as made
 from tests.shared.made_modules import CPU, training
 

@@ -9,25 +9,25 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-import doubt.data.compat  # noqa: F401  (must come before fairseq)
+import indoubt.data.compat  # noqa: F401  (must come before fairseq)
 
 import pytest
 import torch
 import torch.nn.functional as F
 from torch import nn
 
-from doubt.engines.checkpoints import load_checkpoint, save_checkpoint
-from doubt.engines.fused.arrays.batch import shape_of
-from doubt.engines.fused.plan import canonical
-from doubt.engines.modules import engine
-from doubt.engines.modules.building import Builder
-from doubt.engines.modules.contents import changed, contents_of, put_back
-from doubt.engines.modules.engine import evaluate_kept, train_chains
-from doubt.engines.modules.inputs import vocabulary_of
-from doubt.engines.modules.plain import Plain
-from doubt.engines.reference.optimisation import Optimizer
-from doubt.learners.modules import resolve_module
-from doubt.training import Learner, Protocol, Result, Training
+from indoubt.engines.checkpoints import load_checkpoint, save_checkpoint
+from indoubt.engines.fused.arrays.batch import shape_of
+from indoubt.engines.fused.plan import canonical
+from indoubt.engines.modules import engine
+from indoubt.engines.modules.building import Builder
+from indoubt.engines.modules.contents import changed, contents_of, put_back
+from indoubt.engines.modules.engine import evaluate_kept, train_chains
+from indoubt.engines.modules.inputs import vocabulary_of
+from indoubt.engines.modules.plain import Plain
+from indoubt.engines.reference.optimisation import Optimizer
+from indoubt.learners.modules import resolve_module
+from indoubt.training import Learner, Protocol, Result, Training
 from tests.shared import made_modules as made
 from tests.shared.made_modules import CPU, ROOT, T, training
 

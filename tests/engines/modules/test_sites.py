@@ -9,10 +9,10 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from doubt.engines.fused.arrays import kernels
-from doubt.engines.modules.masks import SiteMasks
-from doubt.engines.modules.recurrent import loops
-from doubt.engines.modules.sites import Dropout, Found, Site
+from indoubt.engines.fused.arrays import kernels
+from indoubt.engines.modules.masks import SiteMasks
+from indoubt.engines.modules.recurrent import loops
+from indoubt.engines.modules.sites import Dropout, Found, Site
 from tests.shared.made_modules import CPU
 
 

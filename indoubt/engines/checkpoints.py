@@ -1,0 +1,117 @@
+"""Trained weights on disk, as plain tensors and strings that `torch.load(weights_only=True)` accepts."""
+
+from __future__ import annotations
+
+import json
+import tempfile
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import torch
+
+from indoubt.data.vocabulary import JointVocabulary
+from indoubt.engines.modules.building import Builder
+from indoubt.engines.modules.contents import Contents, contents_of, put_back
+from indoubt.engines.reference.dictionaries import dictionary_of
+from indoubt.engines.reference.models import build_model
+from indoubt.errors import UserError
+from indoubt.training import Learner, Training
+
+FORMAT = "doubt-checkpoint-1"
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """A trained learner: what it is, its dictionaries by symbols, and its weights.
+
+    `contents` is what one of engine `modules` holds beside its `state_dict`; None in files of earlier versions.
+    """
+
+    learner: Learner
+    source_symbols: tuple[str, ...]
+    target_symbols: tuple[str, ...]
+    state: dict[str, torch.Tensor]
+    contents: Contents | None = None
+
+    def model(self, device: torch.device) -> torch.nn.Module:
+        """The learner with its weights, on a device.
+
+        Raises:
+            UserError: an argument of the learner cannot be read.
+        """
+        with torch.random.fork_rng():
+            if "arch" in self.learner.arguments:
+                dictionaries = dictionary_of(self.source_symbols), dictionary_of(self.target_symbols)
+                try:
+                    model = build_model(self.learner, *dictionaries)
+                except ValueError as error:
+                    raise UserError(f"the checkpoint's learner cannot be built: {error}") from error
+            else:
+                vocabulary = JointVocabulary.of(self.source_symbols, self.target_symbols)
+                model = Builder(self.learner).module(vocabulary, seed=0)
+        model.load_state_dict(self.state)
+        if self.contents is not None:
+            put_back(model, self.contents)
+        return model.to(device)
+
+
+def save_checkpoint(path: Path, training: Training, model: torch.nn.Module) -> None:
+    """Write a trained model; a file of that name is replaced only once the new one is whole.
+
+    Raises:
+        UserError: the folder cannot be written.
+    """
+    content = {
+        "format": FORMAT,
+        "learner": json.dumps(asdict(training.learner)),
+        "source_symbols": list(training.source_symbols),
+        "target_symbols": list(training.target_symbols),
+        "state_dict": {name: value.cpu() for name, value in model.state_dict().items()},
+    }
+    if "arch" not in training.learner.arguments:
+        content["contents"] = _beside(model)
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.NamedTemporaryFile(dir=path.parent, prefix=f".{path.name}.", delete=False) as file:
+            try:
+                torch.save(content, file)
+                file.flush()
+                Path(file.name).chmod(0o644)
+                Path(file.name).replace(path)
+            except BaseException:
+                Path(file.name).unlink(missing_ok=True)
+                raise
+    except (OSError, RuntimeError) as error:
+        raise UserError(f"cannot write the checkpoint {path}: {error}; check rights and free space") from error
+
+
+def load_checkpoint(path: Path) -> Checkpoint:
+    """Read a checkpoint.
+
+    Raises:
+        UserError: the file is missing, damaged or of another program.
+    """
+    try:
+        content = torch.load(path, map_location="cpu", weights_only=True)
+    except FileNotFoundError:
+        raise UserError(f"no checkpoint {path}; train first, with scripts/train.py ... --save-dir DIR") from None
+    except Exception as error:
+        raise UserError(
+            f"{path} is no checkpoint of doubt, or it is damaged: {type(error).__name__}: {error}"
+        ) from error
+    if not isinstance(content, dict) or content.get("format") != FORMAT:
+        raise UserError(f"{path} is no checkpoint of doubt; give the 0.pt that scripts/train.py wrote")
+    return Checkpoint(
+        Learner(**json.loads(content["learner"])),
+        tuple(content["source_symbols"]),
+        tuple(content["target_symbols"]),
+        content["state_dict"],
+        content.get("contents"),
+    )
+
+
+def _beside(model: torch.nn.Module) -> Contents:
+    """What a module holds beside its `state_dict`: plain attributes, and buffers that are not saved with it."""
+    contents = contents_of(model)
+    missing = contents["tensors"].keys() - model.state_dict().keys()
+    return {**contents, "tensors": {name: contents["tensors"][name] for name in missing}}

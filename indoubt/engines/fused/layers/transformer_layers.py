@@ -1,0 +1,107 @@
+"""The Transformer's two kinds of sublayer, each `norm(x + dropout(f(x)))`."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from indoubt.engines.fused.arrays.gradients import Gradients
+from indoubt.engines.fused.arrays.masks import Masks
+from indoubt.engines.fused.arrays.parameters import Block, Parameters
+from indoubt.engines.fused.layers.basic import LayerNorm, dropped
+from indoubt.engines.fused.layers.multihead import MultiHead
+
+
+class Residual:
+    """`norm(x + dropout(y))`, flattened to rows for the norm."""
+
+    def __init__(self, weights: Parameters, gradients: Gradients, norm: str, site: str) -> None:
+        self.norm, self.site = LayerNorm(weights, gradients, norm), site
+
+    def forward(self, x: Tensor, y: Tensor, masks: Masks) -> Tensor:
+        """Both, and the result, (models, batch, time, features)."""
+        self.mask = masks.get(self.site)
+        return self.norm.forward((x + dropped(y, self.mask)).flatten(1, 2)).view(x.shape)
+
+    def backward(self, d_out: Tensor) -> tuple[Tensor, Tensor]:
+        """Gradients with respect to `x` and `y`."""
+        dx = self.norm.backward(d_out.flatten(1, 2)).view(d_out.shape)
+        return dx, dropped(dx, self.mask)
+
+
+class Attend:
+    """Attention, to oneself or to the source."""
+
+    def __init__(self, weights: Parameters, gradients: Gradients, layer: str, kind: str, heads: int) -> None:
+        """`kind` is `self_attn` or `encoder_attn`, as fairseq calls them."""
+        self.attention = MultiHead(weights, gradients, f"{layer}.{kind}", heads)
+        self.residual = Residual(weights, gradients, f"{layer}.{kind}_layer_norm", f"{layer}.{kind}")
+
+    def forward(self, x: Tensor, source: Tensor, bias: Tensor | None, masks: Masks) -> Tensor:
+        """From `x` (models, batch, time, features) to `source` (models, batch, keys, features) -> as `x`."""
+        return self.residual.forward(x, self.attention.forward(x, source, bias), masks)
+
+    def backward(self, d_out: Tensor) -> tuple[Tensor, Tensor]:
+        """Gradients with respect to `x` and `source`."""
+        dx, dy = self.residual.backward(d_out)
+        from_query, d_source = self.attention.backward(dy)
+        return dx + from_query, d_source
+
+    def remember(self, source: Tensor, bias: Tensor | None) -> None:
+        """Begin decoding: the keys and values that every step sees, and their bias (models * batch, keys, 1)."""
+        self.keys, self.values = self.attention.project(source)
+        self.bias = bias
+
+    def recall(self, x: Tensor) -> None:
+        """Add one symbol, (models, batch, 1, features), to what is seen from now on."""
+        key, value = self.attention.project(x)
+        self.keys, self.values = torch.cat((self.keys, key), 2), torch.cat((self.values, value), 2)
+        if self.bias is not None:
+            self.bias = torch.cat((self.bias, self.bias.new_zeros(self.bias.size(0), 1, 1)), 1)
+
+    def forward_remembered(self, x: Tensor) -> Tensor:
+        """As `forward`, to what is remembered."""
+        return self.residual.forward(x, self.attention.attend(x, self.keys, self.values, self.bias), {})
+
+
+def feed_forward_blocks(layer: str) -> list[Block]:
+    """A feed-forward sublayer's weights, both with what lies between the products along the rows."""
+    names = [f"{layer}.{part}" for part in ("fc1.weight", "fc1.bias", "fc2.weight", "fc2.bias")]
+    return [Block(name, (name,), transposed=name.endswith("fc1.weight")) for name in names]
+
+
+class FeedForward:
+    """`W_2 relu(W_1 x + b_1) + b_2`.
+
+    Both weights are (models, features, hidden), the biases (models, hidden) and (models, features).
+    """
+
+    def __init__(self, weights: Parameters, gradients: Gradients, layer: str) -> None:
+        names = [block.name for block in feed_forward_blocks(layer)]
+        self.w1, self.b1, self.w2, self.b2 = (weights.values[name] for name in names)
+        self.d_w1, self.d_b1, self.d_w2, self.d_b2 = (gradients.values[name] for name in names)
+        self.residual = Residual(weights, gradients, f"{layer}.final_layer_norm", f"{layer}.fc2")
+        self.active = self.w1.new_empty(0)
+
+    def forward(self, x: Tensor, masks: Masks) -> Tensor:
+        """(models, batch, time, features) -> the same shape."""
+        self.x = x.flatten(1, 2)
+        shape = (*self.x.shape[:2], self.w1.size(2))
+        if self.active.shape != shape:
+            self.active = x.new_empty(shape)
+        torch.baddbmm(self.b1[:, None], self.x, self.w1, out=self.active).relu_()
+        y = torch.baddbmm(self.b2[:, None], self.active, self.w2.mT)
+        return self.residual.forward(x, y.view(x.shape), masks)
+
+    def backward(self, d_out: Tensor) -> Tensor:
+        """(models, batch, time, features) -> the same shape."""
+        dx, dy = self.residual.backward(d_out)
+        return dx + self._backward(dy.flatten(1, 2)).view(dx.shape)
+
+    def _backward(self, dy: Tensor) -> Tensor:
+        torch.bmm(dy.mT, self.active, out=self.d_w2)
+        torch.sum(dy, 1, out=self.d_b2)
+        d_active = torch.ops.aten.threshold_backward.default(torch.bmm(dy, self.w2), self.active, 0)
+        torch.bmm(self.x.mT, d_active, out=self.d_w1)
+        torch.sum(d_active, 1, out=self.d_b1)
+        return torch.bmm(d_active, self.w1.mT)

@@ -1,0 +1,117 @@
+"""Which learners have a fused form, and why others have none."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from indoubt.engines.fused.learners.cnn import specification
+from indoubt.engines.fused.optimisation import betas_of
+from indoubt.training import Learner, Protocol
+
+#: Arguments whose every value is honoured. All others must have the one value that the fused form computes.
+OPTIMISATION = {
+    "optimizer",
+    "lr_scheduler",
+    "lr",
+    "clip_norm",
+    "warmup_updates",
+    "warmup_init_lr",
+    "adam_betas",
+    "adam_eps",
+}
+HONOURED = {
+    "lstm": {
+        *("arch", "dropout", "decoder_attention", "max_source_positions", "max_target_positions"),
+        *(f"{side}_{what}" for side in ("encoder", "decoder") for what in ("embed_dim", "hidden_size")),
+        *(f"{side}_dropout_{end}" for side in ("encoder", "decoder") for end in ("in", "out")),
+        *("decoder_out_embed_dim", "adaptive_softmax_cutoff"),  # cutoffs are idle under plain cross-entropy
+    },
+    "fconv": {
+        *("arch", "dropout", "decoder_out_embed_dim", "max_source_positions", "max_target_positions"),
+        *(f"{side}_{what}" for side in ("encoder", "decoder") for what in ("embed_dim", "layers")),
+        "decoder_attention",
+    },
+    "transformer": {
+        *("arch", "dropout", "cross_self_attention", "no_scale_embedding"),
+        *("max_source_positions", "max_target_positions", "adaptive_softmax_dropout", "decoder_input_dim"),
+        *(f"{side}_{what}" for side in ("encoder", "decoder") for what in ("embed_dim", "ffn_embed_dim", "layers")),
+        *(f"{side}_attention_heads" for side in ("encoder", "decoder")),
+        "decoder_output_dim",
+    },
+}
+#: The values that the fused form computes. None, False, 0 and "" are one value here, and that of what is not listed.
+FIXED: dict[str, Any] = {"activation_fn": "relu"}
+LSTM_LAYERS = {"encoder_layers": 1, "decoder_layers": 1}
+
+
+def supports(learner: Learner, protocol: Protocol) -> str | None:
+    """None if the learner can be trained fused under this protocol, otherwise the reason why not."""
+    a = learner.arguments
+    arch = a["arch"]
+    if arch not in HONOURED:
+        return f"architecture {arch!r} has no fused form; {', '.join(sorted(HONOURED))} have"
+    if learner.user_dir is not None:
+        return f"user_dir {learner.user_dir!r} may change what architecture {arch!r} is"
+    if protocol.rng_streams == "released":
+        return "rng_streams 'released': its dropout is fairseq's own stream of random numbers"
+    for name, value in (("optimizer", "adam"), ("lr_scheduler", "inverse_sqrt")):
+        if a[name] != value:
+            return f"{name} {a[name]!r} has no fused form; {value!r} has"
+    fixed = FIXED | (LSTM_LAYERS if arch == "lstm" else {})
+    for name, value in sorted(a.items()):
+        if name not in OPTIMISATION | HONOURED[arch] and (value or None) != fixed.get(name):
+            return f"{name} {value!r} has no fused form; {fixed.get(name)!r} has"
+    return _schedule(a) or _DETAILS[arch](learner)
+
+
+def _schedule(a: dict[str, Any]) -> str | None:
+    """Why the optimizer's numbers do not fit."""
+    if len(a["lr"]) != 1:
+        return f"lr {a['lr']!r} has no fused form; one learning rate has"
+    if a["warmup_updates"] < 1:
+        return f"warmup_updates {a['warmup_updates']!r} has no fused form; 1 or more have"
+    try:
+        betas_of(a)
+    except ValueError:
+        return f"adam_betas {a['adam_betas']!r} has no fused form; two numbers from 0 to 1 have"
+    rates = {name: a[name] for name in sorted(a) if "dropout" in name and isinstance(a[name], float | int)}
+    for name, rate in rates.items():
+        if not 0 <= rate < 1:
+            return f"{name} {rate!r} has no fused form; probabilities below 1 have"
+    return None
+
+
+def _lstm(learner: Learner) -> str | None:
+    a = learner.arguments
+    sizes = {a["encoder_hidden_size"], a["decoder_hidden_size"], a["decoder_out_embed_dim"]}
+    if len(sizes) != 1:
+        return "encoder_hidden_size, decoder_hidden_size and decoder_out_embed_dim differ, which has no fused form"
+    return None
+
+
+def _cnn(learner: Learner) -> str | None:
+    a = learner.arguments
+    for side in ("encoder", "decoder"):
+        try:
+            width = specification(learner, side)[1]
+        except ValueError:
+            return f"{side}_layers {a[f'{side}_layers']!r} has no fused form; [(channels, width)] has"
+        if side == "encoder" and width % 2 == 0:
+            return f"encoder_layers {a['encoder_layers']!r} has no fused form; an odd width has"
+    if str(a["decoder_attention"]).strip("[] ,") != "True":
+        return f"decoder_attention {a['decoder_attention']!r} has no fused form; [True] has"
+    return None
+
+
+def _transformer(learner: Learner) -> str | None:
+    a = learner.arguments
+    sizes = {a[f"{what}_dim"] for what in ("encoder_embed", "decoder_embed", "decoder_input", "decoder_output")}
+    if len(sizes) != 1:
+        return "encoder_embed_dim, decoder_embed_dim, decoder_input_dim and decoder_output_dim differ: no fused form"
+    if a["encoder_embed_dim"] < 4:
+        return f"encoder_embed_dim {a['encoder_embed_dim']!r} has no fused form; 4 or more have"
+    return None
+
+
+_DETAILS: dict[str, Callable[[Learner], str | None]] = {"lstm": _lstm, "fconv": _cnn, "transformer": _transformer}

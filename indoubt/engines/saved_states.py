@@ -1,0 +1,138 @@
+"""States of trainings that are not finished, on disk, so that what was killed goes on where it stopped."""
+
+from __future__ import annotations
+
+import os
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, nullcontext, suppress
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from indoubt.engines.backend import State
+from indoubt.engines.devices import elsewhere, made_with
+from indoubt.engines.termination import Termination
+from indoubt.training import Result, Seen, digest
+
+#: Seconds between two saves.
+SAVE_EVERY = 120.0
+
+
+@dataclass(frozen=True)
+class SavedState:
+    """What a file holds: trainings by key after `done` updates each, and what their engine needs to go on.
+
+    `finished` has for each training the results of its chain's earlier blocks, `seen` what it gave at its milestones,
+    `diverged_after` after how many updates it was found to have diverged, or None; `steps` counts Adam's steps in
+    earlier blocks.
+    """
+
+    keys: list[str]
+    state: State
+    done: int
+    steps: int
+    seconds: float
+    diverged_after: list[int | None]
+    seen: list[Seen]
+    finished: list[list[Result]]
+
+
+class SavedStates:
+    """A folder of states; without a folder nothing is saved.
+
+    A state is resumed only on the device, and under the torch, that it was made with: its numbers are recorded as those
+    of whoever finishes it.
+    """
+
+    def __init__(self, folder: Path | None, device: torch.device) -> None:
+        self._folder = folder
+        self._made_with = made_with(device) if folder is not None else {}
+        self._saved_at = time.monotonic()
+        self._termination = Termination()
+
+    @property
+    def wanted(self) -> bool:
+        """Whether anything is saved at all."""
+        return self._folder is not None
+
+    @property
+    def must_end(self) -> bool:
+        """Whether the process has been told to end."""
+        return self._termination.told
+
+    def due(self) -> bool:
+        """Whether it is time to save, or the process has been told to end."""
+        return self.must_end or (self.wanted and time.monotonic() - self._saved_at > SAVE_EVERY)
+
+    def end_if_told(self) -> None:
+        """End the process, if it was told to: all is saved by now."""
+        self._termination.end_if_told()
+
+    def listening(self) -> AbstractContextManager[None]:
+        """While it lasts, SIGTERM lets the running update end and the state be saved."""
+        return self._termination.listening() if self.wanted else nullcontext()
+
+    def save(self, saved: SavedState) -> Path | None:
+        """Write a state, whole or not at all; returns where.
+
+        A state that cannot be written (the disk is full) is said so and does not stop the training: None.
+        """
+        self._saved_at = time.monotonic()
+        if self._folder is None:
+            return None
+        path = self._folder / f"{digest(saved.keys)}.pt"
+        content = vars(saved) | {
+            "seen": [vars(each) for each in saved.seen],
+            "finished": [[asdict(result) for result in results] for results in saved.finished],
+            "made_with": self._made_with,
+        }
+        try:
+            _write(path, content)
+        except (OSError, RuntimeError) as error:  # torch says RuntimeError when the disk is full
+            print(f"warning: the state {path} cannot be saved: {error}; training goes on", file=sys.stderr)
+            return None
+        return path
+
+    def read(self) -> Iterator[tuple[Path, SavedState]]:
+        """The states that are there and of use; damaged ones are removed, those of others are left alone."""
+        for path in sorted(self._folder.glob("*.pt")) if self._folder is not None else []:
+            if not path.exists():  # it has been removed meanwhile, with its trainings done
+                continue
+            try:
+                content = torch.load(path, map_location="cpu", weights_only=True)
+                made = content.pop("made_with")
+                content["seen"] = [Seen(**each) for each in content["seen"]]
+                content["finished"] = [[Result(**each) for each in results] for results in content["finished"]]
+                saved = SavedState(**content)
+            except Exception as error:  # torch raises whatever a damaged file makes it stumble over
+                print(f"warning: the state {path} is damaged ({error}); its trainings begin anew", file=sys.stderr)
+                remove(path)
+                continue
+            if made == self._made_with:
+                yield path, saved
+            else:
+                print(f"notice: {elsewhere(path, made, self._made_with)}; its trainings begin anew", file=sys.stderr)
+
+
+def remove(path: Path) -> None:
+    """Remove a state that nobody needs any more."""
+    with suppress(OSError):
+        path.unlink(missing_ok=True)
+
+
+def _write(path: Path, content: dict[str, Any]) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.NamedTemporaryFile(dir=path.parent, prefix=f".{path.name}.", delete=False) as file:
+        try:
+            torch.save(content, file)
+            file.flush()
+            os.fsync(file.fileno())
+            Path(file.name).replace(path)
+        except BaseException:
+            Path(file.name).unlink(missing_ok=True)
+            raise

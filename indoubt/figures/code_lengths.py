@@ -1,0 +1,96 @@
+"""Code length of each candidate's hold-out, per learner and size, every seed a point."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from indoubt.figures.layout import Grid, Stack, small_print
+from indoubt.figures.style import INK, colour, marker, not_measured, our_settings
+
+TITLE = "code length of each candidate"
+
+
+def code_lengths(
+    task: str, lengths: pd.DataFrame, code: pd.DataFrame, rules: list[str], layout: type[Grid | Stack] = Grid
+) -> Figure:
+    """Points: seeds; black bar: median; black-rimmed diamond: mean with its BCa interval; bits, on a log scale.
+
+    Args:
+        lengths: the task's rows of the table `seed_code_lengths`.
+        code: the task's rows of the table `code_length`.
+        rules: the task's candidate rules, in order: each has its colour.
+    """
+    if code.empty or code["n_seeds"].sum() == 0:
+        return not_measured(task, TITLE)
+    candidates = list(dict.fromkeys(code["candidate"]))
+    floor = log_floor(lengths["bits"])
+    with our_settings():
+        grid = layout(task, TITLE, code, row_height=0.35 + 0.27 * len(candidates))
+        for axes, cell in grid.panels():
+            axes.set_ylim(len(candidates) - 0.4, -0.6)
+            axes.set_yticks(range(len(candidates)), candidates)
+            axes.tick_params(axis="y", length=0)
+            log_axis(axes, "x", floor, lengths["bits"])
+            if cell.empty:
+                continue
+            axes.grid(axis="x")
+            seeds = lengths[(lengths["learner"] == cell["learner"].iloc[0]) & (lengths["size"] == cell["size"].iloc[0])]
+            for place, candidate in enumerate(candidates):
+                bits = seeds.loc[seeds["candidate"] == candidate, "bits"].dropna().to_numpy(dtype=float)
+                spread = np.random.default_rng(0).uniform(-0.22, 0.22, len(bits)) * (len(bits) > 1)
+                axes.scatter(
+                    np.maximum(bits, floor), place + spread, s=9, alpha=0.55, linewidths=0,
+                    color=colour(candidate, rules), marker=marker(candidate, rules),
+                )  # fmt: skip
+                _mark(axes, cell[cell["candidate"] == candidate], place, floor)
+        notes = ["Points: seeds; bar: median; diamond: mean with BCa 95 % interval (none for one or equal seeds)."]
+        diverged = int(code["n_diverged"].sum())
+        notes += [f"{diverged} diverged codes are not shown."] if diverged else []
+        return grid.finish("code length (bits)", small_print(code, *notes))
+
+
+def _mark(axes: Axes, row: pd.DataFrame, place: int, floor: float) -> None:
+    """Median, mean and interval of one candidate."""
+    if row.empty or row["n_seeds"].iloc[0] == 0:
+        return
+    shown = ("bits_mean", "bits_median", "ci_low", "ci_high")
+    mean, median, low, high = (max(float(row[c].iloc[0]), floor) for c in shown)
+    if row["n_seeds"].iloc[0] > 1:
+        axes.plot([median, median], [place - 0.32, place + 0.32], color=INK, linewidth=1.4, solid_capstyle="butt")
+    if not row[["ci_low", "ci_high"]].isna().any(axis=None):
+        axes.plot([low, high], [place, place], color=INK, linewidth=0.8)
+    axes.plot(mean, place, marker="D", markersize=4, markerfacecolor="white", markeredgecolor=INK, markeredgewidth=0.8)
+
+
+def log_floor(bits: pd.Series) -> float:
+    """Where a log axis of these code lengths (bits) begins: a decade; zero and what is shorter is drawn there."""
+    positive = bits[bits > 0]
+    lowest = float(positive.min()) if len(positive) else 1.0
+    room_for_zero = 1 if (bits <= 0).any() else 0
+    return float(10.0 ** max(-7, math.floor(math.log10(lowest)) - room_for_zero))
+
+
+def log_axis(axes: Axes, which: str, floor: float, values: pd.Series) -> None:
+    """A log axis from `floor` to the decade above the highest value, the floor labelled `≤` if anything lies below."""
+    highest = float(values.max())
+    bottom, top = round(math.log10(floor)), math.ceil(math.log10(max(highest, floor * 10)) - 1e-9)
+    step = max(1, math.ceil((top - bottom) / 4))
+    powers = list(range(bottom, top + 1, step))
+    labels = [f"$10^{{{p}}}$" if abs(p) > 2 else f"{10.0**p:g}" for p in powers]
+    labels[0] = f"≤{labels[0]}" if (values < floor).any() else labels[0]
+    room = 10 ** (0.06 * (top - bottom))
+    if which == "x":
+        axes.set_xscale("log")
+        axes.set_xlim(floor / room, 10.0**top * room)
+        axes.set_xticks([10.0**p for p in powers], labels)
+        axes.set_xticks([], minor=True)
+    else:
+        axes.set_yscale("log")
+        axes.set_ylim(floor / room, 10.0**top * room)
+        axes.set_yticks([10.0**p for p in powers], labels)
+        axes.set_yticks([], minor=True)

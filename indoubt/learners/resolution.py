@@ -1,0 +1,71 @@
+"""Every kind of definition, resolved: by fairseq's architectures, by a module, or by Hugging Face's architectures.
+
+Run as `python -m indoubt.learners.resolution`, it reads definitions as JSON from standard input and writes the resolved
+learners, or one line that says which definition is wrong; the workflow calls it so, since importing torch, fairseq and
+a user's modules is slow.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict
+from typing import Any
+
+from indoubt.engines.fused.support import supports
+from indoubt.errors import UserError
+from indoubt.learners.definitions import check_dictionaries, resolve
+from indoubt.learners.modules import kind_of, resolve_module
+from indoubt.training import Protocol
+
+
+def resolve_any(
+    definition: Mapping[str, Any],
+    request: Mapping[str, Any],
+    longest: tuple[int, int],
+    cells: Sequence[Mapping[str, Any]] = (),
+) -> dict[str, Any]:
+    """One definition, as `planning.resolved.ResolvedLearner` reads it.
+
+    Args:
+        request: `updates`, `batch_size`, `protocol` and `learner_folder` of the configuration.
+        longest: symbols of the longest source and target that the learner will meet.
+        cells: the dictionaries that it will have (`definitions.check_dictionaries`).
+
+    Raises:
+        UserError: the definition is wrong.
+    """
+    protocol = Protocol(**request["protocol"])
+    if kind_of(definition) == "arch":
+        learner = resolve(definition, request["updates"], request["batch_size"])
+        check_dictionaries(learner, cells)
+        return {"learner": asdict(learner), "not_fused": supports(learner, protocol)}
+    defaults = request["updates"], request["batch_size"], protocol, request["learner_folder"]
+    found = resolve_module(definition, *defaults, longest)
+    return {"learner": asdict(found.learner), "not_fused": None, "tried": asdict(found.tried)}
+
+
+def answer(resolve_one: Callable[..., dict[str, Any]]) -> None:
+    """Resolve the definitions that come on standard input.
+
+    Args:
+        resolve_one: as `resolve_any`.
+    """
+    request = json.load(sys.stdin)
+    resolved = {}
+    for name, definition in request["learners"].items():
+        try:
+            with contextlib.redirect_stdout(sys.stderr):  # a module of a user's may print
+                resolved[name] = resolve_one(
+                    definition, request, tuple(request["longest"][name]), request["cells"][name]
+                )
+        except UserError as error:
+            print(f"learner {name!r}: {' '.join(str(error).split())}", file=sys.stderr)
+            sys.exit(1)
+    json.dump(resolved, sys.stdout, sort_keys=True)
+
+
+if __name__ == "__main__":
+    answer(resolve_any)

@@ -1,0 +1,153 @@
+"""A module that is tried out: built, and run on a made-up batch, each time as if for the first."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+
+import torch
+from torch import Tensor, nn
+from torch.nn.parameter import is_lazy
+
+from indoubt.engines.modules.building import Builder
+from indoubt.engines.modules.contents import contents_of, put_back
+from indoubt.engines.modules.inputs import Inputs
+from indoubt.engines.modules.loading import where_it_failed
+from indoubt.engines.modules.masks import SiteMasks
+from indoubt.engines.modules.plain import OwnModule
+from indoubt.engines.modules.sites import Dropout, Found, Site
+from indoubt.errors import UserError
+from indoubt.errors import said as words_of
+from indoubt.learners.made_up import EXAMPLES, VOCABULARY, inputs_of
+from indoubt.learners.sizes import TooMuch, guarded, oversized, too_large
+from indoubt.training import Example, Learner
+
+CPU = torch.device("cpu")
+#: What a module's code may raise: a learner that leaves the process by itself is refused like one that fails.
+FAILURES = (Exception, SystemExit)
+
+
+class Trial:
+    """One module, and batches of the made-up examples."""
+
+    module: nn.Module
+
+    def __init__(self, learner: Learner) -> None:
+        self.about, self.file, self.learner = _about(learner), str(learner.user_dir), learner
+        self.builder = Builder(learner)
+        self.vocabulary = VOCABULARY
+
+    def build(self) -> None:
+        """Build the module, and refuse it if no pass could make up for what it holds."""
+        try:
+            self.module = self._built()
+        except UserError:
+            raise
+        except FAILURES as error:
+            raise self.fault(f"cannot be built: {self.said(error)}") from error
+        named = dict(self.module.named_parameters())
+        for name, weight in named.items():
+            if is_lazy(weight):
+                raise self.fault(
+                    f"has a layer that finds out its sizes in its first pass ({name}: nn.LazyLinear and its like); "
+                    "give the sizes, since weights are drawn and handed to the optimizer before"
+                )
+            if not weight.numel():
+                raise self.fault(f"has a weight without a number in it ({name}); give sizes of 1 or more")
+            if weight.requires_grad and self.builder.own_types[name] != torch.float32:
+                raise self.fault(
+                    f"has a weight of {self.builder.own_types[name]} ({name}); weights are trained in torch.float32, a "
+                    "complex one as two of them, which torch.complex joins"
+                )
+        fault = oversized(self.module)
+        if fault is not None:
+            raise self.fault(fault)
+        self.n_weights = sum(weight.numel() for weight in named.values())
+        elsewhere = [each for each in (*named.values(), *self.module.buffers()) if each.device.type != "cpu"]
+        if elsewhere:
+            raise self.fault(f"puts its weights on {elsewhere[0].device} by itself; leave the device to doubt")
+        if not any(weight.requires_grad for weight in named.values()):
+            raise self.fault("has no weight to train")
+        self.model = OwnModule(self.module, self.vocabulary.target_symbols, CPU)
+
+    def _built(self) -> nn.Module:
+        """The module of seed 1; of one that is too large, so much is said without taking its memory."""
+        try:
+            return guarded(self._module)
+        except TooMuch:
+            try:
+                fault = too_large(self._module)
+            except FAILURES:
+                fault = None  # what is wrong with it, if it is not its looking at values, is found out without values
+            if fault is not None:
+                raise self.fault(fault) from None
+            return self._module()
+
+    def _module(self) -> nn.Module:
+        return self.builder.module(self.vocabulary, seed=1)
+
+    @contextmanager
+    def undone(self) -> Iterator[None]:
+        """What changes in the module meanwhile is undone: each look is a first one."""
+        before = contents_of(self.module)
+        try:
+            yield
+        finally:
+            put_back(self.module, before)
+
+    def inputs(self, rows: Sequence[int], least: int = 0) -> Inputs:
+        return inputs_of(self.builder.takes, [EXAMPLES[row] for row in rows], least)
+
+    def evaluated(self, examples: Sequence[Example], least: int = 0) -> Tensor:
+        """Logits (examples, target time, symbols) in evaluation; padded to at least so many times."""
+        with torch.no_grad():
+            return self.model.logits(inputs_of(self.builder.takes, examples, least))[0]
+
+    def trained_on(self, rows: Sequence[int], least: int = 0) -> Dropout:
+        """A forward pass in training, without dropout; and where there would be some."""
+        self.module.train()
+        dropout = Dropout(self.module, len(rows), None)
+        with torch.no_grad(), dropout.active(), self.only_read(self.inputs(rows, least)) as given:
+            self.module(*given)
+        return dropout
+
+    @contextmanager
+    def only_read(self, inputs: Inputs) -> Iterator[tuple[Tensor, ...]]:
+        """What the module is given of a batch, which it must leave as it is: it is given the same at each update."""
+        given = tuple(each[0] for each in inputs.given)
+        before = [each.clone() for each in given]
+        yield given
+        if not all(map(torch.equal, given, before)):
+            raise self.fault("writes into what its forward is given; clone it first, for it is given it again")
+
+    def sites(self, rows: Sequence[int], least: int = 0) -> tuple[dict[Site, Found], list[tuple[int, ...]]]:
+        """Sites of dropout, and the shapes of those whose first dimension is not the batch."""
+        with self.undone():
+            dropout = self.trained_on(rows, least)
+        return dropout.found, dropout.misplaced
+
+    def with_masks(self, rows: Sequence[int], drops: bool) -> Tensor:
+        """Logits (rows, target time, symbols) in training, with the masks of one update or without dropout."""
+        masks = SiteMasks(self.sites(rows)[0], ["one"], [list(rows)], CPU).draw(0) if drops else {}
+        self.module.train()
+        given = {site: mask[0] for site, mask in masks.items()} if drops else None
+        dropout = Dropout(self.module, len(rows), given)
+        with self.undone(), torch.no_grad(), dropout.active():
+            return self.model.given(self.inputs(rows))[0]
+
+    def said(self, error: BaseException) -> str:
+        of_device = re.search("cuda|nvidia", str(error), re.IGNORECASE)  # without support, or without a driver
+        hint = "; leave the device to doubt" if of_device else ""
+        return f"{words_of(error)}{where_it_failed(error, self.file)}{hint}"
+
+    def fault(self, what: str) -> UserError:
+        return UserError(f"{self.about} {what}")
+
+
+def _about(learner: Learner) -> str:
+    """What a message calls the learner."""
+    if "hf" in learner.arguments:
+        return f"hf {learner.arguments['hf']!r}"
+    name = str(learner.arguments["module"]).rsplit(".", 1)[1]
+    return f"module {learner.user_dir!r}: class {name}"

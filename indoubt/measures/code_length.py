@@ -1,0 +1,129 @@
+"""Code length: how many bits it takes to send the hold-out outputs, block after block, by the learner's predictions."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping
+from typing import cast
+
+import pandas as pd
+
+from indoubt.data.random_candidate import RANDOM
+from indoubt.data.task import Task, find_task
+from indoubt.errors import UserError
+from indoubt.measures.fpa import CELL
+from indoubt.measures.intervals import bca
+from indoubt.measures.rows import ORIGIN, PROTOCOL, Row, either, either_by
+from indoubt.measures.scale import dip_p, uniform_bits
+
+BLOCK_COLUMNS = [
+    *["task", "size", "dataset", "learner", "seed", "block", "n_examples", "bits", "training_id"],
+    *["engine", "device", "torch", "seconds", "status", "adam_state", "rng_streams"],
+    *["min_len", "nats", "updates", "host"],
+]
+SEED_LENGTH_COLUMNS = [*CELL, "candidate", "seed", "state", "bits", "nats", "n_examples", "updates", *PROTOCOL, *ORIGIN]
+CODE_LENGTH_COLUMNS = [
+    *[*CELL, "candidate", "n_seeds", "n_diverged", "n_incomplete", "bits_mean", "nats_mean", "bits_median"],
+    *["ci_low", "ci_high", "ci_note", "ci_method", "bits_sd", "bits_min", "bits_max", "bits_per_example", "n_examples"],
+    *["uniform_bits", "of_uniform", "surplus_bits", "dip_p", "bimodal", "updates"],
+    *[*PROTOCOL, *ORIGIN],
+]
+#: States of a seed's code: all hold-out blocks scored, some missing, one of its trainings diverged.
+COMPLETE, INCOMPLETE, DIVERGED = "complete", "incomplete", "diverged"
+
+
+def blocks_table(scores: Iterable[Row]) -> pd.DataFrame:
+    """One row per scored block; `bits` is the code length of its outputs, summed over `n_examples` examples.
+
+    Raises:
+        UserError: a block was scored twice with different results.
+    """
+    frame = pd.DataFrame(list(scores), columns=["nats", *(c for c in BLOCK_COLUMNS if c not in ("nats", "bits"))])
+    frame["nats"] = pd.to_numeric(frame["nats"])
+    frame["bits"] = frame["nats"] / math.log(2)
+    place = [*CELL, "dataset", "seed", "block"]
+    frame = frame.drop_duplicates([*place, "nats", "status"])
+    twice = frame[frame.duplicated(place)]
+    if len(twice):
+        row = twice.iloc[0]
+        raise UserError(
+            f"{row['task']}/{row['size']}/{row['dataset']}, learner {row['learner']!r}, seed {row['seed']}: block "
+            f"{row['block']} was scored twice with different results; give each results folder a table of its own"
+        )
+    return frame.sort_values(place, kind="stable", ignore_index=True)[BLOCK_COLUMNS]
+
+
+def seed_code_lengths(blocks: pd.DataFrame, tasks: Mapping[str, Task]) -> pd.DataFrame:
+    """One row per (task, size, learner, candidate, seed): the sum over its hold-out blocks, in bits and nats.
+
+    `state` is `complete` if all hold-out examples that are sent were scored, `diverged` if one of its trainings
+    diverged, else `incomplete`; only a complete code has a length.
+    """
+    code = [*CELL, "dataset", "seed"]
+    failed = (blocks["status"] == DIVERGED) | blocks["nats"].isna()
+    sums = (
+        blocks.assign(failed=failed)
+        .groupby(code, sort=False, as_index=False)
+        .agg({"bits": "sum", "nats": "sum", "n_examples": "sum", "failed": "any", "updates": "max"})
+    )
+    sums = sums.merge(either_by(blocks, code, [*PROTOCOL, *ORIGIN]), on=code).rename(columns={"dataset": "candidate"})
+    sums["state"] = [
+        DIVERGED if failed else COMPLETE if n == len(find_task(task, tasks).scored_inputs(size)) else INCOMPLETE
+        for failed, n, task, size in zip(sums["failed"], sums["n_examples"], sums["task"], sums["size"], strict=True)
+    ]
+    sums.loc[sums["state"] != COMPLETE, ["bits", "nats"]] = math.nan
+    return _in_order(sums[SEED_LENGTH_COLUMNS], tasks)
+
+
+def code_length_table(lengths: pd.DataFrame, tasks: Mapping[str, Task]) -> pd.DataFrame:
+    """One row per (task, size, learner, candidate): mean and median over the complete seeds.
+
+    `bits_mean` with its BCa bootstrap interval `ci_low`, `ci_high` (bits; `ci_note` says in words where there is none
+    or it is doubtful), `nats_mean`, `bits_median`, `bits_per_example` = bits_mean / n_examples, the number of hold-out
+    examples that are sent. `uniform_bits` is what the uniform code takes, `of_uniform` = bits_mean / uniform_bits,
+    `surplus_bits` what the mean exceeds the shortest mean of the cell's rules by; `bimodal` says whether the dip test
+    (`dip_p`) of the seeds' logarithms is below .05 (empty for fewer than ten seeds). Diverged and incomplete seeds are
+    counted and take no part.
+
+    Source: Kharitonov & Chaabouni (ICLR 2021), section 2; the released code prints bits, summed.
+    """
+    rows: list[Row] = []
+    for key, cell in lengths.groupby([*CELL, "candidate"], sort=False):
+        name, size, learner, candidate = cast(tuple[str, int, str, str], key)
+        n_holdout = len(find_task(name, tasks).scored_inputs(size))
+        bits = cell.loc[cell["state"] == COMPLETE, "bits"].astype(float)
+        interval = bca(bits.tolist(), f"{name}/{size}/{learner}/{candidate}")
+        mean = float(bits.mean())
+        rows.append(
+            {"task": name, "size": size, "learner": learner, "candidate": candidate, "n_seeds": len(bits)}
+            | {f"n_{s}": int((cell["state"] == s).sum()) for s in (DIVERGED, INCOMPLETE)}
+            | {"bits_mean": mean, "nats_mean": mean * math.log(2), "bits_median": float(bits.median())}
+            | {"ci_low": interval.low, "ci_high": interval.high, "ci_note": interval.note}
+            | {"ci_method": "BCa bootstrap of the mean, 95 %", "bits_sd": float(bits.std())}
+            | {"bits_min": float(bits.min()), "bits_max": float(bits.max())}
+            | {"bits_per_example": mean / n_holdout if n_holdout else math.nan, "n_examples": n_holdout}
+            | _scale(find_task(name, tasks), size, candidate, bits.tolist())
+            | {"updates": int(cell["updates"].max())}
+            | {part: either(cell[part]) for part in (*PROTOCOL, *ORIGIN)}
+        )
+    table = pd.DataFrame(rows, columns=CODE_LENGTH_COLUMNS)
+    shortest = table[table["candidate"] != RANDOM].groupby(CELL)["bits_mean"].min()
+    best = [shortest.get(cell, math.nan) for cell in table[CELL].itertuples(index=False, name=None)]
+    table["surplus_bits"] = table["bits_mean"].astype(float) - pd.Series(best, dtype=float)
+    return table
+
+
+def _scale(task: Task, size: int, candidate: str, bits: list[float]) -> Row:
+    """Where a code stands between nothing and the uniform code, and whether its seeds fall into two groups."""
+    uniform, dip = uniform_bits(task, size, candidate) if candidate in task.candidates else math.nan, dip_p(bits)
+    mean = sum(bits) / len(bits) if bits else math.nan
+    bimodal = "" if math.isnan(dip) else str(dip < 0.05)
+    return {"uniform_bits": uniform, "of_uniform": mean / uniform, "dip_p": dip, "bimodal": bimodal}
+
+
+def _in_order(frame: pd.DataFrame, tasks: Mapping[str, Task]) -> pd.DataFrame:
+    """Rows by cell, candidates in the order of their task, seeds in order."""
+    places = [list(tasks[t].candidates).index(c) if c in tasks[t].candidates else 99 for t, c in
+              zip(frame["task"], frame["candidate"], strict=True)]  # fmt: skip
+    ordered = frame.assign(place=places).sort_values([*CELL, "place", "seed"], kind="stable", ignore_index=True)
+    return ordered.drop(columns="place")

@@ -1,0 +1,166 @@
+"""What `measure` is asked for, checked as the workflow checks its configuration, before anything is trained."""
+
+from __future__ import annotations
+
+import copy
+import os
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+import yaml
+from pydantic import ValidationError
+from torch import nn
+
+from indoubt.data.seeds import parse_seeds
+from indoubt.data.task import Task, check_definition, find_task, load_tasks
+from indoubt.errors import UserError, nearest, said
+from indoubt.files import ROOT
+from indoubt.notebook.classes import forget_given, named
+from indoubt.workflow.planning.config import Config, sentence
+
+#: Where learners that have a name are defined; a later file's definition goes before that of an earlier one.
+DEFINED = ("presets/atlas.yaml", "config.yaml", "presets/learners.yaml")
+MEASURES = ("fpa", "code_length")
+#: A learner's definition, as a configuration has it; its `module` may be a class.
+Definition = Mapping[str, Any]
+
+
+def checked_task(task: object) -> Task:
+    """The task of a name or class, or one that is given, with nothing remembered of an earlier measurement of it.
+
+    Raises:
+        UserError: it is no task, or lacks something.
+    """
+    if isinstance(task, str):
+        return find_task(task, load_tasks())
+    kind = task if isinstance(task, type) else type(task)
+    if not issubclass(kind, Task):
+        raise UserError(f"{task!r:.80} is no task: give a name, a subclass of indoubt.Task, or an instance of one")
+    missing = [each for each in ("name", "sizes", "candidates") if not hasattr(task, each)]
+    missing += sorted(getattr(kind, "__abstractmethods__", ()))
+    if missing:
+        raise UserError(f"task {kind.__name__} lacks {', '.join(missing)}")
+    check_definition(task, f"task {kind.__name__}")  # type: ignore[arg-type]
+    try:
+        return task() if isinstance(task, type) else copy.copy(task)  # type: ignore[return-value]
+    except Exception as error:
+        raise UserError(f"task {kind.__name__} cannot be made: {said(error)}; give an instance of it") from error
+
+
+def checked_measures(measures: object) -> list[str]:
+    """The measures by name.
+
+    Raises:
+        UserError: it is no list of them.
+    """
+    if isinstance(measures, str) or not isinstance(measures, Iterable):
+        raise UserError(f'measures is a list of names, such as ("fpa",) or ("fpa", "code_length"); it is {measures!r}')
+    names = list(measures)
+    unknown = [each for each in names if each not in MEASURES]
+    if unknown or not names:
+        hint = nearest(unknown[0], MEASURES) if unknown else ""
+        raise UserError(f"no measure {unknown[0] if unknown else ''!r}; there are {' and '.join(MEASURES)}{hint}")
+    return names
+
+
+def checked_seeds(seeds: object) -> list[int]:
+    """Seeds as numbers.
+
+    Raises:
+        UserError: they are no text and no list of numbers.
+    """
+    if not isinstance(seeds, str) and not isinstance(seeds, Iterable):
+        raise UserError(
+            f"seeds are a list of numbers or a range, such as range(1, 17) or '1-16'; {seeds!r} would be one number"
+        )
+    try:
+        return parse_seeds(seeds if isinstance(seeds, str) else list(seeds))
+    except ValueError as error:
+        raise UserError(f"seeds: {error}") from None
+
+
+def checked_ledger(ledger: object) -> Path:
+    """The folder of a ledger, there and writable.
+
+    Raises:
+        UserError: it is not.
+    """
+    if not isinstance(ledger, str | os.PathLike):
+        raise UserError(f"ledger is a folder, such as 'results/ledger'; it is {ledger!r:.80}")
+    path = Path(ledger)
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise UserError(f"ledger {str(path)!r} cannot be a folder: {error.strerror}; give another place") from error
+    if not os.access(path, os.W_OK | os.X_OK):
+        raise UserError(f"ledger {str(path)!r} cannot be written; mend its rights or give another place")
+    return path
+
+
+def check_settings(task: Task, size: int, definition: Definition, label: str, updates: object, device: object) -> None:
+    """What else a configuration would hold, by its own schema.
+
+    Raises:
+        UserError: the first thing that it refuses.
+    """
+    experiment = {"task": task.name, "sizes": [size], "learners": [label]}
+    content = {"updates": updates, "device": device, "learners": {label: definition}, "experiments": [experiment]}
+    try:
+        Config.model_validate(content)
+    except ValidationError as error:
+        raise UserError(sentence(error.errors()[0]).strip()) from None
+
+
+def definition_of(learner: object, name: str | None) -> tuple[dict[str, Any], str]:
+    """A definition, and what the learner is called.
+
+    Raises:
+        UserError: it is no learner, or not known by this name.
+    """
+    if name is not None and not (isinstance(name, str) and name):
+        raise UserError(f"name is what tables and figures call the learner, a text; it is {name!r:.80}")
+    if isinstance(learner, str):
+        known = _known()
+        if learner not in known:
+            raise UserError(f"no learner {learner!r}{nearest(learner, known)}; there are {', '.join(sorted(known))}")
+        return dict(known[learner]), name or learner
+    if isinstance(learner, Mapping):
+        definition = {_text(key): value for key, value in learner.items()}
+        kind = definition.get("module", definition.get("hf", definition.get("arch", "learner")))
+        if "module" in definition:
+            definition["module"] = _module(kind)
+        return definition, name or (kind.__name__ if isinstance(kind, type) else str(kind))
+    if isinstance(learner, type | nn.Module):
+        return {"module": _module(learner)}, name or str(getattr(learner, "__name__", ""))
+    raise UserError(f"{learner!r:.80} is no learner: give a name, a definition or a class that derives from nn.Module")
+
+
+def _known() -> dict[str, Any]:
+    """The definitions that have a name."""
+    known: dict[str, Any] = {}
+    for path in DEFINED:
+        known |= yaml.safe_load((ROOT / path).read_text(encoding="utf-8"))["learners"]
+    return known
+
+
+def _text(key: object) -> str:
+    if not isinstance(key, str):
+        raise UserError(f"a definition's keys are texts, such as 'module' or 'width'; one is {key!r:.80}")
+    return key
+
+
+def _module(module: object) -> str:
+    """What a definition calls a class, or a file, that is given as its `module`."""
+    if isinstance(module, nn.Module):
+        kind = type(module).__name__
+        raise UserError(f"{kind}(...) is one model, and each seed needs weights of its own: give the class, {kind}")
+    if isinstance(module, type) and issubclass(module, nn.Module):
+        return named(module)
+    if not isinstance(module, str):
+        raise UserError(
+            f"{module!r:.80} is no learner: give a class that derives from nn.Module, a built-in learner's name or the "
+            "path of a file"
+        )
+    forget_given(module)
+    return module

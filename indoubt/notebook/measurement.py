@@ -1,0 +1,111 @@
+"""What was measured of one learner on one task: frames, the workflow's figures, a page for a notebook."""
+
+from __future__ import annotations
+
+import html
+import io
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import pandas as pd
+from matplotlib.figure import Figure
+
+from indoubt.errors import UserError, nearest
+from indoubt.figures import NAMES
+from indoubt.figures.draw import drawing
+from indoubt.figures.layout import Grid
+from indoubt.found.callable import FoundRule
+from indoubt.found.wording import by_cell, sentence
+
+#: Columns that a notebook shows of each table; `tables` has them all.
+SHOWN = {
+    "fpa": ["class", "n", "n_seeds", "fpa", "ci_low", "ci_high"],
+    "code_length": ["candidate", "n_seeds", "bits_mean", "ci_low", "ci_high"],
+}
+
+
+@dataclass(frozen=True, repr=False)
+class Measurement:
+    """Which rules the seeds of a learner follow, and how well each rule compresses what it says.
+
+    `tables` holds the workflow's tables by name, with every column (docs/measures.md explains them).
+    """
+
+    task: str
+    size: int
+    learner: str
+    engine: str
+    tried: Mapping[str, Any] | None
+    tables: Mapping[str, pd.DataFrame]
+    rules: Mapping[int, FoundRule] = field(default_factory=dict)
+
+    @property
+    def fpa(self) -> pd.DataFrame:
+        """A row per class of seeds: how many, their share and its interval of 95 percent."""
+        return self.tables["fpa"]
+
+    @property
+    def code_lengths(self) -> pd.DataFrame:
+        """A row per candidate rule: its code length in bits, mean over seeds, and its interval of 95 percent."""
+        return self.tables["code_length"]
+
+    @property
+    def outputs(self) -> pd.DataFrame:
+        """What the seeds of each class output for each input."""
+        return self.tables["outputs"]
+
+    @property
+    def seeds(self) -> pd.DataFrame:
+        """A row per seed: its class."""
+        return self.tables["seed_classes"]
+
+    @property
+    def found(self) -> pd.DataFrame:
+        """What the seeds do that follow no given rule: a row, or one for each rule of a split or a mixture."""
+        return self.tables["found_rules"]
+
+    def rule(self, part: int = 1) -> FoundRule:
+        """A rule that was found, to call: `rule()("a b b b a")`; `rule().python` is its text.
+
+        Raises:
+            UserError: none was found, or fewer.
+        """
+        if part not in self.rules:
+            said = " ".join(sentence(rows) for _, rows in by_cell(self.found)) or "no seed follows no given rule."
+            raise UserError(f"there is no found rule {part}; {said}")
+        return self.rules[part]
+
+    def plot(self, figure: str | None = None) -> Figure:
+        """One of the workflow's figures: `rule_shares`, `code_lengths` or `code_curves`; by default what was measured.
+
+        Raises:
+            UserError: there is no such figure.
+        """
+        name = figure or ("rule_shares" if len(self.fpa) else "code_lengths")
+        if name not in NAMES:
+            raise UserError(f"no figure {name!r}; there are {', '.join(NAMES)}{nearest(name, NAMES)}")
+        return drawing(self.task, name, self.tables)(Grid)
+
+    def __repr__(self) -> str:
+        return f"{self._title()}\n\n" + "\n\n".join(table.to_string(index=False) for table in self._shown())
+
+    def _repr_html_(self) -> str:
+        """What a notebook shows: a figure and the numbers behind it."""
+        image = io.StringIO()
+        self.plot().savefig(image, format="svg")
+        svg = image.getvalue()
+        shown = "".join(table.round(3).to_html(index=False) for table in self._shown())
+        return f"<p><b>{html.escape(self._title())}</b></p>{svg[svg.index('<svg') :]}{shown}"
+
+    def _shown(self) -> list[pd.DataFrame]:
+        """The measured tables, with the columns that matter most."""
+        found = {name: self.tables[name] for name in SHOWN if len(self.tables[name])}
+        return [table[[c for c in SHOWN[name] if c in table.columns]] for name, table in found.items()]
+
+    def _title(self) -> str:
+        parts = [f"{self.learner} on {self.task} {self.size}, engine {self.engine}"]
+        if self.tried is not None:
+            parts.append(f"{self.tried['weights']:,} weights")
+            parts += [f"trained one at a time: {self.tried['alone']}"] if self.tried["alone"] else []
+        return "; ".join(parts)

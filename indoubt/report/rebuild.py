@@ -1,0 +1,87 @@
+"""Tables, figures and page from a ledger alone, in one process: what an archive is rebuilt with."""
+
+from __future__ import annotations
+
+import gc
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+import torch
+import yaml
+
+from indoubt.errors import UserError
+from indoubt.figures.draw import draw_atlas, draw_figures
+from indoubt.files import write_atomically
+from indoubt.found.tables import found_tables
+from indoubt.measures.classify import predictions
+from indoubt.measures.rows import NEEDED, Row
+from indoubt.report.page import build_page
+from indoubt.tables.paper_table import write_paper_tables
+from indoubt.tables.tables import build_tables, write_tables
+from indoubt.training import Result, Training
+from indoubt.workflow.planning.cells import CellPlan
+from indoubt.workflow.planning.plan import Chunk, Plan
+from indoubt.workflow.running.jobs import Job, Places, measured
+from indoubt.workflow.standing.standing import as_measured, standings
+from indoubt.workflow.standing.status import repeated
+
+
+def rebuild_tables(plan: Plan, results: Path) -> None:
+    """Write a configuration's tables from the ledger in a results folder.
+
+    Raises:
+        UserError: a training is missing, or seeds come in steps.
+    """
+    stepwise = [cell.folder for cell in plan.cells.values() if cell.until is not None]
+    if stepwise:
+        raise UserError(f"{stepwise[0]}: seeds in steps (`until: sure`) are rebuilt by Snakemake")
+    found = list(standings(plan, results / "ledger"))
+    print("".join(f"{line}\n" for line in repeated(found)), end="", file=sys.stderr)
+    for standing in found:
+        if standing.missing:
+            n, folder = len(standing.missing), standing.cell.folder
+            raise UserError(f"{n} of {standing.total} trainings of {folder} are missing in {results / 'ledger'}")
+    rows: dict[str, list[Row]] = {kind: [] for kind in NEEDED}
+    predicted: list[Row] = []
+    for cell in plan.cells.values():
+        of_cell = rows_of(plan, cell, results / "ledger")
+        for row in of_cell:
+            rows[row["kind"]].append(row)
+        decodes = [row for row in of_cell if row["kind"] == "decode"]
+        predicted += predictions(plan.tasks[cell.task], cell.size, decodes)
+    gc.freeze()  # as in scripts/aggregate.py
+    tables = build_tables(rows["score"], rows["decode"], predicted, plan.tasks, milestones=rows, sweeps=plan.sweeps)
+    found_rules, signatures = found_tables(predicted if plan.config.found else [], plan.tasks)
+    write_tables(tables | {"found_rules": found_rules, "signatures": signatures}, results / "tables")
+    write_paper_tables(tables, results / "tables")
+
+
+def rebuild_page(content: dict[str, Any], plan: Plan, results: Path, made: dict[str, str] | None = None) -> None:
+    """Draw the figures of a configuration's tables and write its page.
+
+    Args:
+        content: the configuration, to be shown on the page.
+        made: what made the results.
+    """
+    draw_figures(results / "tables", results / "figures")
+    draw_atlas(results / "tables", results / "figures")
+    shown = yaml.safe_dump(content, sort_keys=False)
+    page = build_page(results / "tables", results / "figures", plan.tasks, made, shown, plan.expected())
+    write_atomically(results / "report" / "index.html", page)
+
+
+def rows_of(plan: Plan, cell: CellPlan, ledger: Path) -> list[Row]:
+    """The rows of all of a cell's jobs, as one job."""
+    whole = Chunk(tuple(cell.seeds), (0, plan.tasks[cell.task].n_blocks(cell.size) - 1))
+    job = Job.from_json(json.dumps(plan.job(cell, whole)))
+    return measured(job, as_measured(plan, cell).datasets, Places(ledger), torch.device("cpu"), _Nobody())
+
+
+class _Nobody:
+    """Is told nothing: there is nothing to train."""
+
+    def begin(self, total: int, to_do: int) -> None: ...
+
+    def trained(self, training: Training, result: Result) -> None: ...

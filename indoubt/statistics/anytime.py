@@ -1,0 +1,110 @@
+"""Decisions that stay right however often one looks: e-values of a coin's bias, adjusted over a family.
+
+Of the seeds that tell two rules apart, a follow one and b the other (or have the shorter code). Were neither preferred,
+each would be a fair coin's toss. The likelihood of a coin of unknown bias, mixed uniformly, over that of a fair one,
+
+    e = 2^(a + b) a! b! / (a + b + 1)!
+
+is a martingale then; by Ville's inequality it ever passes 1 / alpha with probability at most alpha, whenever and
+however often one looks. (Ville 1939; Robbins, Annals of Mathematical Statistics 41, 1970; Ramdas, Grünwald, Vovk &
+Shafer, Statistical Science 38, 2023.) Over a family: the closed test by arithmetic means of e-values, which holds under
+any dependence (Vovk & Wang, Annals of Statistics 49, 2021).
+"""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from itertools import combinations
+
+from indoubt.data.task import Task, words
+from indoubt.measures.classify import classify
+from indoubt.measures.code_length import COMPLETE, blocks_table, seed_code_lengths
+from indoubt.measures.intervals import EQUAL
+from indoubt.measures.rows import Row
+from indoubt.statistics.paired import ALPHA
+from indoubt.workflow.planning.steps import Look
+
+#: An e-value from which on it is sure: the chance that one of a family ever passes it unduly is ALPHA.
+ENOUGH = 1 / ALPHA
+#: Logarithm of the largest evidence that is told; a float holds not much more.
+LARGEST = 700.0
+#: Seeds that follow the first of two rules and seeds that follow the second.
+Counts = tuple[int, int]
+
+
+def e_value(a: int, b: int) -> float:
+    """The evidence of a tosses against b that a coin is not fair: 1 for none; of fair coins, 1 in 20 ever passes 20."""
+    log = (a + b) * math.log(2) + math.lgamma(a + 1) + math.lgamma(b + 1) - math.lgamma(a + b + 2)
+    return math.exp(min(log, LARGEST))
+
+
+def adjusted(values: Sequence[float]) -> list[float]:
+    """E-values adjusted for being one of a family: of each, the least mean over sets of the family that hold it."""
+    found = []
+    for place, value in enumerate(values):
+        total, least = value, value
+        for count, other in enumerate(sorted([*values[:place], *values[place + 1 :]]), start=2):
+            total += other
+            least = min(least, total / count)
+        found.append(least)
+    return found
+
+
+def followers(task: Task, size: int, rules: Sequence[str], decodes: Iterable[Row]) -> dict[tuple[str, str], Counts]:
+    """For each two rules, the seeds that follow the one and the other."""
+    outputs = {row["seed"]: row["outputs"] for row in decodes}
+    texts = (None if each is None else [words(text) for text in each] for each in outputs.values())
+    n = Counter(classify(task, size, each) for each in texts)
+    return {(a, b): (n[a], n[b]) for a, b in combinations(rules, 2)}
+
+
+def shorter(task: Task, rules: Sequence[str], scores: Iterable[Row]) -> dict[tuple[str, str], Counts]:
+    """For each two rules, the seeds whose code is shorter by the one and by the other; ties tell nothing.
+
+    Codes that differ by rounding alone are a tie, as in the table of preferences.
+    """
+    lengths = seed_code_lengths(blocks_table(scores), {task.name: task})
+    lengths = lengths[lengths["state"] == COMPLETE]
+    bits = lengths.pivot_table(index="seed", columns="candidate", values="bits").reindex(columns=list(rules))
+    short = bits * (1 + EQUAL)
+    return {
+        (a, b): (int((short[a] < bits[b]).sum()), int((short[b] < bits[a]).sum())) for a, b in combinations(rules, 2)
+    }
+
+
+def decide(
+    cells: Mapping[str, Mapping[tuple[str, str], Counts]], seeds: Mapping[str, tuple[int, int, str]]
+) -> dict[str, Look]:
+    """What a look at a task's cells decides.
+
+    A cell is decided if one rule is preferred to every other: it has the more seeds, and the adjusted e-value is at
+    least ENOUGH.
+
+    Args:
+        cells: for each cell and two of its rules how many seeds are for the one and for the other.
+        seeds: for each cell how many seeds it has, how many it may have, and by which measure they were counted.
+    """
+    family = [(cell, pair, counts) for cell, pairs in cells.items() for pair, counts in pairs.items()]
+    values = adjusted([e_value(*counts) for *_, counts in family])
+    looks = {}
+    for cell, pairs in cells.items():
+        of_pair = {pair: value for (of, pair, _), value in zip(family, values, strict=True) if of == cell}
+        rules = dict.fromkeys(rule for pair in pairs for rule in pair)
+        least = {rule: _against_all(rule, pairs, of_pair) for rule in rules}
+        rule = max(least, key=lambda each: least[each])
+        n, most, measure = seeds[cell]
+        decided = least[rule] >= ENOUGH
+        looks[cell] = Look(n, most, decided, rule, measure, least[rule], ENOUGH, len(family))
+    return looks
+
+
+def _against_all(rule: str, pairs: Mapping[tuple[str, str], Counts], values: Mapping[tuple[str, str], float]) -> float:
+    """The least evidence that a rule is preferred to another; 0 where it has not the more seeds."""
+    least = math.inf
+    for (a, b), (n_a, n_b) in pairs.items():
+        if rule in (a, b):
+            ahead = n_a > n_b if rule == a else n_b > n_a
+            least = min(least, values[a, b] if ahead else 0.0)
+    return least

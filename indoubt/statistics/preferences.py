@@ -1,0 +1,194 @@
+"""The table of preferences: for each cell and pair of candidate rules, which one the learner prefers."""
+
+from __future__ import annotations
+
+import itertools
+import math
+from collections.abc import Container
+from typing import Any, cast
+
+import pandas as pd
+
+from indoubt.data.criteria import CANDIDATE
+from indoubt.data.random_candidate import RANDOM
+from indoubt.measures.code_length import COMPLETE
+from indoubt.measures.fpa import CELL
+from indoubt.measures.intervals import bca
+from indoubt.measures.rows import ORIGIN, PROTOCOL, Row, either
+from indoubt.statistics.anytime import ENOUGH, adjusted, e_value
+from indoubt.statistics.paired import ALPHA, MANY, compare, corrected, mcnemar_p, needed_to_settle, needed_to_test
+
+#: Levels of a verdict: decided by the corrected test, open although it could have decided, too few seeds to test.
+TESTED, OPEN, DESCRIPTIVE, NOT_MEASURED = "tested", "open", "descriptive", "not measured"
+PREFERENCE_COLUMNS = [
+    *[*CELL, "a", "b", "n_seeds", "n_a_shorter", "n_b_shorter", "diff_mean", "diff_median", "ci_low", "ci_high"],
+    *["ci_note", "p_signflip", "p_signflip_holm", "p_signflip_bh", "p_wilcoxon", "p_wilcoxon_holm", "p_t", "p_t_holm"],
+    *["rank_biserial", "dz", "n_family", "seeds_to_test", "seeds_to_settle", "preferred", "level", "verdict"],
+    *["fpa_n_seeds", "fpa_n_a", "fpa_n_b", "fpa_diff", "fpa_ci_low", "fpa_ci_high", "p_mcnemar", "p_mcnemar_holm"],
+    *["p_mcnemar_bh", "fpa_n_family", "fpa_preferred", "fpa_level", *PROTOCOL, *ORIGIN, "e_value", "fpa_e_value"],
+]
+
+
+def preferences_table(
+    lengths: pd.DataFrame, fpa: pd.DataFrame, in_steps: Container[tuple[str, int, str]] = ()
+) -> pd.DataFrame:
+    """One row per (task, size, learner) and pair a, b of candidates; rules that only classify are not tested.
+
+    Code lengths: paired differences a - b in bits over the seeds that completed both codes, with BCa interval of the
+    mean, sign-flip, Wilcoxon and paired-t p, corrected by Holm over all pairs of the task that were run (`n_family`)
+    and by Benjamini-Hochberg over all tasks. FPA: exact McNemar on the seeds that follow a against those that follow
+    b. `preferred` is named only if the interval excludes 0 and the Holm-corrected p is below .05.
+
+    Of cells whose seeds came in steps, until it was sure, these p are too small; there `preferred` goes by the e-values
+    (`anytime`) alone, `e_value` of the seeds with the shorter code and `fpa_e_value` of those that follow a or b, each
+    adjusted over all pairs of the task's cells in steps.
+
+    Args:
+        lengths: the table `seed_code_lengths`.
+        fpa: the table `fpa`.
+        in_steps: the cells (task, size, learner) whose seeds came in steps.
+    """
+    rows = [_pair(*cell_pair) for cell_pair in _pairs(lengths, fpa)]
+    for task in dict.fromkeys(row["task"] for row in rows):
+        family = [row for row in rows if row["task"] == task and row["level"] != NOT_MEASURED]
+        shares = [row for row in rows if row["task"] == task and row["fpa_n_seeds"]]
+        for name in ("signflip", "wilcoxon", "t"):
+            _correct(family, f"p_{name}", "holm")
+        _correct(shares, "p_mcnemar", "holm")
+        for row in family:
+            row["n_family"] = len(family)
+            _judge(row)
+        for row in shares:
+            row["fpa_n_family"] = len(shares)
+            _judge_shares(row)
+        stepwise = [row for row in rows if row["task"] == task and tuple(row[name] for name in CELL) in in_steps]
+        _judge_by_evidence([row for row in stepwise if row["level"] != NOT_MEASURED])
+        _judge_shares_by_evidence([row for row in stepwise if row["fpa_n_seeds"]])
+    _correct([row for row in rows if row["level"] != NOT_MEASURED], "p_signflip", "bh")
+    _correct([row for row in rows if row["fpa_n_seeds"]], "p_mcnemar", "bh")
+    return pd.DataFrame(rows, columns=PREFERENCE_COLUMNS)
+
+
+def _pairs(lengths: pd.DataFrame, fpa: pd.DataFrame) -> list[tuple[Any, ...]]:
+    """Cell, pair, and the cell's rows of both tables."""
+    of_lengths = dict(list(lengths[lengths["candidate"] != RANDOM].groupby(CELL)))
+    of_fpa = dict(list(fpa[fpa["kind"] == CANDIDATE].groupby(CELL)))
+    found = []
+    for cell in sorted({*of_lengths, *of_fpa}):
+        codes, shares = of_lengths.get(cell, lengths[:0]), of_fpa.get(cell, fpa[:0])
+        rules = dict.fromkeys([*shares["class"], *codes["candidate"]])
+        found += [(cell, a, b, codes, shares) for a, b in itertools.combinations(rules, 2)]
+    return found
+
+
+def _pair(cell: tuple[str, int, str], a: str, b: str, codes: pd.DataFrame, shares: pd.DataFrame) -> Row:
+    """One pair, before any correction."""
+    complete = codes[codes["state"] == COMPLETE]
+    bits = {c: complete.loc[complete["candidate"] == c].set_index("seed")["bits"] for c in (a, b)}
+    both = pd.concat(bits, axis=1, join="inner").astype(float)
+    name = "/".join(map(str, (*cell, a, b)))
+    paired = compare(both[a].to_numpy(), both[b].to_numpy(), name)
+    measured = {a, b} <= set(codes["candidate"])
+    n = dict(zip(shares["class"], shares["n"], strict=True))
+    n_seeds = int(shares["n_seeds"].max()) if {a, b} <= set(n) else 0
+    n_a, n_b = (int(n[c]) if n_seeds else 0 for c in (a, b))
+    interval = bca([1.0] * n_a + [-1.0] * n_b + [0.0] * (n_seeds - n_a - n_b), f"{name}/fpa")
+    return (
+        dict(zip(CELL, cell, strict=True))
+        | {"a": a, "b": b, "n_seeds": paired.n, "n_a_shorter": paired.n_a_shorter, "n_b_shorter": paired.n_b_shorter}
+        | {"diff_mean": paired.mean, "diff_median": paired.median, "ci_low": paired.interval.low}
+        | {"ci_high": paired.interval.high, "ci_note": paired.interval.note}
+        | {"p_signflip": paired.p_signflip, "p_wilcoxon": paired.p_wilcoxon, "p_t": paired.p_t}
+        | {"rank_biserial": paired.rank_biserial, "dz": paired.dz, "n_family": 0, "seeds_to_test": 0}
+        | {
+            "seeds_to_settle": 0,
+            "preferred": "",
+            "level": OPEN if measured else NOT_MEASURED,
+            "verdict": "not measured",
+            "e_value": math.nan,
+            "fpa_e_value": math.nan,
+        }
+        | {"fpa_n_seeds": n_seeds, "fpa_n_a": n_a, "fpa_n_b": n_b}
+        | {"fpa_diff": (n_a - n_b) / n_seeds if n_seeds else math.nan}
+        | {"fpa_ci_low": interval.low, "fpa_ci_high": interval.high}
+        | {"p_mcnemar": mcnemar_p(n_a, n_b) if n_seeds else math.nan, "fpa_n_family": 0, "fpa_preferred": ""}
+        | {"fpa_level": OPEN if n_seeds else NOT_MEASURED}
+        | {part: either([*codes[part], *shares[part]]) for part in (*PROTOCOL, *ORIGIN)}
+    )
+
+
+def _correct(rows: list[Row], name: str, method: str) -> None:
+    """Add the corrected p of a test to rows that make up its family."""
+    values = corrected([row[name] for row in rows], "holm" if method == "holm" else "fdr_bh")
+    for row, value in zip(rows, values, strict=True):
+        row[f"{name}_{method}"] = value
+
+
+def _judge(row: Row) -> None:
+    """The verdict on a pair's code lengths, in words."""
+    a, b, n = cast(str, row["a"]), cast(str, row["b"]), cast(int, row["n_seeds"])
+    row["seeds_to_test"] = needed_to_test(row["n_family"])
+    equal = row["ci_note"].startswith("all") and row["diff_mean"] != 0
+    decided = row["ci_low"] > 0 or row["ci_high"] < 0 or equal
+    if decided and row["p_signflip_holm"] < ALPHA:
+        row["preferred"], other = (a, b) if row["diff_mean"] < 0 else (b, a)
+        row["level"], row["verdict"] = TESTED, f"{row['preferred']} preferred to {other} (n = {n})"
+    elif n < row["seeds_to_test"]:
+        row["level"], row["verdict"] = DESCRIPTIVE, _describe(row)
+    else:
+        row["level"] = OPEN
+        row["seeds_to_settle"] = needed_to_settle(row["dz"], row["n_family"])
+        row["verdict"] = f"no clear preference at n = {n}{settling(row['seeds_to_settle'])}"
+
+
+def _describe(row: Row) -> str:
+    """What is seen where the test could not reject."""
+    n, of_a, of_b = row["n_seeds"], row["n_a_shorter"], row["n_b_shorter"]
+    if n == 0:
+        return f"no seed completed both codes; {row['seeds_to_test']} seeds needed to test"
+    seen = f"{max(of_a, of_b)} of {n} seeds: {row['a'] if of_a > of_b else row['b']}"
+    if of_a == of_b:
+        seen = f"{of_a} of {n} seeds each way"
+    return f"{seen}; {row['seeds_to_test']} needed to test"
+
+
+def settling(n: int) -> str:
+    """How many seeds would settle an open question, in words."""
+    if n == 0:
+        return "; no difference seen"
+    return (
+        f"; more than {MANY:,} seeds would be needed to settle it" if n > MANY else f"; about {n} seeds would settle it"
+    )
+
+
+def _judge_shares(row: Row) -> None:
+    """The verdict on a pair's FPA."""
+    low, high = row["fpa_ci_low"], row["fpa_ci_high"]
+    decided = low > 0 or high < 0 or (math.isnan(low) and abs(row["fpa_diff"]) == 1)
+    if decided and row["p_mcnemar_holm"] < ALPHA:
+        row["fpa_level"], row["fpa_preferred"] = TESTED, row["a"] if row["fpa_diff"] > 0 else row["b"]
+    elif row["fpa_n_seeds"] < needed_to_test(row["fpa_n_family"]):
+        row["fpa_level"] = DESCRIPTIVE
+
+
+def _judge_by_evidence(rows: list[Row]) -> None:
+    """The verdict on the code lengths of pairs whose seeds came in steps."""
+    values = adjusted([e_value(row["n_a_shorter"], row["n_b_shorter"]) for row in rows])
+    for row, value in zip(rows, values, strict=True):
+        a, b, n = row["a"], row["b"], row["n_seeds"]
+        row |= {"e_value": value, "preferred": "", "level": OPEN, "seeds_to_settle": 0}
+        row["verdict"] = f"not sure at n = {n} (e-value {value:.3g}, {ENOUGH:.0f} needed)"
+        if value >= ENOUGH:
+            row["preferred"], other = (a, b) if row["n_a_shorter"] > row["n_b_shorter"] else (b, a)
+            row["level"] = TESTED
+            row["verdict"] = f"{row['preferred']} preferred to {other} (n = {n}, e-value {value:.3g})"
+
+
+def _judge_shares_by_evidence(rows: list[Row]) -> None:
+    """The verdict on the FPA of pairs whose seeds came in steps."""
+    values = adjusted([e_value(row["fpa_n_a"], row["fpa_n_b"]) for row in rows])
+    for row, value in zip(rows, values, strict=True):
+        row |= {"fpa_e_value": value, "fpa_preferred": "", "fpa_level": OPEN}
+        if value >= ENOUGH:
+            row["fpa_preferred"] = row["a"] if row["fpa_n_a"] > row["fpa_n_b"] else row["b"]
+            row["fpa_level"] = TESTED

@@ -1,0 +1,173 @@
+"""The answer per cell: which rule the learner prefers, by which measure, and how sure that is."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import pandas as pd
+
+from indoubt.data.criteria import CANDIDATE, FOUND, RULE
+from indoubt.data.random_candidate import RANDOM
+from indoubt.measures.code_length import COMPLETE
+from indoubt.measures.fpa import CELL
+from indoubt.measures.rows import PROTOCOL, Row, either
+from indoubt.statistics.anytime import ENOUGH
+from indoubt.statistics.preferences import DESCRIPTIVE, NOT_MEASURED, OPEN, TESTED, settling
+
+VERDICT_COLUMNS = [
+    *[*CELL, "rule", "level", "verdict", "code_n", "code_rule", "code_level", "code_verdict", "code_lead"],
+    *["code_count", "code_needed", "fpa_n", "fpa_n_fit", "fpa_class", "fpa_count", "fpa_share", "fpa_ci_low"],
+    *["fpa_ci_high", "fpa_level", "fpa_verdict", "agree", *PROTOCOL],
+]
+ONE_CANDIDATE = "one candidate"
+
+
+def verdicts_table(
+    preferences: pd.DataFrame, lengths: pd.DataFrame, fpa: pd.DataFrame, code: pd.DataFrame
+) -> pd.DataFrame:
+    """One row per (task, size, learner).
+
+    `rule` is the preferred one: by code length where that is measured, else by FPA; it is named only if it is
+    preferred to every other candidate (`level` tested). With too few seeds to test, `code_lead` is the rule that has
+    the shortest code in most seeds, `code_count` of them, and `code_needed` seeds would be needed. `agree` says
+    whether the rule with the shortest mean code is that of most seeds; empty where a measure or a rule is missing.
+    Where more than half of the seeds follow a rule that is no candidate, and so has no code, `verdict` says so too.
+    """
+    groups = {name: dict(list(f.groupby(CELL))) for name, f in
+              (("pairs", preferences), ("lengths", lengths), ("fpa", fpa), ("code", code))}  # fmt: skip
+    empty = {"pairs": preferences[:0], "lengths": lengths[:0], "fpa": fpa[:0], "code": code[:0]}
+    rows = []
+    for cell in sorted({*groups["fpa"], *groups["code"]}):
+        of = {name: groups[name].get(cell, empty[name]) for name in groups}
+        by_code, by_fpa = _by_code(of["pairs"], of["lengths"], of["code"]), _by_fpa(of["pairs"], of["fpa"])
+        lead = by_fpa if by_code["code_level"] == NOT_MEASURED != by_fpa["fpa_level"] else by_code
+        measure = "code" if lead is by_code else "fpa"
+        shortest, most = by_code.pop("shortest"), by_fpa["fpa_class"]
+        rule = by_code["code_rule"] if measure == "code" else (most if by_fpa["fpa_level"] == TESTED else "")
+        yet = f", yet {by_fpa['fpa_verdict']}" if measure == "code" and _outside(by_fpa, of["fpa"]) else ""
+        rows.append(
+            dict(zip(CELL, cell, strict=True))
+            | {"rule": rule, "level": lead[f"{measure}_level"], "verdict": lead[f"{measure}_verdict"] + yet}
+            | by_code
+            | by_fpa
+            | {"agree": str(shortest == most) if shortest and most in _candidates(of["fpa"]) else ""}
+            | {part: either([*of["code"][part], *of["fpa"][part]]) for part in PROTOCOL}
+        )
+    return pd.DataFrame(rows, columns=VERDICT_COLUMNS)
+
+
+def _by_code(pairs: pd.DataFrame, lengths: pd.DataFrame, code: pd.DataFrame) -> Row:
+    """The verdict by code length."""
+    code = code[code["candidate"] != RANDOM]
+    pairs = pairs[pairs["level"] != NOT_MEASURED]
+    means = code.set_index("candidate")["bits_mean"].dropna()
+    n = int(pairs["n_seeds"].min()) if len(pairs) else int(code["n_seeds"].max()) if len(code) else 0
+    answer: Row = {"code_n": n, "code_rule": "", "code_level": OPEN, "shortest": ""}
+    answer |= {"code_lead": "", "code_count": 0, "code_needed": 0}
+    if means.empty:
+        lost = int(code[["n_diverged", "n_incomplete"]].to_numpy().sum()) if len(code) else 0
+        said = f"no complete code ({lost} diverged or incomplete)" if lost else "not measured"
+        return answer | {"code_level": NOT_MEASURED, "code_verdict": said}
+    answer["shortest"] = str(means.idxmin()) if (means == means.min()).sum() == 1 else ""
+    if pairs.empty:
+        return answer | {
+            "code_level": ONE_CANDIDATE,
+            "code_verdict": f"one candidate ({means.index[0]}), no comparison",
+        }
+    in_steps = bool(pairs["e_value"].notna().any())
+    beaten = {r["a"] if r["preferred"] == r["b"] else r["b"] for r in pairs.to_dict("records") if r["preferred"]}
+    rules = list(dict.fromkeys([*pairs["a"], *pairs["b"]]))
+    left = [rule for rule in rules if rule not in beaten]
+    won = pairs.groupby("preferred").size()
+    for rule in rules:
+        if won.get(rule, 0) == len(rules) - 1:
+            of_rule = pairs[pairs["preferred"] == rule]
+            sure = p_value(float(of_rule["p_signflip_holm"].max()))
+            if in_steps:
+                sure = f"e-value {of_rule['e_value'].min():.3g}"
+            said = f"{rule} preferred (n = {n}, {sure})"
+            return answer | {"code_rule": rule, "code_level": TESTED, "code_verdict": said}
+    if (pairs["level"] == DESCRIPTIVE).any():
+        needed = int(pairs["seeds_to_test"].max())
+        return answer | {"code_level": DESCRIPTIVE, "code_needed": needed} | _described(lengths, rules, needed)
+    shortest = answer["shortest"]
+    undecided = pairs[pairs["level"] == OPEN]
+    leading = undecided[(undecided["a"] == shortest) | (undecided["b"] == shortest)]
+    rest = [rule for rule in rules if rule in beaten]
+    over = f" ({' or '.join(left)} over {', '.join(rest)})" if rest and left else ""
+    if in_steps:
+        return answer | {"code_verdict": f"not sure at n = {n}{over} (e-values below {ENOUGH:.0f})"}
+    settle = (leading if len(leading) else undecided)["seeds_to_settle"]
+    text = settling(0 if (settle == 0).any() else int(max(settle, default=0)))
+    return answer | {"code_verdict": f"no clear preference at n = {n}{over}{text}"}
+
+
+def _described(lengths: pd.DataFrame, rules: list[str], needed: int) -> Row:
+    """`3 of 4 seeds: linear; 11 needed to test`: the rule that has the shortest code in most seeds."""
+    complete = lengths[(lengths["state"] == COMPLETE) & lengths["candidate"].isin(rules)]
+    codes = complete.pivot(index="seed", columns="candidate", values="bits").dropna()
+    if codes.empty:
+        return {"code_verdict": f"no seed completed all codes; {needed} needed to test"}
+    shortest = codes.eq(codes.min(axis=1), axis=0)
+    alone = shortest[shortest.sum(axis=1) == 1]
+    counts = {rule: int(alone[rule].sum()) for rule in rules if rule in alone}
+    best = max(counts.values(), default=0)
+    names = [rule for rule, count in counts.items() if count == best and best]
+    if not names:
+        return {"code_verdict": f"equal codes in {len(codes)} of {len(codes)} seeds; {needed} needed to test"}
+    said = f"{best} of {len(codes)} seeds: {' and '.join(names)}{' each' * (len(names) > 1)}; {needed} needed to test"
+    return {"code_verdict": said, "code_lead": names[0] if len(names) == 1 else "", "code_count": best}
+
+
+def _by_fpa(pairs: pd.DataFrame, fpa: pd.DataFrame) -> Row:
+    """The verdict by FPA: the class of most seeds."""
+    if fpa.empty:
+        nothing = {"fpa_n": 0, "fpa_n_fit": 0, "fpa_class": "", "fpa_count": 0, "fpa_share": math.nan}
+        nothing |= {"fpa_ci_low": math.nan, "fpa_ci_high": math.nan}
+        return nothing | {"fpa_level": NOT_MEASURED, "fpa_verdict": "not measured"}
+    most = fpa[fpa["n"] == fpa["n"].max()]
+    row: Any = most.iloc[0]
+    name = str(row["class"]) if len(most) == 1 else ""
+    measured = pairs[pairs["fpa_level"] != NOT_MEASURED]
+    candidates = _candidates(fpa)
+    others = len(candidates - {name})
+    tested = name in candidates and others > 0 and int((measured["fpa_preferred"] == name).sum()) == others
+    few = bool((measured["fpa_level"] == DESCRIPTIVE).any())
+    level = TESTED if tested else DESCRIPTIVE if few else OPEN
+    said = " and ".join(most["class"]) + (" each" if len(most) > 1 else "")
+    return {
+        "fpa_n": int(row["n_seeds"]),
+        "fpa_n_fit": int(row["n_fit"]),
+        "fpa_class": name,
+        "fpa_count": int(row["n"]),
+        "fpa_share": float(row["fpa"]),
+        "fpa_ci_low": float(row["ci_low"]),
+        "fpa_ci_high": float(row["ci_high"]),
+        "fpa_level": level,
+        "fpa_verdict": f"{row['n']} of {row['n_seeds']} seeds: {said}{_steps(measured, name if tested else '')}",
+    }
+
+
+def _steps(pairs: pd.DataFrame, rule: str) -> str:
+    """Of seeds that came in steps, the evidence by which a rule is preferred, or that there is not enough of it."""
+    if pairs["fpa_e_value"].isna().all():
+        return ""
+    least = pairs.loc[pairs["fpa_preferred"] == rule, "fpa_e_value"].min()
+    return f" (e-value {least:.3g})" if rule else f" (not sure: e-values below {ENOUGH:.0f})"
+
+
+def _candidates(fpa: pd.DataFrame) -> set[str]:
+    """The classes that are candidates: rules that only classify have no code length, and are not tested."""
+    return set(fpa.loc[fpa["kind"] == CANDIDATE, "class"])
+
+
+def _outside(by_fpa: Row, fpa: pd.DataFrame) -> bool:
+    """Whether more than half of the seeds follow one rule that only classifies."""
+    rules = set(fpa.loc[fpa["kind"].isin([RULE, FOUND]), "class"])
+    return bool(by_fpa["fpa_class"] in rules and by_fpa["fpa_share"] > 0.5)
+
+
+def p_value(p: float) -> str:
+    """A corrected p in words."""
+    return "p < .001" if p < 0.001 else f"p = {p:.3f}".replace("0.", ".", 1)

@@ -1,0 +1,69 @@
+"""The configuration as a command line names it, for the programs that look at a plan without running it."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Any
+
+from indoubt.errors import UserError
+from indoubt.files import ROOT
+from indoubt.workflow.planning.plan import Plan
+from indoubt.workflow.planning.yaml_files import load
+
+
+def add_config_options(parser: argparse.ArgumentParser) -> None:
+    """Options of the same names and effect as Snakemake's, and where the results lie."""
+    parser.add_argument(
+        "--configfile", "--configfiles", nargs="+", default=[], metavar="FILE", help="presets, each over the one before"
+    )
+    parser.add_argument(
+        "--config", "-C", nargs="+", default=[], metavar="KEY=VALUE", help="single keys, over all presets"
+    )
+    parser.add_argument("--results", type=Path, default=Path("results"), metavar="DIR", help="default: results")
+
+
+def plan_of(configfiles: Sequence[str], pairs: Iterable[str], results: Path) -> Plan:
+    """The plan that Snakemake would make.
+
+    Raises:
+        UserError: a file cannot be read, or the configuration is wrong.
+    """
+    return Plan(content_of(configfiles, pairs), results / ".cache")
+
+
+def content_of(configfiles: Sequence[str], pairs: Iterable[str]) -> dict[str, Any]:
+    """The configuration: config.yaml, over it presets (`-`: standard input), over them single keys.
+
+    Raises:
+        UserError: a file cannot be read, or is no YAML.
+    """
+    content: dict[str, Any] = {}
+    for path in [str(ROOT / "config.yaml"), *configfiles]:
+        try:
+            text = sys.stdin.read() if path == "-" else Path(path).read_text(encoding="utf-8")
+        except (OSError, UnicodeDecodeError) as error:
+            raise UserError(f"the configuration {path} cannot be read: {error}") from None
+        found = load(text, path)
+        if not isinstance(found or {}, dict):
+            raise UserError(f"the configuration {path} must be a mapping of keys, it is {found!r:.80}")
+        content = merged(content, found or {})
+    given: set[str] = set()
+    for pair in pairs:
+        key, _, value = pair.partition("=")
+        if key in given:
+            raise UserError(f"--config gives {key} twice; give it once")
+        given.add(key)
+        content = merged(content, {key: load(value, f"--config {pair}")})
+    return content
+
+
+def merged(old: dict[str, Any], new: dict[str, Any]) -> dict[str, Any]:
+    """One configuration over another, as Snakemake does it: mappings key by key, all else replaced."""
+    both = dict(old)
+    for key, value in new.items():
+        inner = both.get(key)
+        both[key] = merged(inner, value) if isinstance(inner, dict) and isinstance(value, dict) else value
+    return both

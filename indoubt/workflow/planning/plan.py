@@ -1,0 +1,301 @@
+"""From the configuration to cells and jobs. Imported by the Snakefile: neither torch nor fairseq nor pandas here."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict, dataclass
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from indoubt.data.content import dataset_digest
+from indoubt.data.random_candidate import rules
+from indoubt.data.seeds import label
+from indoubt.data.task import FPA, Task
+from indoubt.data.vocabulary import vocabularies
+from indoubt.errors import UserError
+from indoubt.learners.sweeps import expand_learners
+from indoubt.training import is_chained
+from indoubt.workflow.planning.cells import CellPlan, cells_of
+from indoubt.workflow.planning.config import read_config
+from indoubt.workflow.planning.cost import Costs, memory_mb
+from indoubt.workflow.planning.identity import identity, notice, with_own_code
+from indoubt.workflow.planning.resolved import resolved_learners
+
+
+@dataclass(frozen=True)
+class Chunk:
+    """One job: its seeds, and the first and the last of the blocks that are trained on."""
+
+    seeds: tuple[int, ...]
+    blocks: tuple[int, int]
+
+    @property
+    def path(self) -> str:
+        """The job's file, below its cell's folder."""
+        return f"seeds-{label(self.seeds)}/blocks-{self.blocks[0]}-{self.blocks[1]}.jsonl"
+
+
+#: Expected minutes of a job of engine `fused` or `modules` where the configuration says nothing of the size of jobs.
+FUSED_MINUTES = 4.0
+
+
+class Plan:
+    """A checked configuration, with its learners resolved, as cells and jobs.
+
+    Args:
+        content: the configuration as YAML gives it.
+        cache: folder where resolved learners are remembered, since resolving them means importing fairseq.
+
+    Raises:
+        UserError: whatever is wrong with the configuration.
+    """
+
+    def __init__(self, content: Mapping[str, Any], cache: Path) -> None:
+        expanded = expand_learners(content)
+        self.config, self.tasks = read_config(expanded.content)
+        resolved = resolved_learners(self.config, self.tasks, cache)
+        self.learners = {name: one.learner for name, one in resolved.items()}
+        self.not_fused = {name: one.not_fused for name, one in resolved.items() if one.not_fused is not None}
+        self.tried = {name: one.tried for name, one in resolved.items() if one.tried is not None}
+        self._own = {name: one.own for name, one in resolved.items() if one.own is not None}
+        self.protocol = self.config.resolved_protocol()
+        self.cells = cells_of(self.config, self.tasks, expanded.grids, self.learners)
+        self.costs = Costs(self.tasks, self.learners, {name: self.engine(name) for name in self.learners}, self.tried)
+        #: What was swept, by the name in the configuration: the learners with the values of their varying arguments.
+        self.sweeps = {name: span for name, span in expanded.sweeps.items() if len(span) > 1}
+        self._engine_hashes: dict[tuple[str, str | None], str] = {}
+        self._chunks: dict[str, dict[str, Chunk]] = {}
+
+    def cell(self, task: str, size: str | int, learner: str) -> CellPlan:
+        """The cell of this name, as paths name it."""
+        return self.cells[task, int(size), learner]
+
+    def task_sizes(self) -> list[tuple[Task, int, list[str]]]:
+        """Every (task, size) that is measured, with the datasets needed."""
+        needed: dict[tuple[str, int], set[str]] = {}
+        for cell in self.cells.values():
+            needed.setdefault((cell.task, cell.size), set()).update(cell.datasets)
+        return [(self.tasks[task], size, sorted(datasets)) for (task, size), datasets in sorted(needed.items())]
+
+    def swept(self, task: str) -> bool:
+        """Whether learners of a sweep are measured on a task."""
+        measured = {cell.learner for cell in self.cells.values() if cell.task == task}
+        return any(measured & set(span) for span in self.sweeps.values())
+
+    def looked_at(self, task: str) -> set[str]:
+        """The measures that are taken of a task at milestones too: `fpa`, `code_length`."""
+        cells = [cell for cell in self.cells.values() if cell.task == task]
+        datasets = {dataset for cell in cells for of_seed in cell.milestones.values() for dataset in of_seed}
+        return {"fpa" if dataset == FPA else "code_length" for dataset in datasets}
+
+    def engine(self, learner: str) -> str:
+        """The engine that trains a learner: of modules their own, of fairseq's the configured one, or `fairseq` where
+        it has no fused form.
+        """
+        if learner in self.tried:
+            return "modules"
+        return "fairseq" if learner in self.not_fused else self.config.engine
+
+    def notices(self) -> list[str]:
+        """What the user should know of how learners are trained."""
+        said = [f"{name}: {note}" for name, tried in sorted(self.tried.items()) for note in tried.notes]
+        said += [
+            f"{name}: trained one at a time: {tried.alone}"
+            for name, tried in sorted(self.tried.items())
+            if tried.alone is not None
+        ]
+        if self.config.engine == "fused":
+            pairs = sorted(self.not_fused.items())
+            said += [f"{name}: trained by engine fairseq, since {why}" for name, why in pairs]
+        edited = (notice(engine) for engine in sorted({self.engine(cell.learner) for cell in self.cells.values()}))
+        said += [each for each in edited if each is not None]
+        return said
+
+    def chained(self, cell: CellPlan) -> bool:
+        """Whether a seed's blocks must be trained in one job, one after the other."""
+        return is_chained(self.learners[cell.learner], self.protocol)
+
+    def chunks(self, cell: CellPlan) -> list[Chunk]:
+        """The cell's jobs, by seeds, then blocks."""
+        return list(self._by_path(cell).values())
+
+    def chunk(self, cell: CellPlan, path: str) -> Chunk:
+        """The cell's job of this path.
+
+        Raises:
+            UserError: the configuration has no such job.
+        """
+        try:
+            return self._by_path(cell)[path]
+        except KeyError:
+            raise UserError(
+                f"{cell.folder} has no job {path} under this configuration; seeds_per_job, blocks_per_job or "
+                "job_minutes say how seeds and blocks are cut into jobs"
+            ) from None
+
+    def _by_path(self, cell: CellPlan) -> dict[str, Chunk]:
+        """The cell's jobs by path. Each takes the next so many seeds: more seeds behind them leave full jobs alone."""
+        if cell.folder in self._chunks:
+            return self._chunks[cell.folder]
+        last = self.tasks[cell.task].n_blocks(cell.size) - 1
+        step, width = self.seeds_and_blocks_per_job(cell)
+        chunks = []
+        for seeds in _in_steps(cell, step):
+            sent = any(set(cell.seeds[seed]) != {FPA} for seed in seeds)
+            trained = range(0, last + 1, width) if sent else [0]
+            chunks += [Chunk(seeds, (block, min(block + width - 1, last))) for block in trained]
+        self._chunks[cell.folder] = {chunk.path: chunk for chunk in chunks}
+        return self._chunks[cell.folder]
+
+    def seeds_and_blocks_per_job(self, cell: CellPlan) -> tuple[int, int]:
+        """How many seeds and blocks a job of the cell has: as configured, else as many as take `job_minutes`, else one.
+
+        A job takes all blocks of a seed before it takes a second seed. Chained blocks are never cut. Engines
+        `fused` and `modules` gain by many trainings at once: their jobs take `FUSED_MINUTES` if nothing is configured.
+        """
+        all_blocks = self.tasks[cell.task].n_blocks(cell.size)
+        minutes = self.config.job_minutes or (FUSED_MINUTES if self.engine(cell.learner) != "fairseq" else None)
+        seeds, blocks = self._within(cell, all_blocks, minutes) if minutes else (1, 1)
+        blocks = all_blocks if self.chained(cell) else self.config.blocks_per_job or blocks
+        return self.config.seeds_per_job or seeds, blocks
+
+    def trained(self, cell: CellPlan, last: int) -> list[Chunk]:
+        """Of a cell's jobs those of seeds up to `last`, the end of a step."""
+        return [chunk for chunk in self.chunks(cell) if chunk.seeds[-1] <= last]
+
+    def stepwise(self, task: str) -> list[CellPlan]:
+        """The cells of a task whose seeds are trained in steps."""
+        return [cell for cell in self.cells.values() if cell.task == task and cell.until is not None]
+
+    def rules_in_doubt(self, cell: CellPlan) -> tuple[str, list[str]]:
+        """By which measure a cell of steps is decided, and between which rules: by code length where that is taken."""
+        task = self.tasks[cell.task]
+        coded = [rule for rule in rules(task) if rule in cell.datasets]
+        return ("code_length", coded) if len(coded) > 1 else ("fpa", list(rules(task)))
+
+    def _within(self, cell: CellPlan, all_blocks: int, minutes: float) -> tuple[int, int]:
+        """How many seeds and blocks take about so many minutes; blocks in even parts, of which the last costs most."""
+        candidates = [dataset for dataset in cell.datasets if dataset != FPA]
+        if not candidates:
+            return max(int(60 * minutes / self.costs.training_seconds(cell, 0, decoded=True)), 1), all_blocks
+        of_blocks = [len(candidates) * self.costs.training_seconds(cell, block) for block in range(all_blocks)]
+        if sum(of_blocks) <= 60 * minutes:
+            return int(60 * minutes / sum(of_blocks)), all_blocks
+        last = itertools.takewhile(lambda total: total <= 60 * minutes, itertools.accumulate(reversed(of_blocks)))
+        blocks = max(sum(1 for _ in last), 1)
+        return 1, -(-all_blocks // -(-all_blocks // blocks))
+
+    def job(self, cell: CellPlan, chunk: Chunk) -> dict[str, Any]:
+        """What `running.jobs.Job` reads, for a chunk: what decides its result alone, so it can be a param."""
+        learner = self.learners[cell.learner]
+        task = self.tasks[cell.task]
+        return {
+            "task": cell.task,
+            "size": cell.size,
+            "name": cell.learner,
+            "learner": asdict(learner),
+            "protocol": vars(self.protocol),
+            "engine": self.engine(cell.learner),
+            "engine_hash": self.engine_hash_of(cell),
+            "n_training": len(task.training_inputs(cell.size)),
+            "block_size": task.block_size_at(cell.size),
+            "examples": self._examples(cell, chunk),
+            "seeds": self.requests(cell, chunk),
+            "blocks": list(chunk.blocks),
+            "milestones": {seed: cell.milestones[seed] for seed in chunk.seeds if seed in cell.milestones},
+        }
+
+    def expected(self) -> list[dict[str, Any]]:
+        """What is to be run, in the form in which the report asks for it: seeds of a cell with the same datasets.
+
+        Of seeds in steps those of the first.
+        """
+        entries = []
+        for cell in self.cells.values():
+            seeds_of: dict[tuple[str, ...], list[int]] = {}
+            for seed, datasets in itertools.islice(cell.seeds.items(), cell.until.first if cell.until else None):
+                seeds_of.setdefault(tuple(datasets), []).append(seed)
+            about = {"task": cell.task, "size": cell.size, "learner": cell.learner}
+            entries += [about | {"seeds": seeds, "datasets": list(datasets)} for datasets, seeds in seeds_of.items()]
+        return entries
+
+    def requests(self, cell: CellPlan, chunk: Chunk) -> dict[int, list[str]]:
+        """The datasets that a job needs, for each of its seeds that needs any; `fpa` is of use with block 0 alone."""
+        wanted = {seed: cell.seeds[seed] for seed in chunk.seeds}
+        if chunk.blocks[0] > 0:
+            wanted = {seed: [d for d in datasets if d != FPA] for seed, datasets in wanted.items()}
+        return {seed: datasets for seed, datasets in wanted.items() if datasets}
+
+    def _examples(self, cell: CellPlan, chunk: Chunk) -> dict[str, str]:
+        """What the datasets that a job needs are to hold, as hashes, by name."""
+        names = sorted({name for datasets in self.requests(cell, chunk).values() for name in datasets})
+        return {name: dataset_digest(self.tasks[cell.task], cell.size, name) for name in names}
+
+    def n_trainings(self, cell: CellPlan, chunk: Chunk) -> int:
+        """How many trainings a job has at most: fewer where candidates give the first blocks the same outputs."""
+        return sum(self._trained_on(cell, chunk).values())
+
+    def _trained_on(self, cell: CellPlan, chunk: Chunk) -> dict[int, int]:
+        """How many trainings a job has at most, by the block that they end with."""
+        task, blocks = self.tasks[cell.task], range(chunk.blocks[0], chunk.blocks[1] + 1)
+        found = dict.fromkeys(blocks, 0)
+        for datasets in self.requests(cell, chunk).values():
+            candidates = [dataset for dataset in datasets if dataset != FPA]
+            for block in blocks:
+                found[block] += len(candidates) if block > 0 or self.chained(cell) else 0
+            if 0 in blocks:
+                chained = self.chained(cell)
+                found[0] += FPA in datasets if chained else len(_dictionaries(task, cell.size, tuple(datasets)))
+        return found
+
+    def nothing_done(self, results: Path) -> str | None:
+        """What there is to say of what is to be trained where nothing has been, which takes no look at any training."""
+        if any((results / "ledger").glob("*/*/*.jsonl")):
+            return None
+        n = sum(self.n_trainings(cell, chunk) for cell in self.cells.values() for chunk in self.chunks(cell))
+        return f"{n:,} trainings to do: none has been done so far."
+
+    def seconds(self, cell: CellPlan, chunk: Chunk) -> float:
+        """Expected seconds of a job."""
+        decoded = (
+            sum(FPA in datasets for datasets in self.requests(cell, chunk).values()) if chunk.blocks[0] == 0 else 0
+        )
+        trained = sum(
+            n * self.costs.training_seconds(cell, block) for block, n in self._trained_on(cell, chunk).items()
+        )
+        return trained + decoded * self.costs.decoding_seconds(cell)
+
+    def memory_mb(self, cell: CellPlan, chunk: Chunk) -> int:
+        """Memory that a job asks for, in MB."""
+        on_gpu = self.config.device != "cpu"
+        symbols = self.costs.batch(cell, chunk.blocks[1]).symbols
+        weights = self.tried[cell.learner].weights if cell.learner in self.tried else 0
+        return memory_mb(self.engine(cell.learner), on_gpu, self.n_trainings(cell, chunk), symbols, weights)
+
+    def engine_hash_of(self, cell: CellPlan) -> str:
+        """The name under which the ledger files a cell's results, or is said to have done so."""
+        if cell.learner in self.config.measured_by:
+            return self.config.measured_by[cell.learner]
+        if cell.learner in self._own:
+            return with_own_code("modules", self._own[cell.learner])
+        engine, user_dir = self.engine(cell.learner), self.learners[cell.learner].user_dir
+        if (engine, user_dir) not in self._engine_hashes:
+            self._engine_hashes[engine, user_dir] = identity(engine, user_dir)
+        return self._engine_hashes[engine, user_dir]
+
+
+@cache
+def _dictionaries(task: Task, size: int, datasets: tuple[str, ...]) -> frozenset[object]:
+    """The different pairs of dictionaries that some datasets of a (task, size) have; T is trained once for each."""
+    return frozenset(vocabularies(task, size, dataset) for dataset in datasets)
+
+
+def _in_steps(cell: CellPlan, at_a_time: int) -> Iterator[tuple[int, ...]]:
+    """The cell's seeds, so many at a time, those of different steps apart."""
+    seeds, start = tuple(cell.seeds), 0
+    for end in cell.until.ends if cell.until is not None else (len(seeds),):
+        for at in range(start, end, at_a_time):
+            yield seeds[at : min(at + at_a_time, end)]
+        start = end

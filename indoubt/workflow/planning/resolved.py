@@ -1,0 +1,184 @@
+"""Learners of the configuration, resolved in a process of its own and remembered: it means importing torch and more."""
+
+from __future__ import annotations
+
+import hashlib
+import importlib.metadata
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from indoubt.data.task import Task
+from indoubt.data.vocabulary import training_pairs, vocabularies
+from indoubt.errors import UserError, how_it_ended
+from indoubt.files import ROOT, write_atomically
+from indoubt.learners.tried import TriedOut
+from indoubt.training import Learner
+from indoubt.workflow.planning.code_hash import code_hash
+from indoubt.workflow.planning.config import Config
+from indoubt.workflow.planning.learner_code import learner_code
+
+#: The folder of the built-in learners.
+BUILT_IN = ROOT / "learners"
+
+
+@dataclass(frozen=True)
+class ResolvedLearner:
+    """A learner; why it has no fused form under the configuration's protocol (None: it has one); of one of engine
+    `modules` what trying it out has shown; and of a user's own module the hashes of all that it computes with.
+    """
+
+    learner: Learner
+    not_fused: str | None
+    tried: TriedOut | None = None
+    own: str | None = None
+
+
+def resolved_learners(config: Config, tasks: Mapping[str, Task], cache: Path) -> dict[str, ResolvedLearner]:
+    """The learners that experiments use, resolved or remembered.
+
+    Args:
+        cache: folder of what is remembered, by content: definitions and the code that resolves them.
+
+    Raises:
+        UserError: a definition is wrong, or the cache cannot be written.
+    """
+    used = {name for experiment in config.experiments for name in experiment.learners}
+    own = {name for name in used if _is_own(name, config)}
+    others, owns = _request(used - own, config, tasks), _request(own, config, tasks)
+    found: dict[str, Any] = {}
+    if others["learners"]:
+        text = json.dumps(others, sort_keys=True)
+        code = [code_hash("indoubt/learners/resolution.py"), *_code_of_users(others)]
+        known = cache / f"{hashlib.sha256(chr(10).join([text, *code]).encode()).hexdigest()[:24]}.json"
+        if not known.exists():
+            write_atomically(known, _answer("indoubt.learners.resolution", text))
+        found |= json.loads(known.read_text(encoding="utf-8"))
+    if own:  # what such a learner computes with is only seen once it is built
+        found |= json.loads(_answer("indoubt.workflow.planning.own_resolution", json.dumps(owns), str(cache)))
+    return {name: _read(one) for name, one in found.items()}
+
+
+def _request(names: set[str], config: Config, tasks: Mapping[str, Task]) -> dict[str, Any]:
+    """What is asked of the process that resolves definitions."""
+    return {
+        "learners": {name: config.learners[name] for name in sorted(names)},
+        "updates": config.updates,
+        "batch_size": config.batch_size,
+        "protocol": vars(config.resolved_protocol()),
+        "learner_folder": config.learner_folder,
+        "longest": {name: _longest_of(name, config, tasks) for name in sorted(names)},
+        "cells": {name: _cells_of(name, config, tasks) for name in sorted(names)},
+    }
+
+
+def _answer(module: str, request: str, *arguments: str) -> str:
+    """What the process says that resolves definitions.
+
+    Raises:
+        UserError: a definition is wrong.
+    """
+    path = os.pathsep.join(filter(None, [str(ROOT), os.environ.get("PYTHONPATH")]))
+    environment = {**os.environ, "PYTHONPATH": path, "PYTHONIOENCODING": "utf-8"}
+    command = [sys.executable, "-m", module, *arguments]
+    done = subprocess.run(
+        command, input=request, capture_output=True, encoding="utf-8", errors="replace", env=environment, check=False
+    )
+    said = done.stderr.strip().splitlines()
+    if done.returncode < 0 or (done.returncode > 0 and not said):
+        raise UserError(f"the learners could not be looked at: {how_it_ended(done.returncode)}")
+    if done.returncode > 0:
+        raise UserError(f"the configuration is wrong:\n  learners: {said[-1]}")
+    return done.stdout
+
+
+def _read(one: Mapping[str, Any]) -> ResolvedLearner:
+    tried = TriedOut(**one["tried"]) if "tried" in one else None
+    return ResolvedLearner(Learner(**one["learner"]), one["not_fused"], tried, one.get("own"))
+
+
+def _is_own(learner: str, config: Config) -> bool:
+    """Whether a learner is a module of a user's own, and no built-in one."""
+    places = _places(str(config.learners[learner].get("module", "")), config.learner_folder)
+    return bool(places) and not places[0].resolve().is_relative_to(BUILT_IN)
+
+
+def _places(module: str, learner_folder: str | None) -> list[Path]:
+    """Where the file of a definition's `module` lies: in the user's folder before the built-in ones, if anywhere."""
+    named = module.partition(":")[0]
+    folders = [learner_folder, BUILT_IN] if named else []
+    places = [Path(named)] if named.endswith(".py") else [Path(each) / f"{named}.py" for each in folders if each]
+    return [path for path in places if path.is_file()]
+
+
+def _code_of_users(request: Mapping[str, Any]) -> list[str]:
+    """What else the answer hangs on: plug-ins, files of learners, and the stamps of pretrained weights."""
+    parts = []
+    for definition in request["learners"].values():
+        if isinstance(definition.get("user_dir"), str):
+            parts.append(code_hash(*sorted(Path(definition["user_dir"]).resolve().glob("**/*.py"))))
+        if {"module", "hf"} & set(definition):  # what runs together hangs on torch, an architecture on its library
+            packages = ["torch", "transformers"] if "hf" in definition else ["torch"]
+            parts += [importlib.metadata.version(package) for package in packages]
+        places = _places(str(definition.get("module", "")), None)
+        parts += [part for path in places for part in learner_code(path.resolve())]
+        if "pretrained" in definition:
+            files = sorted(Path(str(definition["pretrained"])).glob("*"))
+            parts += [f"{path.name} {path.stat().st_mtime_ns} {path.stat().st_size}" for path in files]
+    return parts
+
+
+def _longest_of(learner: str, config: Config, tasks: Mapping[str, Task]) -> tuple[int, int]:
+    """Symbols of the longest source and target that a module meets, `</s>` included; of fairseq's learners 0, 0."""
+    if not _is_module(learner, config):
+        return 0, 0
+    lengths = [_longest(task, size) for task, size in _measured_on(learner, config, tasks)]
+    return max(source for source, _ in lengths), max(target for _, target in lengths)
+
+
+def _cells_of(learner: str, config: Config, tasks: Mapping[str, Task]) -> list[dict[str, Any]]:
+    """The dictionaries that a learner of fairseq's will have, one example of each kind: so many symbols on each side,
+    the same on both or not.
+    """
+    if _is_module(learner, config):
+        return []
+    kinds: dict[object, dict[str, Any]] = {}
+    for task, size in _measured_on(learner, config, tasks):
+        for source, target in _dictionaries(task, size):
+            kind = len(source), len(target), source == target
+            kinds.setdefault(kind, {"cell": f"{task.name}/{size}", "source": source, "target": target})
+    return list(kinds.values())
+
+
+def _is_module(learner: str, config: Config) -> bool:
+    return bool({"module", "hf"} & set(config.learners[learner]))
+
+
+def _measured_on(learner: str, config: Config, tasks: Mapping[str, Task]) -> list[tuple[Task, int]]:
+    """What experiments measure a learner on."""
+    return [
+        (tasks[experiment.task], size)
+        for experiment in config.experiments
+        if learner in experiment.learners
+        for size in experiment.sizes or tasks[experiment.task].sizes
+    ]
+
+
+@cache
+def _dictionaries(task: Task, size: int) -> list[tuple[tuple[str, ...], tuple[str, ...]]]:
+    """The source and target symbols of each dataset."""
+    found = [vocabularies(task, size, dataset) for dataset in task.datasets]
+    return list(dict.fromkeys((source.own, target.own) for source, target in found))
+
+
+@cache
+def _longest(task: Task, size: int) -> tuple[int, int]:
+    pairs = [pair for dataset in task.datasets for pair in training_pairs(task, size, dataset)]
+    sources = [*(source for source, _ in pairs), *task.test_inputs(size)]
+    return max(map(len, sources)) + 1, max(len(target) for _, target in pairs) + 1

@@ -1,0 +1,240 @@
+"""One job: a range of seeds and of blocks of one (task, size, learner), from the ledger where it is known."""
+
+from __future__ import annotations
+
+import json
+import math
+import shutil
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from indoubt.data.binary import Dataset, check_sums, load_dataset
+from indoubt.data.seeds import label
+from indoubt.engines.choice import evaluate_kept, train_chains_of
+from indoubt.errors import UserError
+from indoubt.files import as_file_name, write_atomically
+from indoubt.training import Learner, Protocol, Result, Training, digest
+from indoubt.workflow.planning.identity import identity, with_own_code, without_values
+from indoubt.workflow.running.heartbeat import heartbeat
+from indoubt.workflow.running.kept import keeper, kept_models
+from indoubt.workflow.running.ledger import FROM_KEPT, Ledger
+from indoubt.workflow.running.measurement import Cell, Chain, chains
+from indoubt.workflow.running.told import Printed, Told
+
+
+@dataclass(frozen=True)
+class Job:
+    """What a job is to do; it is written as JSON in the workflow and read back here.
+
+    `seeds` maps each seed to the datasets it needs (`fpa` for the FPA, candidates for the code length), `blocks` is the
+    first and the last block that is trained on, `engine_hash` the code under which results are filed, `milestones` the
+    updates at which trainings are looked at, by seed and dataset, `examples` what each dataset is to hold, as a hash.
+    """
+
+    task: str
+    size: int
+    name: str
+    learner: Learner
+    protocol: Protocol
+    engine: str
+    engine_hash: str
+    n_training: int
+    block_size: int
+    seeds: Mapping[int, Sequence[str]]
+    blocks: tuple[int, int]
+    milestones: Mapping[int, Mapping[str, Sequence[int]]]
+    examples: Mapping[str, str]
+
+    @classmethod
+    def from_json(cls, text: str) -> Job:
+        content = json.loads(text)
+        content["learner"] = Learner(**content["learner"])
+        content["protocol"] = Protocol(**content["protocol"])
+        content["seeds"] = {int(seed): datasets for seed, datasets in content["seeds"].items()}
+        content["blocks"] = tuple(content["blocks"])
+        content["milestones"] = {int(seed): updates for seed, updates in content["milestones"].items()}
+        return cls(**content)
+
+    @property
+    def label(self) -> str:
+        """The job's name, for a folder of its own."""
+        seeds = label(self.seeds)
+        blocks = f"{self.blocks[0]}-{self.blocks[1]}"
+        return as_file_name(f"{self.task}-{self.size}-{self.name}-seeds-{seeds}-blocks-{blocks}")
+
+    @property
+    def requests(self) -> list[tuple[str, int]]:
+        """(dataset, seed) pairs, seed by seed."""
+        return [(dataset, seed) for seed, datasets in self.seeds.items() for dataset in datasets]
+
+
+@dataclass(frozen=True)
+class Places:
+    """Folders that a job writes to beside its output, all shared by all jobs; None: not wanted.
+
+    `ledger` holds finished trainings, `states` unfinished ones, `running` the signs of life of jobs, `checkpoints` the
+    weights of trained T's.
+    """
+
+    ledger: Path
+    states: Path | None = None
+    running: Path | None = None
+    checkpoints: Path | None = None
+
+
+def run_job(job: Job, data_bin: Path, places: Places, output: Path, device: torch.device) -> None:
+    """Do what is missing of a job, then write its rows, whole.
+
+    Args:
+        data_bin: folder of the (task, size)'s binarized datasets.
+        output: JSON lines, one per scored block and per decoded test set.
+    """
+    about = {"task": job.task, "size": job.size, "learner": job.name, "blocks": list(job.blocks)}
+    with heartbeat(places.running, about | {"seeds": sorted(job.seeds)}):
+        names = sorted({dataset for dataset, _ in job.requests})
+        for name in names:
+            check_sums(data_bin / name)
+        datasets = {name: load_dataset(data_bin / name) for name in names}
+        for name, dataset in datasets.items():
+            _check_examples(job, data_bin / name, dataset)
+        rows = measured(job, datasets, places, device, Printed(f"{job.task}/{job.size} {job.name}"))
+        write_atomically(output, _text(rows))
+
+
+def rows_text(job: Job, datasets: Mapping[str, Dataset], ledger: Ledger) -> str | None:
+    """What the job's output would hold, had it nothing to train; None: it has."""
+    cell, wanted = _wanted(job, datasets)
+    results = {training.key: ledger.find(training) for chain in wanted for training in chain}
+    return None if None in results.values() else _text(_rows(job, cell, results))
+
+
+def _text(rows: Iterable[Mapping[str, Any]]) -> str:
+    return "".join(json.dumps(row) + "\n" for row in rows)
+
+
+def _wanted(job: Job, datasets: Mapping[str, Dataset]) -> tuple[Cell, list[Chain]]:
+    """The job's cell, and all of its trainings."""
+    cell = Cell(datasets, job.n_training, job.block_size, job.learner, job.protocol, job.milestones)
+    return cell, chains(cell, job.requests, range(job.blocks[0], job.blocks[1] + 1))
+
+
+def _check_examples(job: Job, folder: Path, dataset: Dataset) -> None:
+    """Refuse a dataset that does not hold what the task gave when the run was planned."""
+    if dataset.digest != job.examples[folder.name]:
+        text = Path(*("data" if part == "data-bin" else part for part in folder.parts))
+        raise UserError(
+            f"{folder} does not hold what task {job.task!r} gives at size {job.size}: it was edited, the task has "
+            "changed since this run was planned, or gives other examples each time it is asked; delete "
+            f"{text} and {folder}, and run again"
+        )
+
+
+def measured(
+    job: Job, datasets: Mapping[str, Dataset], places: Places, device: torch.device, told: Told
+) -> list[dict[str, Any]]:
+    """Do what is missing of a job; returns its rows."""
+    cell, wanted = _wanted(job, datasets)
+    ledger = Ledger(places.ledger, job.engine_hash)
+    missing = [chain for chain in wanted if any(ledger.find(training) is None for training in chain)]
+    told.begin(sum(map(len, wanted)), sum(map(len, missing)))
+    _train_missing(job, missing, ledger, places, device, told)
+    results = {training.key: ledger.find(training) for chain in wanted for training in chain}
+    return list(_rows(job, cell, results))
+
+
+def _train_missing(
+    job: Job, missing: Sequence[Chain], ledger: Ledger, places: Places, device: torch.device, told: Told
+) -> None:
+    """Execute trainings, recording each in the ledger as it finishes."""
+    trainings = {training.key: training for chain in missing for training in chain}
+    for result, read_off in _results(job, missing, ledger, places, device):
+        training = trainings[result.key]
+        if ledger.find(training) != result:  # a chain that goes on from its state gives its first results once more
+            note = {"task": job.task, "size": job.size, "learner": job.name, "seed": training.seed}
+            note |= {"block": training.block, "adam_state": job.protocol.adam_state}
+            note |= {"rng_streams": job.protocol.rng_streams, "n_training": job.n_training}
+            ledger.add(training, result, note | ({FROM_KEPT: True} if read_off else {}))
+        told.trained(training, result)
+
+
+def _results(
+    job: Job, missing: Sequence[Chain], ledger: Ledger, places: Places, device: torch.device
+) -> Iterator[tuple[Result, bool]]:
+    """Results of chains of trainings, and whether each was read off kept weights, as it is where more is asked of T."""
+    if missing:
+        _check_code(job)
+    keep, to_train = None, list(missing)
+    if places.checkpoints is not None:
+        keep = keeper(places.checkpoints, job.engine_hash)
+        for training, model in kept_models(places.checkpoints, job.engine_hash, missing, ledger, device):
+            yield evaluate_kept(job.engine, training, model, device), True
+            to_train.remove([training])
+    states = places.states / job.engine_hash / job.label if places.states is not None else None
+    for result in train_chains_of(job.engine)(to_train, device, state_folder=states, keep=keep):
+        yield result, False
+    if states is not None:
+        shutil.rmtree(states, ignore_errors=True)
+
+
+def _check_code(job: Job) -> None:
+    """Refuse to train by other code than results are filed under. A module's is read first, and not read again."""
+    asked, found = job.engine_hash, None
+    if "module" in job.learner.arguments:
+        from indoubt.engines.modules.loading import is_given, load_class, located
+        from indoubt.workflow.planning.ingredients import is_users_module, own_of
+
+        load_class(*located(job.learner))
+        if is_given(*located(job.learner)):  # from Python: there is no file that could have changed
+            return
+        if is_users_module(job.learner):  # not its values, which another processor may round in its own way
+            asked, found = without_values(asked), without_values(with_own_code(job.engine, own_of(job.learner)))
+    if (found or identity(job.engine, job.learner.user_dir)) != asked:
+        raise UserError(
+            f"the code of learner {job.name!r} is not {job.engine_hash}, by which trainings of it are missing: it has "
+            "changed since this run was planned (run again), or `measured_by` names other code (take the learner out "
+            "of it to train all of its trainings by today's)"
+        )
+
+
+def _rows(job: Job, cell: Cell, results: Mapping[str, Result | None]) -> Iterator[dict[str, Any]]:
+    """The job's rows: for each seed and dataset one per scored block, or one with the decoded test set.
+
+    What was asked at a milestone has a row of its own, `score_at` or `decode_at`, that says after how many updates.
+    """
+    configured = digest([vars(job.learner) | {"user_dir": None}, job.engine, job.engine_hash])[:16]
+    for dataset, seed in job.requests:
+        for training in cell.trainings(dataset, seed, range(job.blocks[0], job.blocks[1] + 1)):
+            result = results[training.key]
+            if result is None:
+                raise UserError(f"the training of seed {seed}, block {training.block} is not in the ledger; run again")
+            row = {"task": job.task, "size": job.size, "learner": job.name, "seed": seed, "training_id": result.key}
+            row |= {"configured": configured, "examples": job.examples[dataset]}
+            row |= {"status": result.status, "seconds": result.seconds, "updates": result.updates}
+            row |= {"engine": result.engine, "device": result.device, "torch": result.torch, "host": result.host}
+            row |= asdict(job.protocol)
+            row["looking"] = result.looking
+            for decode in training.decodes:
+                when = {"kind": "decode"} if decode.at is None else {"kind": "decode_at", "at": decode.at}
+                yield {**when, **row, "outputs": _texts(training, result.outputs.get(decode.key))}
+            for score in training.scores:
+                when = {"kind": "score"} if score.at is None else {"kind": "score_at", "at": score.at}
+                scored = {"dataset": dataset, "block": training.block + 1, "n_examples": len(score.examples)}
+                nats = result.nats.get(score.key, math.inf)
+                yield {**when, **row, **scored, "nats": nats if math.isfinite(nats) else None}
+
+
+def _texts(training: Training, outputs: list[list[int]] | None) -> list[str] | None:
+    """Decoded ids as text, symbols separated by blanks."""
+    if outputs is None:
+        return None
+    symbols = training.target_symbols
+    if any(i >= len(symbols) for output in outputs for i in output):
+        raise UserError(
+            f"the ledger's record of seed {training.seed}, block {training.block} (key {training.key}) holds a symbol "
+            "that its dictionary lacks: it is damaged; take it out of the ledger to train it again"
+        )
+    return [" ".join(symbols[i] for i in output) for output in outputs]

@@ -1,0 +1,105 @@
+"""A GPU for each job of this machine: Snakemake counts GPUs, but gives none of them to a job by number.
+
+A job takes a slot, a kernel lock on a file of this machine, and sees through `CUDA_VISIBLE_DEVICES` the slot's device
+alone. The kernel frees the lock when the process ends, however it ends. Where SLURM has given the job one device
+already, and where there are no GPUs, nothing is done; of several in one allocation each job takes one. Must be entered
+before torch is imported.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import itertools
+import os
+import subprocess
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from typing import IO
+
+from indoubt.errors import UserError
+
+#: Seconds between two looks for a free slot.
+LOOK_EVERY = 0.2
+
+
+@contextmanager
+def gpu_slot(device: str, slots_per_gpu: int) -> Iterator[str | None]:
+    """Hold a slot while it lasts, waiting for one if need be; gives the device, or None where nothing is done.
+
+    Args:
+        device: `cpu`, `cuda` or `auto`; with `cpu` no slot is taken.
+    """
+    devices = [] if device == "cpu" else visible_devices()
+    if not devices or (len(devices) == 1 and "SLURM_JOB_ID" in os.environ):
+        yield None
+        return
+    with ExitStack() as stack:
+        taken = take_slot(stack, devices, slots_per_gpu, lock_folder())
+        before = os.environ.get("CUDA_VISIBLE_DEVICES")
+        os.environ["CUDA_VISIBLE_DEVICES"] = taken
+        try:
+            yield taken
+        finally:
+            os.environ.pop("CUDA_VISIBLE_DEVICES") if before is None else os.environ.update(CUDA_VISIBLE_DEVICES=before)
+
+
+def take_slot(stack: ExitStack, devices: list[str], slots_per_gpu: int, folder: Path) -> str:
+    """Take a free slot until `stack` is closed; returns its device. Devices fill up evenly.
+
+    Jobs that find none free queue up for a lock of its own, which the kernel hands on in the order of asking, and only
+    the first in the queue looks for a slot: so none is passed over for ever.
+    """
+    with _opened(folder / "queue") as queue:
+        fcntl.flock(queue, fcntl.LOCK_EX)
+        while True:
+            for slot in range(slots_per_gpu):
+                for device in devices:
+                    file = _opened(folder / f"gpu-{device.replace('/', '_')}-{slot}")
+                    try:
+                        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                    except BlockingIOError:
+                        file.close()
+                    else:
+                        stack.enter_context(file)
+                        return device
+            time.sleep(LOOK_EVERY)
+
+
+def visible_devices() -> list[str]:
+    """The GPUs (or parts of them, `MIG-...`) that this process may use.
+
+    Those of `CUDA_VISIBLE_DEVICES` if it is set, up to the first that is none, as CUDA reads it; of a SLURM job or step
+    where it is not, those that SLURM names; else all of the driver's.
+    """
+    given = os.environ.get("CUDA_VISIBLE_DEVICES")
+    if given is None and "SLURM_JOB_ID" in os.environ:
+        given = os.environ.get("SLURM_STEP_GPUS", os.environ.get("SLURM_JOB_GPUS", ""))
+    if given is not None:
+        named = (device.strip() for device in given.split(","))
+        return list(itertools.takewhile(lambda device: device not in ("", "-1", "NoDevFiles"), named))
+    command = ["nvidia-smi", "--query-gpu=index", "--format=csv,noheader"]
+    try:
+        done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=60)
+    except (OSError, subprocess.TimeoutExpired):
+        return []
+    return done.stdout.split() if done.returncode == 0 else []
+
+
+def lock_folder() -> Path:
+    """This user's lock files on this machine; never on a file system that machines share.
+
+    A SLURM job, and a step of one, has its own: it counts its devices from 0, whichever they are.
+    """
+    of_slurm = [os.environ[name] for name in ("SLURM_JOB_ID", "SLURM_STEP_ID") if name in os.environ]
+    return Path(tempfile.gettempdir()) / "-".join([f"doubt-gpu-slots-{os.getuid()}", *of_slurm])
+
+
+def _opened(path: Path) -> IO[str]:
+    try:
+        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        return path.open("a")
+    except OSError as error:
+        raise UserError(f"the lock {path} cannot be opened: {error.strerror}; set TMPDIR to a local folder") from error

@@ -1,0 +1,200 @@
+"""How far a run of the workflow is: trainings done, and the time left."""
+
+from __future__ import annotations
+
+import json
+import re
+import time
+from collections import defaultdict
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from indoubt.data.seeds import LABEL
+from indoubt.workflow.planning.cells import CellPlan
+from indoubt.workflow.planning.plan import Chunk, Plan
+from indoubt.workflow.planning.steps import looks_in, reached
+from indoubt.workflow.running.heartbeat import Sign, signs
+
+RUN_FILE = re.compile(rf"results/runs/([^/]+)/(\d+)/([^/]+)/(seeds-{LABEL}/blocks-\d+-\d+\.jsonl)")
+
+
+@dataclass(frozen=True)
+class PendingJob:
+    """A training job that a run will do, its file, its number of trainings, its expected seconds on one core."""
+
+    cell: CellPlan
+    chunk: Chunk
+    path: Path
+    trainings: int
+    seconds: float
+
+
+def pending_jobs(plan: Plan, outputs: Iterable[str]) -> list[PendingJob]:
+    """The training jobs among the output files that Snakemake says it will write."""
+    jobs = []
+    for output in outputs:
+        match = RUN_FILE.fullmatch(output)
+        if match:
+            cell = plan.cell(match[1], match[2], match[3])
+            jobs.append(_pending(plan, cell, plan.chunk(cell, match[4]), Path(output)))
+    return jobs
+
+
+def _pending(plan: Plan, cell: CellPlan, chunk: Chunk, path: Path) -> PendingJob:
+    return PendingJob(cell, chunk, path, plan.n_trainings(cell, chunk), plan.seconds(cell, chunk))
+
+
+@dataclass(frozen=True)
+class HowFar:
+    """How far a run is at one moment.
+
+    Attributes:
+        done: trainings done of `total`, of those under way their share; a job that is finished counts as a whole.
+        left: estimate of the seconds that remain; None until 3 % of the work is done.
+    """
+
+    done: float
+    total: int
+    left: float | None
+
+    def __str__(self) -> str:
+        left = "estimating the time left" if self.left is None else f"about {in_words(self.left)} left"
+        return f"{int(self.done)} of {self.total} trainings done, {left}"
+
+
+@dataclass
+class _Done:
+    """Trainings of a job, and their expected seconds."""
+
+    trainings: float = 0.0
+    seconds: float = 0.0
+
+    def add(self, share: float, seconds: float) -> None:
+        self.trainings += share
+        self.seconds += share * seconds
+
+
+class Progress:
+    """Follows pending jobs by what they leave: rows, ledger records, signs of life; knows nothing of Snakemake.
+
+    Args:
+        plan: what is being run.
+        jobs: the training jobs that the run has to do.
+        results: the folder in which they do it.
+    """
+
+    def __init__(self, plan: Plan, jobs: list[PendingJob], results: Path) -> None:
+        self._plan, self._results = plan, results
+        self._started = time.time()
+        self._jobs: list[PendingJob] = []
+        self._of_seed: dict[tuple[str, int, str, int], list[PendingJob]] = defaultdict(list)
+        for job in jobs:
+            self._take(job)
+        #: By job, what has been recorded since the start; and the keys of all that has.
+        self._recorded: dict[Path, _Done] = defaultdict(_Done)
+        self._keys: set[str] = set()
+        self._read_up_to = {path: path.stat().st_size for path in self._records()}
+
+    @property
+    def total(self) -> int:
+        """Trainings that the run has to do, or to find in the ledger."""
+        return sum(job.trainings for job in self._jobs)
+
+    def look(self) -> HowFar:
+        """How far the run is now.
+
+        The rate of work so far, in expected seconds per second, goes for the rest. What a job finds in the ledger is no
+        work.
+        """
+        self._take_next_steps()
+        seen = signs(self._results / "running")  # before the ledger: what ends in between is in both and counts once
+        self._read_ledger()
+        under_way = self._under_way(seen)
+        done = work = left = 0.0
+        for job in self._jobs:
+            recorded, now = self._recorded[job.path], under_way[job.path]
+            work += recorded.seconds
+            if self._is_done(job):
+                done += job.trainings
+                continue
+            done += min(recorded.trainings + now.trainings, job.trainings)
+            work += now.seconds
+            left += max(job.seconds - recorded.seconds - now.seconds, 0.0)
+        if work < 0.03 * (work + left):
+            return HowFar(done, self.total, None)
+        return HowFar(done, self.total, (time.time() - self._started) / work * left if left else 0.0)
+
+    def _take(self, job: PendingJob) -> None:
+        self._jobs.append(job)
+        for seed in job.chunk.seeds:
+            self._of_seed[job.cell.task, job.cell.size, job.cell.learner, seed].append(job)
+
+    def _take_next_steps(self) -> None:
+        """Add the jobs of seeds in steps that a look has asked for since the start."""
+        known = {job.path for job in self._jobs}
+        for cell in self._plan.cells.values():
+            if cell.until is None:
+                continue
+            looks = [look for look in looks_in(self._results / "looks", cell.task) if cell.name in look]
+            for chunk in self._plan.trained(cell, reached(cell.until, cell.name, looks)):
+                path = self._results / "runs" / cell.folder / chunk.path
+                if path not in known and not path.exists():
+                    self._take(_pending(self._plan, cell, chunk, path))
+
+    def _is_done(self, job: PendingJob) -> bool:
+        try:
+            return job.path.stat().st_mtime >= self._started
+        except FileNotFoundError:
+            return False
+
+    def _records(self) -> Iterator[Path]:
+        return (self._results / "ledger").glob("*/*/*.jsonl")
+
+    def _read_ledger(self) -> None:
+        """Count the ledger's records for their jobs; of each file only what is new since the last look."""
+        for path in self._records():
+            with path.open("rb") as file:
+                file.seek(self._read_up_to.get(path, 0))
+                new = file.read()
+            whole = new[: new.rfind(b"\n") + 1]
+            self._read_up_to[path] = self._read_up_to.get(path, 0) + len(whole)
+            for line in whole.splitlines():
+                self._count(line)
+
+    def _count(self, line: bytes) -> None:
+        """Count a record, if it is of one of the jobs."""
+        try:
+            record = json.loads(line)
+            key, note, decoded = record["key"], record["note"], bool(record.get("outputs"))
+            job = self._job(note["task"], note["size"], note["learner"], note["seed"], note["block"])
+        except (ValueError, KeyError, TypeError):
+            return
+        if job is not None and key not in self._keys:
+            self._keys.add(key)
+            self._recorded[job.path].add(1.0, self._plan.costs.training_seconds(job.cell, note["block"], decoded))
+
+    def _under_way(self, seen: Iterable[Sign]) -> dict[Path, _Done]:
+        """By job, what is under way in it and not yet recorded, each training by the share of its updates."""
+        found: dict[Path, _Done] = defaultdict(_Done)
+        for sign in seen:
+            for part in sign.parts:
+                job = self._job(sign.task, sign.size, sign.learner, part.seed, part.block)
+                if job is not None and part.key not in self._keys:
+                    found[job.path].add(part.share, self._plan.costs.training_seconds(job.cell, part.block))
+        return found
+
+    def _job(self, task: str, size: int, learner: str, seed: int, block: int) -> PendingJob | None:
+        """The job that does this training."""
+        for job in self._of_seed.get((task, size, learner, seed), ()):
+            if job.chunk.blocks[0] <= block <= job.chunk.blocks[1]:
+                return job
+        return None
+
+
+def in_words(seconds: float) -> str:
+    """A duration for people: `40 s`, `12 min`, `3 h 20 min`."""
+    if seconds < 90:
+        return f"{max(round(seconds), 1)} s"
+    minutes = round(seconds / 60)
+    return f"{minutes} min" if minutes < 120 else f"{minutes // 60} h {minutes % 60} min"
