@@ -40,8 +40,8 @@ from benchmarks.together import definitions, measure_together
 from indoubt.data.in_memory import dataset_in_memory
 from indoubt.data.task import FPA, load_tasks
 from indoubt.engines.devices import device_name
+from indoubt.engines.fairseq import engine as reference
 from indoubt.engines.fused.engine import train_many
-from indoubt.engines.reference import engine as reference
 from indoubt.learners.definitions import resolve
 from indoubt.training import Learner, Protocol, Score, Training
 from indoubt.workflow.running.measurement import Cell

@@ -26,8 +26,8 @@ from jax import Array, lax
 
 from benchmarks.jax_learners import MODELS, Batch, Dropout, Weights
 from indoubt.data.vocabulary import PAD
+from indoubt.engines.fused.adam import Schedule
 from indoubt.engines.fused.lockstep import initial_weights
-from indoubt.engines.fused.optimisation import Schedule
 from indoubt.training import Training
 
 #: Random bits for dropout: of JAX's generators the fastest on a CPU.

@@ -14,7 +14,7 @@ import jax.numpy as jnp
 from jax import Array, lax
 
 from indoubt.data.vocabulary import PAD
-from indoubt.engines.fused.learners.transformer import sinusoids
+from indoubt.engines.fused.transformer import sinusoids
 
 Weights = dict[str, Array]
 Arguments = dict[str, Any]

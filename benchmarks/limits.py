@@ -12,8 +12,8 @@ from typing import Any
 import torch
 from torch.utils._python_dispatch import TorchDispatchMode
 
-from indoubt.engines.fused.arrays import kernels
-from indoubt.engines.fused.arrays.batch import shape_of
+from indoubt.engines.fused import kernels
+from indoubt.engines.fused.batches import shape_of
 from indoubt.engines.fused.lockstep import Lockstep, in_c
 from indoubt.training import Training
 from indoubt.workflow.planning.work import Batch, work_of

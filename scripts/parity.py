@@ -37,8 +37,8 @@ from indoubt.data.binary import binarize, load_dataset
 from indoubt.data.random_candidate import rules
 from indoubt.data.task import FPA, load_tasks
 from indoubt.data.text import write_dataset
+from indoubt.engines.fairseq import engine as reference
 from indoubt.engines.fused.engine import train_many
-from indoubt.engines.reference import engine as reference
 from indoubt.files import ROOT
 from indoubt.learners.definitions import resolve
 from indoubt.measures.classify import NO_RULE, classify

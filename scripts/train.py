@@ -35,7 +35,7 @@ from fairseq import options
 from indoubt.data.binary import load_dataset
 from indoubt.engines.checkpoints import save_checkpoint
 from indoubt.engines.devices import choose_device
-from indoubt.engines.reference.engine import train_chain
+from indoubt.engines.fairseq.engine import train_chain
 from indoubt.errors import UserError, exit_on_user_error
 from indoubt.learners.definitions import resolve
 from indoubt.training import Protocol, Result, Training

@@ -10,10 +10,9 @@ from pathlib import Path
 import torch
 
 from indoubt.data.vocabulary import JointVocabulary
+from indoubt.engines.fairseq.models import build_model, dictionary_of
 from indoubt.engines.modules.building import Builder
 from indoubt.engines.modules.contents import Contents, contents_of, put_back
-from indoubt.engines.reference.dictionaries import dictionary_of
-from indoubt.engines.reference.models import build_model
 from indoubt.errors import UserError
 from indoubt.training import Learner, Training
 

@@ -8,8 +8,8 @@ from typing import Protocol
 
 import torch
 
+from indoubt.engines.fairseq import engine as reference
 from indoubt.engines.fused import engine as fused
-from indoubt.engines.reference import engine as reference
 from indoubt.errors import UserError, nearest
 from indoubt.training import Result, Training
 

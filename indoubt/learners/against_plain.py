@@ -15,7 +15,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from indoubt.engines.fused.arrays.batch import shape_of
+from indoubt.engines.fused.batches import shape_of
 from indoubt.engines.modules.batches import Given
 from indoubt.engines.modules.building import Builder
 from indoubt.engines.modules.contents import changed, contents_of

@@ -18,10 +18,8 @@ from fairseq.optim import OPTIMIZER_REGISTRY
 from fairseq.optim.lr_scheduler import LR_SCHEDULER_REGISTRY
 
 from indoubt.data.vocabulary import Vocabulary
-from indoubt.engines.reference.batching import make_batch
-from indoubt.engines.reference.dictionaries import dictionary_of
-from indoubt.engines.reference.models import build_model, import_user_dir, namespace
-from indoubt.engines.reference.optimisation import Optimizer, summed_nll
+from indoubt.engines.fairseq.models import build_model, dictionary_of, import_user_dir, make_batch, namespace
+from indoubt.engines.fairseq.optimizer import Optimizer, summed_nll
 from indoubt.errors import UserError, nearest
 from indoubt.learners.numbers import decimal_pair, is_number
 from indoubt.learners.ranges import check_ranges

@@ -14,7 +14,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
 
-from indoubt.engines.fused.support import supports
+from indoubt.engines.fused.architectures import supports
 from indoubt.errors import UserError
 from indoubt.learners.definitions import check_dictionaries, resolve
 from indoubt.learners.modules import kind_of, resolve_module

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from indoubt.data.literals import convolutions_of, value_of
-from indoubt.engines.fused.optimisation import betas_of
+from indoubt.engines.fused.adam import betas_of
 from indoubt.errors import UserError
 
 #: Those of convolutional learners that are a truth value, or a list of one for each layer.

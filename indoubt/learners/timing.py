@@ -8,7 +8,7 @@ import time
 import torch
 
 from indoubt.data.vocabulary import EOS
-from indoubt.engines.fused.arrays.batch import shape_of
+from indoubt.engines.fused.batches import shape_of
 from indoubt.engines.modules.building import Builder
 from indoubt.engines.modules.lockstep import Lockstep
 from indoubt.engines.modules.models import Maker

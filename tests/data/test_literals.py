@@ -14,9 +14,8 @@ import torch
 
 from indoubt.data import compat
 from indoubt.data.literals import convolutions_of, value_of
-from indoubt.engines.reference.dictionaries import dictionary_of
-from indoubt.engines.reference.models import build_model
-from indoubt.engines.reference.randomness import seed_everything
+from indoubt.engines.fairseq.models import build_model, dictionary_of
+from indoubt.engines.fairseq.randomness import seed_everything
 from indoubt.errors import UserError
 from indoubt.learners.definitions import resolve
 from indoubt.training import Learner

@@ -15,7 +15,7 @@ from fairseq import options, tasks
 from fairseq.trainer import Trainer
 
 from indoubt.data.binary import load_dataset
-from indoubt.engines.reference.engine import train_chain
+from indoubt.engines.fairseq.engine import train_chain
 from indoubt.training import Learner, Protocol, Training
 from indoubt.workflow.running.measurement import Cell
 

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from indoubt.engines.reference import engine as reference
+from indoubt.engines.fairseq import engine as reference
 from indoubt.training import Result, Training
 from scripts import parity
 from tests.shared.workspace import ROOT

@@ -17,12 +17,10 @@ import torch
 from indoubt.data.binary import load_dataset
 from indoubt.data.vocabulary import EOS
 from indoubt.engines.checkpoints import load_checkpoint, save_checkpoint
-from indoubt.engines.reference.batching import make_batch
-from indoubt.engines.reference.dictionaries import dictionary_of
-from indoubt.engines.reference.engine import evaluate_kept, train_chain
-from indoubt.engines.reference.models import build_model, namespace
-from indoubt.engines.reference.optimisation import Optimizer, summed_nll
-from indoubt.engines.reference.randomness import seed_everything
+from indoubt.engines.fairseq.engine import evaluate_kept, train_chain
+from indoubt.engines.fairseq.models import build_model, dictionary_of, make_batch, namespace
+from indoubt.engines.fairseq.optimizer import Optimizer, summed_nll
+from indoubt.engines.fairseq.randomness import seed_everything
 from indoubt.learners.definitions import resolve
 from indoubt.training import Decode, Example, Learner, Protocol, Training
 from indoubt.workflow.running.measurement import Cell, chains
@@ -117,7 +115,7 @@ def test_independent_streams_differ_between_seeds_blocks_and_updates(
     results: Path, learner_of: Callable[..., Learner]
 ) -> None:
     """Neighbouring seeds share shifted dropout streams as released, and none by default."""
-    from indoubt.engines.reference.randomness import independent_stream, released_stream
+    from indoubt.engines.fairseq.randomness import independent_stream, released_stream
 
     def draw(stream: Callable[[Any, int], None], which: Any, update: int) -> float:
         stream(which, update)

@@ -12,13 +12,12 @@ import torch
 from torch import Tensor, nn
 
 from indoubt import layers
-from indoubt.engines.fused.arrays.parameters import Parameters
-from indoubt.engines.fused.optimisation import Schedule
+from indoubt.engines.fairseq.models import build_model, dictionary_of
+from indoubt.engines.fairseq.optimizer import Optimizer
+from indoubt.engines.fused.adam import Schedule
+from indoubt.engines.fused.parameters import Parameters
 from indoubt.engines.modules import models
 from indoubt.engines.modules.loading import load_class
-from indoubt.engines.reference.dictionaries import dictionary_of
-from indoubt.engines.reference.models import build_model
-from indoubt.engines.reference.optimisation import Optimizer
 from indoubt.training import Learner
 from tests.shared import made_modules as made
 from tests.shared.double import Adam64, keep_double

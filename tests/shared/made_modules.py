@@ -10,8 +10,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from indoubt.engines.fused.arrays.batch import shape_of
-from indoubt.engines.fused.plan import canonical
+from indoubt.engines.fused.batches import shape_of
+from indoubt.engines.fused.capacity import canonical
 from indoubt.engines.modules.building import Builder
 from indoubt.engines.modules.inputs import vocabulary_of
 from indoubt.engines.modules.lockstep import Lockstep

@@ -18,7 +18,7 @@ from typing import Any
 import pytest
 
 from indoubt.data.binary import Dataset
-from indoubt.engines.reference.dictionaries import dictionary_of
+from indoubt.engines.fairseq.models import dictionary_of
 from indoubt.errors import UserError
 from indoubt.training import Decode, Example, Learner, Protocol, Result, Score, Training
 from indoubt.workflow.running.ledger import FROM_KEPT, Ledger, read_label, read_records, shelf_of

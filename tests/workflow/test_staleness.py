@@ -91,8 +91,8 @@ def test_a_plot_module_edited(moved: Workspace) -> None:
 
 
 def test_a_comment_in_the_training_code(moved: Workspace) -> None:
-    edit(moved.code / "indoubt/engines/reference/engine.py", "\nimport math", "\n# why not\nimport math")
-    edit(moved.code / "indoubt/engines/reference/engine.py", '"""Engine', '"""The engine')
+    edit(moved.code / "indoubt/engines/fairseq/engine.py", "\nimport math", "\n# why not\nimport math")
+    edit(moved.code / "indoubt/engines/fairseq/engine.py", '"""Engine', '"""The engine')
     ran, n_trained = executed(moved, moved.run)
     assert not ran and n_trained == 0
 

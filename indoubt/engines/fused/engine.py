@@ -12,14 +12,13 @@ from pathlib import Path
 import torch
 
 from indoubt.engines.backend import Backend, Keep
-from indoubt.engines.fused.arrays.batch import Shape
+from indoubt.engines.fairseq.models import build_model, dictionaries_of
+from indoubt.engines.fused.architectures import supports
+from indoubt.engines.fused.batches import Shape
+from indoubt.engines.fused.capacity import canonical, models_together
 from indoubt.engines.fused.evaluation import evaluate
 from indoubt.engines.fused.lockstep import Lockstep, in_c, shape_of_training
-from indoubt.engines.fused.plan import canonical, models_together
-from indoubt.engines.fused.support import supports
 from indoubt.engines.loop import train
-from indoubt.engines.reference.dictionaries import dictionaries_of
-from indoubt.engines.reference.models import build_model
 from indoubt.training import Result, Training
 
 #: The shape of all trainings that are done in C, where each has its own.

@@ -11,12 +11,11 @@ from typing import TypeVar
 import torch
 
 from indoubt.data.vocabulary import EOS, PAD
-from indoubt.engines.fused.arrays.batch import make_batch, shape_of, source_batch
-from indoubt.engines.fused.arrays.gradients import Gradients
-from indoubt.engines.fused.arrays.parameters import Parameters
-from indoubt.engines.fused.learners.architectures import ARCHITECTURES
-from indoubt.engines.fused.optimisation import nll
-from indoubt.engines.reference.decoding import TOGETHER
+from indoubt.engines.fairseq.models import TOGETHER
+from indoubt.engines.fused.adam import nll
+from indoubt.engines.fused.architectures import ARCHITECTURES
+from indoubt.engines.fused.batches import make_batch, shape_of, source_batch
+from indoubt.engines.fused.parameters import Gradients, Parameters
 from indoubt.training import Decode, Ids, Learner, Result, Score, Training
 
 Request = TypeVar("Request")

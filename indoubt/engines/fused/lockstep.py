@@ -1,30 +1,72 @@
-"""One lockstep: trainings of one learner and one shape, updated together until all are done."""
+"""One lockstep: trainings of one learner and one shape, updated together until all are done.
+
+An update that is recorded once as a CUDA graph and then replayed, which spares a GPU its hundreds of launches.
+"""
 
 from __future__ import annotations
 
+import sys
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 import torch
 from torch import Tensor
 
 from indoubt.engines.backend import State
-from indoubt.engines.fused import subnormals
-from indoubt.engines.fused.arrays import kernels
-from indoubt.engines.fused.arrays.batch import Shape, make_batch, shape_of
-from indoubt.engines.fused.arrays.drawn import Drawn
-from indoubt.engines.fused.arrays.gradients import Gradients
-from indoubt.engines.fused.arrays.masks import DropoutMasks
-from indoubt.engines.fused.arrays.parameters import Parameters
-from indoubt.engines.fused.learners.architectures import ARCHITECTURES
-from indoubt.engines.fused.learners.transformer_in_c import TransformersInC
-from indoubt.engines.fused.optimisation import Adam, Schedule, nll
-from indoubt.engines.fused.recording import Recorded
+from indoubt.engines.fairseq.models import build_model, dictionaries_of
+from indoubt.engines.fairseq.randomness import drawn_places, seed_everything
+from indoubt.engines.fused import kernels, stacked
+from indoubt.engines.fused.adam import Adam, Schedule, nll
+from indoubt.engines.fused.architectures import ARCHITECTURES
+from indoubt.engines.fused.batches import Drawn, Shape, make_batch, shape_of
+from indoubt.engines.fused.dropout import DropoutMasks
+from indoubt.engines.fused.parameters import Gradients, Parameters
 from indoubt.engines.fused.stacked import StackedLockstep
-from indoubt.engines.reference.dictionaries import dictionaries_of
-from indoubt.engines.reference.models import build_model
-from indoubt.engines.reference.randomness import drawn_places, seed_everything
+from indoubt.engines.fused.transformer_in_c import TransformersInC
+from indoubt.errors import said
 from indoubt.training import Learner, Training
+
+#: Updates before the recording: a GPU's libraries set themselves up in the first ones.
+WARM_UP = 3
+
+
+class Recorded:
+    """Calls an update, always the same one; on a GPU, as soon as there is a recording of it, replays that.
+
+    Where none can be made, a notice says why, and the update is launched call by call: the same numbers, more slowly.
+    The update is not kept: it belongs to who keeps this, and a ring of the two would keep a GPU's memory from the next
+    lockstep.
+    """
+
+    def __init__(self, device: torch.device) -> None:
+        self._to_go = WARM_UP if device.type == "cuda" else -1
+        self._graph: torch.cuda.CUDAGraph | None = None
+
+    def __call__(self, update: Callable[[], None]) -> None:
+        if self._to_go == 0:
+            self._record(update)
+        self._to_go -= 1
+        if self._graph is not None:
+            self._graph.replay()
+        else:
+            update()
+
+    def _record(self, update: Callable[[], None]) -> None:
+        """Record an update, which does not execute it."""
+        graph = torch.cuda.CUDAGraph()
+        try:
+            with torch.cuda.graph(graph):
+                update()
+        except torch.OutOfMemoryError:
+            raise  # a smaller lockstep will do
+        except RuntimeError as error:
+            print(
+                f"notice: an update cannot be recorded as a CUDA graph, so trainings take longer: {said(error)}",
+                file=sys.stderr,
+            )
+            return
+        self._graph = graph
+
 
 #: Seconds that a call of C takes at most, if more than an update: after it, states are saved and signals heard.
 CALL_SECONDS = 0.5
@@ -98,7 +140,7 @@ class Lockstep(StackedLockstep):
 
     def advance(self, most: int) -> int:
         """In C as many updates as asked for, if they take no longer than `CALL_SECONDS`; else one."""
-        with subnormals.taken_for_zero():
+        with stacked.taken_for_zero():
             if self._in_c is not None:
                 return self._advance_in_c(self._in_c, most)
             if self._drawn is not None:

@@ -7,10 +7,9 @@ from dataclasses import dataclass
 
 import torch
 
-from indoubt.engines.fused.arrays.batch import Batch, Shape, make_batch
-from indoubt.engines.fused.arrays.drawn import Drawn
+from indoubt.engines.fairseq.randomness import drawn_places
+from indoubt.engines.fused.batches import Batch, Drawn, Shape, make_batch
 from indoubt.engines.modules.inputs import Inputs, Takes, make_inputs, vocabulary_of
-from indoubt.engines.reference.randomness import drawn_places
 from indoubt.training import Training
 
 

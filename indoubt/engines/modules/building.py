@@ -11,9 +11,9 @@ import torch
 from torch import nn
 
 from indoubt.data.vocabulary import JointVocabulary
+from indoubt.engines.fairseq.randomness import seed_everything
 from indoubt.engines.modules.inputs import Takes
 from indoubt.engines.modules.loading import SIZES, form_of, load_class, located, parameters_of
-from indoubt.engines.reference.randomness import seed_everything
 from indoubt.training import Learner
 
 

@@ -12,10 +12,10 @@ from dataclasses import dataclass, field
 import torch
 
 from indoubt.data.vocabulary import EOS, PAD, JointVocabulary
+from indoubt.engines.fairseq.models import TOGETHER
 from indoubt.engines.modules.inputs import Takes, make_inputs
 from indoubt.engines.modules.models import Models
 from indoubt.engines.modules.plain import OwnModule
-from indoubt.engines.reference.decoding import TOGETHER
 from indoubt.training import Decode, Ids
 
 #: How many of an output's last symbols are looked for earlier in it, and the least number of symbols that is guessed.

@@ -7,10 +7,10 @@ from collections.abc import Sequence
 
 import torch
 
-from indoubt.engines.fused.arrays.batch import make_batch, shape_of
+from indoubt.engines.fused.adam import nll
+from indoubt.engines.fused.batches import make_batch, shape_of
+from indoubt.engines.fused.capacity import canonical
 from indoubt.engines.fused.evaluation import groups
-from indoubt.engines.fused.optimisation import nll
-from indoubt.engines.fused.plan import canonical
 from indoubt.engines.modules.decoding import decode
 from indoubt.engines.modules.inputs import Takes, make_inputs, vocabulary_of
 from indoubt.engines.modules.models import Models, filled_up

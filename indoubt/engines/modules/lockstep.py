@@ -7,10 +7,10 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from indoubt.engines.fused import subnormals
-from indoubt.engines.fused.arrays.batch import Shape
-from indoubt.engines.fused.arrays.gradients import Gradients
-from indoubt.engines.fused.optimisation import Adam, Schedule, nll
+from indoubt.engines.fused import stacked
+from indoubt.engines.fused.adam import Adam, Schedule, nll
+from indoubt.engines.fused.batches import Shape
+from indoubt.engines.fused.parameters import Gradients
 from indoubt.engines.fused.stacked import StackedLockstep
 from indoubt.engines.modules.batches import Batches, Given
 from indoubt.engines.modules.masks import SiteMasks
@@ -60,7 +60,7 @@ class Lockstep(StackedLockstep):
 
     def advance(self, most: int) -> int:
         """Update all models once: masks, forward, loss, backward, step."""
-        with subnormals.taken_for_zero():
+        with stacked.taken_for_zero():
             self._update()
         return 1
 

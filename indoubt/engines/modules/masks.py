@@ -12,7 +12,7 @@ from collections.abc import Mapping, Sequence
 import torch
 from torch import Tensor
 
-from indoubt.engines.fused.arrays.numbered import GOLDEN, NumberedPlaces, hashed, mixed, rows_of
+from indoubt.engines.fused.dropout import GOLDEN, NumberedPlaces, hashed, mixed, rows_of
 from indoubt.engines.modules.sites import Found, Site
 
 

@@ -16,9 +16,9 @@ from torch import Tensor, nn
 from torch.func import functional_call, vmap
 
 from indoubt.data.vocabulary import JointVocabulary
-from indoubt.engines.fused.arrays.batch import Shape
-from indoubt.engines.fused.arrays.parameters import Block, Parameters
-from indoubt.engines.fused.plan import CPU_WEIGHTS, GPU_MODELS, GPU_SHARE, free_memory
+from indoubt.engines.fused.batches import Shape
+from indoubt.engines.fused.capacity import CPU_WEIGHTS, GPU_MODELS, GPU_SHARE, free_memory
+from indoubt.engines.fused.parameters import Block, Parameters
 from indoubt.engines.modules.building import Builder, constants_of, trained_of
 from indoubt.engines.modules.inputs import Inputs
 from indoubt.engines.modules.sites import Dropout, Found, Site

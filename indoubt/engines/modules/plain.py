@@ -16,16 +16,16 @@ import torch
 from torch import Tensor, nn
 
 from indoubt.engines.backend import Lockstep, State
-from indoubt.engines.fused import subnormals
-from indoubt.engines.fused.arrays.batch import Shape
-from indoubt.engines.fused.arrays.parameters import Block, Parameters
-from indoubt.engines.fused.optimisation import Adam, Schedule, nll
+from indoubt.engines.fairseq.randomness import independent_stream
+from indoubt.engines.fused import stacked
+from indoubt.engines.fused.adam import Adam, Schedule, nll
+from indoubt.engines.fused.batches import Shape
+from indoubt.engines.fused.parameters import Block, Parameters
 from indoubt.engines.modules.batches import Batches, Given
 from indoubt.engines.modules.building import Builder
 from indoubt.engines.modules.contents import contents_of, put_back
 from indoubt.engines.modules.inputs import Inputs, vocabulary_of
 from indoubt.engines.modules.sites import Dropout, Site, plainly
-from indoubt.engines.reference.randomness import independent_stream
 from indoubt.training import Training
 
 
@@ -132,7 +132,7 @@ class Plain(Lockstep):
         self.module.train()
         for weight in self._named.values():
             weight.grad = None
-        with subnormals.taken_for_zero(), plainly():
+        with stacked.taken_for_zero(), plainly():
             with self._dropout(given):
                 logits = self.models.given(given.inputs)
             with torch.no_grad():

@@ -26,7 +26,7 @@ from indoubt.workflow.planning.learner_code import beyond_its_folder, joined, ow
 
 #: The module that an engine's numbers come from; what it imports belongs to it.
 SOURCES = {
-    "fairseq": "indoubt/engines/reference/engine.py",
+    "fairseq": "indoubt/engines/fairseq/engine.py",
     "fused": "indoubt/engines/fused/engine.py",
     "modules": "indoubt/engines/modules/engine.py",
 }

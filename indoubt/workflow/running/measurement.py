@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 
 from indoubt.data.binary import Dataset
 from indoubt.data.task import FPA
-from indoubt.engines.reference.randomness import holdout_order
+from indoubt.engines.fairseq.randomness import holdout_order
 from indoubt.errors import UserError
 from indoubt.training import Decode, Example, Learner, Protocol, Score, Training, digest, is_chained
 

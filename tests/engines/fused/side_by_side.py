@@ -10,15 +10,14 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from indoubt.engines.fused.arrays.batch import Batch, shape_of
-from indoubt.engines.fused.arrays.gradients import Gradients
-from indoubt.engines.fused.arrays.masks import DropoutMasks
-from indoubt.engines.fused.arrays.parameters import Parameters
-from indoubt.engines.fused.learners.architectures import ARCHITECTURES, Fused
-from indoubt.engines.reference import batching
-from indoubt.engines.reference.dictionaries import dictionary_of
-from indoubt.engines.reference.optimisation import summed_nll
-from indoubt.engines.reference.randomness import seed_everything
+from indoubt.engines.fairseq import models as batching
+from indoubt.engines.fairseq.models import dictionary_of
+from indoubt.engines.fairseq.optimizer import summed_nll
+from indoubt.engines.fairseq.randomness import seed_everything
+from indoubt.engines.fused.architectures import ARCHITECTURES, Fused
+from indoubt.engines.fused.batches import Batch, shape_of
+from indoubt.engines.fused.dropout import DropoutMasks
+from indoubt.engines.fused.parameters import Gradients, Parameters
 from indoubt.learners.definitions import build_model, resolve
 from indoubt.training import Example, Ids, Learner
 

@@ -12,13 +12,12 @@ import side_by_side as sides
 import torch
 from side_by_side import CPU, SMALL, SYMBOLS, examples, ids
 
+from indoubt.engines.fairseq import engine as reference
+from indoubt.engines.fairseq import models
+from indoubt.engines.fairseq.randomness import drawn_places, independent_stream
 from indoubt.engines.fused import engine
-from indoubt.engines.fused.arrays.batch import Shape, make_batch
-from indoubt.engines.fused.arrays.drawn import Drawn
+from indoubt.engines.fused.batches import Drawn, Shape, make_batch
 from indoubt.engines.fused.engine import train_many
-from indoubt.engines.reference import decoding
-from indoubt.engines.reference import engine as reference
-from indoubt.engines.reference.randomness import drawn_places, independent_stream
 from indoubt.training import Decode, Learner, Protocol, Result, Score, Training
 
 SENT = examples("aa>bbb", "ab>b", "a>bb", "aaabb>bbbbb", ">b", "b>a")
@@ -115,7 +114,7 @@ def test_decoding_in_pieces_gives_what_decoding_at_once_gives(name: str, monkeyp
     sources = tuple(ids(a + b) for a in ("", "a", "ab", "bba") for b in ("", "b", "aa"))
     each = replace(training(drawing(name), 1), decodes=(Decode(sources, 0, 12),))
     (at_once,), (theirs,) = train_many([each], CPU), reference.train_chain([each], CPU)
-    for module in ("indoubt.engines.fused.evaluation", decoding.__name__):
+    for module in ("indoubt.engines.fused.evaluation", models.__name__):
         monkeypatch.setattr(f"{module}.TOGETHER", 5)
     (in_pieces,), (theirs_in_pieces,) = train_many([each], CPU), reference.train_chain([each], CPU)
     assert in_pieces.outputs == at_once.outputs == theirs.outputs == theirs_in_pieces.outputs

@@ -16,10 +16,10 @@ from side_by_side import CPU, SMALL, SYMBOLS, examples, ids
 
 from indoubt.engines import loop
 from indoubt.engines.backend import State
+from indoubt.engines.fairseq import engine as reference
 from indoubt.engines.fused import engine
 from indoubt.engines.fused.engine import train_chains, train_many
 from indoubt.engines.fused.lockstep import Lockstep
-from indoubt.engines.reference import engine as reference
 from indoubt.training import Decode, Learner, Protocol, Result, Score, Training
 
 T, FIRST, SECOND = examples("aa>bbb", "ab>b"), examples("a>bb"), examples("aaabb>bbbbb", ">b")

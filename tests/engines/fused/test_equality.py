@@ -15,12 +15,12 @@ from fairseq.optim.adam import Adam as FairseqAdam
 from side_by_side import EQUAL_SIZES, SMALL, UNEQUAL_SIZES, difference, examples
 from torch import Tensor
 
-import indoubt.engines.fused.arrays.gradients as gradients_module
-import indoubt.engines.fused.arrays.kernels as kernels_module
-from indoubt.engines.fused.arrays.batch import make_batch
-from indoubt.engines.fused.arrays.parameters import Parameters
-from indoubt.engines.fused.optimisation import Adam, Schedule, nll
-from indoubt.engines.reference.optimisation import Optimizer
+import indoubt.engines.fused.kernels as kernels_module
+import indoubt.engines.fused.parameters as gradients_module
+from indoubt.engines.fairseq.optimizer import Optimizer
+from indoubt.engines.fused.adam import Adam, Schedule, nll
+from indoubt.engines.fused.batches import make_batch
+from indoubt.engines.fused.parameters import Parameters
 from indoubt.learners.definitions import namespace
 from indoubt.training import Example, Learner
 from tests.shared.double import Adam64, keep_double

@@ -9,8 +9,8 @@ import side_by_side as sides
 from side_by_side import CPU
 from test_engine import training
 
+from indoubt.engines.fairseq.engine import evaluate_kept
 from indoubt.engines.fused.evaluation import evaluate
-from indoubt.engines.reference.engine import evaluate_kept
 from indoubt.training import Result
 
 

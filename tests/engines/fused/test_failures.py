@@ -16,11 +16,9 @@ from side_by_side import CPU, examples
 from test_engine import by_key, grid, killed, resumed, same, training
 
 from indoubt.engines import device_errors
-from indoubt.engines.fused import engine
-from indoubt.engines.fused.arrays import kernels
+from indoubt.engines.fused import engine, kernels
 from indoubt.engines.fused.engine import train_chains, train_many
-from indoubt.engines.fused.lockstep import Lockstep
-from indoubt.engines.fused.recording import WARM_UP, Recorded
+from indoubt.engines.fused.lockstep import WARM_UP, Lockstep, Recorded
 from indoubt.errors import UserError
 from indoubt.training import Protocol, Result, Score, Training
 

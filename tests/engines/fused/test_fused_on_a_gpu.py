@@ -20,12 +20,13 @@ from test_engine import by_key, grid, killed, resumed, training
 
 from indoubt.data.in_memory import dataset_in_memory
 from indoubt.data.task import load_tasks
-from indoubt.engines.fused import engine, recording
-from indoubt.engines.fused.arrays.batch import shape_of
+from indoubt.engines.fairseq import engine as reference
+from indoubt.engines.fused import engine
+from indoubt.engines.fused import lockstep as recording
+from indoubt.engines.fused.batches import shape_of
+from indoubt.engines.fused.capacity import bytes_of_a_model, canonical
 from indoubt.engines.fused.engine import train_chains, train_many
 from indoubt.engines.fused.lockstep import Lockstep
-from indoubt.engines.fused.plan import bytes_of_a_model, canonical
-from indoubt.engines.reference import engine as reference
 from indoubt.training import Learner, Protocol, Result
 from indoubt.workflow.running.measurement import Cell
 from tests.shared.workspace import ROOT

@@ -13,8 +13,8 @@ import torch
 from side_by_side import difference
 from torch import Tensor
 
-from indoubt.engines.fused.arrays import kernels
-from indoubt.engines.fused.arrays.masks import DropoutMasks, Site
+from indoubt.engines.fused import kernels
+from indoubt.engines.fused.dropout import DropoutMasks, Site
 from indoubt.workflow.planning import code_hash
 from indoubt.workflow.planning.identity import SOURCES, sources_hash
 from tests.shared.workspace import ROOT
@@ -180,7 +180,7 @@ def run(code: str, cache: Path, **environment: str) -> subprocess.CompletedProce
     return subprocess.run([sys.executable, "-c", code], env=variables, capture_output=True, text=True, check=True)
 
 
-ASK = "import torch; from indoubt.engines.fused.arrays import kernels; print(kernels.there_are(torch.ones(1)))"
+ASK = "import torch; from indoubt.engines.fused import kernels; print(kernels.there_are(torch.ones(1)))"
 
 
 def test_without_a_compiler_it_says_so_and_goes_on(tmp_path: Path) -> None:
@@ -214,7 +214,7 @@ def test_changed_c_code_makes_fused_trainings_stale_and_no_others(
 ) -> None:
     shutil.copytree(ROOT / "indoubt", tmp_path / "indoubt")
     monkeypatch.setattr(code_hash, "ROOT", tmp_path)
-    path = tmp_path / "indoubt/engines/fused/arrays/native/functions.h"
+    path = tmp_path / "indoubt/engines/fused/native/functions.h"
 
     def hashes() -> dict[str, str]:
         code_hash.file_hash.cache_clear()

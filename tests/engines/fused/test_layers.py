@@ -13,14 +13,10 @@ from fairseq.modules import MultiheadAttention
 from side_by_side import CPU, difference
 from torch import Tensor, nn
 
-from indoubt.engines.fused.arrays.gradients import Gradients
-from indoubt.engines.fused.arrays.parameters import Block, Parameters
-from indoubt.engines.fused.layers.basic import Embedding, LayerNorm, Linear
-from indoubt.engines.fused.layers.convolution import GatedConvolution
-from indoubt.engines.fused.layers.lstm_attention import Attention
-from indoubt.engines.fused.layers.lstm_cell import Cell, cell_blocks
-from indoubt.engines.fused.layers.multihead import MultiHead, multihead_blocks
-from indoubt.engines.fused.layers.weight_norm import NormedLinear
+from indoubt.engines.fused.layers import Embedding, GatedConvolution, LayerNorm, Linear, NormedLinear
+from indoubt.engines.fused.lstm_layers import Attention, Cell, cell_blocks
+from indoubt.engines.fused.parameters import Block, Gradients, Parameters
+from indoubt.engines.fused.transformer_layers import MultiHead, multihead_blocks
 
 MODELS, BATCH, TIME = 3, 4, 5
 TOLERANCE = 1e-5

@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from side_by_side import CPU
 
-from indoubt.engines.fused.arrays.masks import DropoutMasks, Site
+from indoubt.engines.fused.dropout import DropoutMasks, Site
 
 PLACES = [[0, 1, 2], [2, 0, 1]]
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 import torch
 
-from indoubt.engines.fused.arrays.gradients import Gathered
-from indoubt.engines.fused.arrays.packing import Packing
+from indoubt.engines.fused.batches import Packing
+from indoubt.engines.fused.parameters import Gathered
 
 MASK = torch.tensor([[[1, 1, 0], [1, 0, 0], [0, 0, 0], [1, 1, 1]]])
 

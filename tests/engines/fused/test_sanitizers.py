@@ -70,7 +70,7 @@ def test_the_c_code_reads_and_writes_its_own_memory_alone(tests: str, folder: Pa
 def test_a_bad_access_is_found(folder: Path) -> None:
     """So that the test above can fail: a sequence that is said to be longer than it is."""
     program = (
-        "import torch; from indoubt.engines.fused.arrays import kernels; x = torch.ones(3, 2); n = torch.tensor([5]);"
+        "import torch; from indoubt.engines.fused import kernels; x = torch.ones(3, 2); n = torch.tensor([5]);"
         "kernels.bound(x.dtype, 'windows', x, n, torch.empty(5, 3, 2), 1, 2, 3, 1)()"
     )
     done = sanitized(folder, "-c", program)

@@ -13,10 +13,10 @@ import side_by_side as sides
 import torch
 from side_by_side import CPU, SMALL, SYMBOLS, examples, ids
 
-from indoubt.engines.fused.arrays import kernels
-from indoubt.engines.fused.arrays.extents import EXTENTS, numbers
+from indoubt.engines.fairseq import engine as reference
+from indoubt.engines.fused import kernels
 from indoubt.engines.fused.engine import train_many
-from indoubt.engines.reference import engine as reference
+from indoubt.engines.fused.signatures import EXTENTS, numbers
 from indoubt.learners.definitions import resolve
 from indoubt.training import Decode, Learner, Protocol, Score, Training
 from tests.shared.workspace import ROOT
@@ -75,7 +75,7 @@ def test_numbers_that_json_has_made_whole_are_the_same_numbers() -> None:
 def test_a_functions_types_are_not_those_of_its_first_call() -> None:
     """In a process of its own, in which the first step has whole numbers for betas."""
     program = (
-        "import torch; from indoubt.engines.fused.arrays import kernels\n"
+        "import torch; from indoubt.engines.fused import kernels\n"
         "def step(*betas):\n"
         "    torch.manual_seed(1)\n"
         "    state = [torch.rand(4, 16) for _ in range(3)]\n"

@@ -10,7 +10,7 @@ import side_by_side as sides
 import torch
 from side_by_side import CPU, SMALL, SYMBOLS, examples, ids
 
-from indoubt.engines.fused import engine, subnormals
+from indoubt.engines.fused import engine, stacked
 from indoubt.engines.fused.engine import train_many
 from indoubt.training import Decode, Learner, Protocol, Result, Score, Training
 
@@ -27,13 +27,13 @@ def trained(learner: Learner) -> Result:
 
 
 def test_the_thread_is_left_as_it_was() -> None:
-    assert subnormals.are_kept()
-    with subnormals.taken_for_zero():
-        assert not subnormals.are_kept()
-        with subnormals.taken_for_zero():
+    assert stacked.are_kept()
+    with stacked.taken_for_zero():
+        assert not stacked.are_kept()
+        with stacked.taken_for_zero():
             pass
-        assert not subnormals.are_kept()
-    assert subnormals.are_kept()
+        assert not stacked.are_kept()
+    assert stacked.are_kept()
 
 
 @pytest.mark.parametrize("name", SMALL)
@@ -54,7 +54,7 @@ def test_a_training_gives_to_the_bit_what_it_gives_with_them(name: str, monkeypa
     monkeypatch.setattr(engine.Lockstep, "update", counting)
     without = trained(learner)
     assert sum(found) == 0
-    monkeypatch.setattr(subnormals, "taken_for_zero", nullcontext)
+    monkeypatch.setattr(stacked, "taken_for_zero", nullcontext)
     with_them = trained(learner)
     assert sum(found) > 0, "nothing became subnormal: the test shows nothing"
     assert without.nats == with_them.nats and without.outputs == with_them.outputs

@@ -10,7 +10,7 @@ import pytest
 import side_by_side as sides
 from side_by_side import SMALL
 
-from indoubt.engines.fused.support import supports
+from indoubt.engines.fused.architectures import supports
 from indoubt.learners.definitions import resolve
 from indoubt.training import Protocol
 

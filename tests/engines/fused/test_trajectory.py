@@ -17,12 +17,12 @@ from torch import Tensor
 from indoubt.data.binary import binarize, load_dataset
 from indoubt.data.task import load_tasks
 from indoubt.data.text import write_dataset
-from indoubt.engines.fused.arrays.batch import shape_of
+from indoubt.engines.fairseq import engine as reference
+from indoubt.engines.fairseq import models
+from indoubt.engines.fairseq.models import dictionary_of
+from indoubt.engines.fused.batches import shape_of
 from indoubt.engines.fused.evaluation import score_blocks
 from indoubt.engines.fused.lockstep import Lockstep
-from indoubt.engines.reference import batching
-from indoubt.engines.reference import engine as reference
-from indoubt.engines.reference.dictionaries import dictionary_of
 from indoubt.learners.definitions import resolve
 from indoubt.training import Example, Protocol, Score, Training
 
@@ -65,7 +65,7 @@ def record(training: Training, monkeypatch: pytest.MonkeyPatch) -> tuple[float, 
 def fused_masks(training: Training, recorded: list[Tensor]) -> dict[str, Tensor]:
     """One update's masks in the fused learner's layout: rows by source length, sources padded on the right."""
     examples: Sequence[Example] = training.examples
-    order = batching.make_batch(examples, dictionary_of(training.source_symbols), CPU)["id"].tolist()
+    order = models.make_batch(examples, dictionary_of(training.source_symbols), CPU)["id"].tolist()
     by_length = sorted(range(len(examples)), key=lambda place: -len(examples[place].source))
     rows = [order.index(place) for place in by_length]
     longest = shape_of(examples).source

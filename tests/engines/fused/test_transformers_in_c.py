@@ -14,15 +14,14 @@ import torch
 from side_by_side import CPU, SYMBOLS, UNEQUAL_SIZES, examples
 from test_equality import STEPS, check_weights, dtype, fairseq_steps  # noqa: F401  (dtype is a fixture)
 
-from indoubt.engines.fused import lockstep
-from indoubt.engines.fused.arrays import kernels
-from indoubt.engines.fused.arrays.batch import make_batch, shape_of
-from indoubt.engines.fused.arrays.masks import DropoutMasks
-from indoubt.engines.fused.arrays.parameters import Parameters
+from indoubt.engines.fused import kernels, lockstep
+from indoubt.engines.fused.adam import Adam, Schedule, nll
+from indoubt.engines.fused.batches import make_batch, shape_of
+from indoubt.engines.fused.dropout import DropoutMasks
 from indoubt.engines.fused.engine import train_many
-from indoubt.engines.fused.learners.transformer import Transformer
-from indoubt.engines.fused.learners.transformer_in_c import TransformersInC
-from indoubt.engines.fused.optimisation import Adam, Schedule, nll
+from indoubt.engines.fused.parameters import Parameters
+from indoubt.engines.fused.transformer import Transformer
+from indoubt.engines.fused.transformer_in_c import TransformersInC
 from indoubt.training import Example, Learner, Protocol, Score, Training
 
 HEADS = {f"{side}_attention_heads": n for side, n in (("encoder", 1), ("decoder", 3))}

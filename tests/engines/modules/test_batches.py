@@ -8,11 +8,11 @@ from dataclasses import replace
 import pytest
 import torch
 
-from indoubt.engines.fused.arrays.batch import shape_of
+from indoubt.engines.fairseq.randomness import independent_stream
+from indoubt.engines.fused.batches import shape_of
 from indoubt.engines.modules.building import Builder
 from indoubt.engines.modules.lockstep import Lockstep
 from indoubt.engines.modules.plain import Plain
-from indoubt.engines.reference.randomness import independent_stream
 from indoubt.training import Learner, Training
 from tests.shared import made_modules as made
 from tests.shared.made_modules import CPU, examples, training

@@ -17,15 +17,15 @@ import torch.nn.functional as F
 from torch import nn
 
 from indoubt.engines.checkpoints import load_checkpoint, save_checkpoint
-from indoubt.engines.fused.arrays.batch import shape_of
-from indoubt.engines.fused.plan import canonical
+from indoubt.engines.fairseq.optimizer import Optimizer
+from indoubt.engines.fused.batches import shape_of
+from indoubt.engines.fused.capacity import canonical
 from indoubt.engines.modules import engine
 from indoubt.engines.modules.building import Builder
 from indoubt.engines.modules.contents import changed, contents_of, put_back
 from indoubt.engines.modules.engine import evaluate_kept, train_chains
 from indoubt.engines.modules.inputs import vocabulary_of
 from indoubt.engines.modules.plain import Plain
-from indoubt.engines.reference.optimisation import Optimizer
 from indoubt.learners.modules import resolve_module
 from indoubt.training import Learner, Protocol, Result, Training
 from tests.shared import made_modules as made

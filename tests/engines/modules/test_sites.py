@@ -9,7 +9,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from indoubt.engines.fused.arrays import kernels
+from indoubt.engines.fused import kernels
 from indoubt.engines.modules.masks import SiteMasks
 from indoubt.engines.modules.recurrent import loops
 from indoubt.engines.modules.sites import Dropout, Found, Site

@@ -25,8 +25,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from indoubt.engines.fused.arrays import signatures
-from indoubt.engines.fused.arrays.signatures import Argument, Parameter
+from indoubt.engines.fused import signatures
+from indoubt.engines.fused.signatures import Argument, Parameter
 
 #: Weights of so many numbers are worth it; for smaller ones torch's operations are as fast.
 LARGE = 2**16

@@ -19,13 +19,10 @@ import torch
 
 from indoubt.engines.backend import Backend, Keep, Lockstep, State
 from indoubt.engines.devices import made_by
+from indoubt.engines.fairseq.models import build_model, decode, dictionaries_of, dictionary_of, make_batch, namespace
+from indoubt.engines.fairseq.optimizer import Optimizer, summed_nll
+from indoubt.engines.fairseq.randomness import independent_stream, released_stream, seed_everything
 from indoubt.engines.loop import train
-from indoubt.engines.reference.batching import make_batch
-from indoubt.engines.reference.decoding import decode
-from indoubt.engines.reference.dictionaries import dictionaries_of, dictionary_of
-from indoubt.engines.reference.models import build_model, namespace
-from indoubt.engines.reference.optimisation import Optimizer, summed_nll
-from indoubt.engines.reference.randomness import independent_stream, released_stream, seed_everything
 from indoubt.training import Example, Result, Training
 
 

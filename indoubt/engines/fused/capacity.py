@@ -7,9 +7,9 @@ from collections.abc import Sequence
 
 import torch
 
-from indoubt.engines.fused.arrays.batch import Shape
-from indoubt.engines.fused.arrays.kernels import LARGE
-from indoubt.engines.fused.learners.architectures import ARCHITECTURES
+from indoubt.engines.fused.architectures import ARCHITECTURES
+from indoubt.engines.fused.batches import Shape
+from indoubt.engines.fused.kernels import LARGE
 from indoubt.training import Learner
 
 #: On the CPU so many weights at a time: 33 Transformers. A model with a large weight, as the LSTMs and the CNN have,

@@ -11,10 +11,9 @@ import torch
 from torch import Tensor
 
 from indoubt.data.literals import value_of
-from indoubt.engines.fused.arrays import kernels
-from indoubt.engines.fused.arrays.batch import Batch
-from indoubt.engines.fused.arrays.gradients import Gathered, Gradients
-from indoubt.engines.fused.arrays.parameters import Parameters
+from indoubt.engines.fused import kernels
+from indoubt.engines.fused.batches import Batch
+from indoubt.engines.fused.parameters import Gathered, Gradients, Parameters
 from indoubt.training import Learner
 
 #: What clip_grad_norm_ adds to a norm before it divides by it. (torch/nn/utils/clip_grad.py)

@@ -11,13 +11,11 @@ import torch
 from torch import Tensor
 
 from indoubt.data.vocabulary import PAD
-from indoubt.engines.fused.arrays.batch import Batch, Shape
-from indoubt.engines.fused.arrays.gradients import Gradients
-from indoubt.engines.fused.arrays.masks import Masks, Site
-from indoubt.engines.fused.arrays.parameters import Block, Parameters
-from indoubt.engines.fused.layers.basic import Embedding, dropped
-from indoubt.engines.fused.layers.multihead import multihead_blocks
-from indoubt.engines.fused.layers.transformer_layers import Attend, FeedForward, feed_forward_blocks
+from indoubt.engines.fused.batches import Batch, Shape
+from indoubt.engines.fused.dropout import Masks, Site
+from indoubt.engines.fused.layers import Embedding, dropped
+from indoubt.engines.fused.parameters import Block, Gradients, Parameters
+from indoubt.engines.fused.transformer_layers import Attend, FeedForward, feed_forward_blocks, multihead_blocks
 from indoubt.training import Learner
 
 

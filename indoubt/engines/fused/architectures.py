@@ -1,12 +1,23 @@
-"""Which learners have a fused form, and why others have none."""
+"""Which learners have a fused form, and why others have none.
+
+The fused learners by fairseq's architecture, and what one must be able to do.
+"""
 
 from __future__ import annotations
 
+import typing
 from collections.abc import Callable
 from typing import Any
 
-from indoubt.engines.fused.learners.cnn import specification
-from indoubt.engines.fused.optimisation import betas_of
+from torch import Tensor
+
+from indoubt.engines.fused.adam import betas_of
+from indoubt.engines.fused.batches import Batch, Shape
+from indoubt.engines.fused.cnn import CNN, specification
+from indoubt.engines.fused.dropout import Masks, Site
+from indoubt.engines.fused.lstm import LSTM
+from indoubt.engines.fused.parameters import Block, Gradients, Parameters
+from indoubt.engines.fused.transformer import Transformer
 from indoubt.training import Learner, Protocol
 
 #: Arguments whose every value is honoured. All others must have the one value that the fused form computes.
@@ -115,3 +126,26 @@ def _transformer(learner: Learner) -> str | None:
 
 
 _DETAILS: dict[str, Callable[[Learner], str | None]] = {"lstm": _lstm, "fconv": _cnn, "transformer": _transformer}
+
+
+class Fused(typing.Protocol):
+    """Many models of one learner on one batch. Only `forward`, then `backward`, or `start_decoding`, then `decode`."""
+
+    def __init__(self, learner: Learner, weights: Parameters, gradients: Gradients, batch: Batch) -> None: ...
+
+    @staticmethod
+    def blocks(learner: Learner) -> list[Block]: ...
+
+    @staticmethod
+    def sites(learner: Learner, shape: Shape) -> list[Site]: ...
+
+    def forward(self, masks: Masks) -> Tensor: ...
+
+    def backward(self, d_logits: Tensor) -> None: ...
+
+    def start_decoding(self, longest: int) -> None: ...
+
+    def decode(self, ids: Tensor, t: int) -> Tensor: ...
+
+
+ARCHITECTURES: dict[str, type[Fused]] = {"lstm": LSTM, "fconv": CNN, "transformer": Transformer}

@@ -13,13 +13,11 @@ from fairseq.options import eval_bool
 from torch import Tensor
 
 from indoubt.data.vocabulary import PAD
-from indoubt.engines.fused.arrays.batch import Batch, Shape
-from indoubt.engines.fused.arrays.gradients import Gradients
-from indoubt.engines.fused.arrays.masks import Masks, Site
-from indoubt.engines.fused.arrays.parameters import Block, Parameters
-from indoubt.engines.fused.layers.basic import Embedding, Linear, dropped
-from indoubt.engines.fused.layers.lstm_attention import Attention
-from indoubt.engines.fused.layers.lstm_cell import Cell, cell_blocks, rows_at
+from indoubt.engines.fused.batches import Batch, Shape
+from indoubt.engines.fused.dropout import Masks, Site
+from indoubt.engines.fused.layers import Embedding, Linear, dropped
+from indoubt.engines.fused.lstm_layers import Attention, Cell, cell_blocks, rows_at
+from indoubt.engines.fused.parameters import Block, Gradients, Parameters
 from indoubt.training import Learner
 
 

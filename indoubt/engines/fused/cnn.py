@@ -9,14 +9,10 @@ from torch import Tensor
 
 from indoubt.data.literals import convolutions_of
 from indoubt.data.vocabulary import PAD
-from indoubt.engines.fused.arrays.batch import Batch, Shape
-from indoubt.engines.fused.arrays.gradients import Gradients
-from indoubt.engines.fused.arrays.masks import Masks, Site
-from indoubt.engines.fused.arrays.packing import Packing, packed
-from indoubt.engines.fused.arrays.parameters import Block, Parameters
-from indoubt.engines.fused.layers.basic import Embedding, dropped
-from indoubt.engines.fused.layers.convolution import GatedConvolution
-from indoubt.engines.fused.layers.weight_norm import NormedLinear
+from indoubt.engines.fused.batches import Batch, Packing, Shape, packed
+from indoubt.engines.fused.dropout import Masks, Site
+from indoubt.engines.fused.layers import Embedding, GatedConvolution, NormedLinear, dropped
+from indoubt.engines.fused.parameters import Block, Gradients, Parameters
 from indoubt.training import Learner
 
 #: Every sum of two things is scaled by this, to keep its variance.

@@ -13,14 +13,13 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from indoubt.engines.fused.arrays import kernels
-from indoubt.engines.fused.arrays.batch import Shape
-from indoubt.engines.fused.arrays.masks import numbered_places
-from indoubt.engines.fused.arrays.numbered import rows_of
-from indoubt.engines.fused.arrays.parameters import Parameters
-from indoubt.engines.fused.learners.transformer import Transformer, sinusoids
-from indoubt.engines.fused.optimisation import Adam, Schedule
-from indoubt.engines.reference.randomness import drawn_places
+from indoubt.engines.fairseq.randomness import drawn_places
+from indoubt.engines.fused import kernels
+from indoubt.engines.fused.adam import Adam, Schedule
+from indoubt.engines.fused.batches import Shape
+from indoubt.engines.fused.dropout import numbered_places, rows_of
+from indoubt.engines.fused.parameters import Parameters
+from indoubt.engines.fused.transformer import Transformer, sinusoids
 from indoubt.training import Training
 
 SIDES = ("encoder", "decoder")

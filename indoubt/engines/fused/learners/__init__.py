@@ -1,1 +1,0 @@
-"""The fused learners: LSTM, CNN and Transformer as fairseq defines them, and the table that names them."""
