@@ -1,11 +1,4 @@
-"""A resolved learner as fairseq's model.
-
-fairseq's dictionaries of ordered symbols.
-
-Examples as fairseq's batches: sources left-padded and sorted by length, targets right-padded and shifted.
-
-Greedy decoding with fairseq's generator.
-"""
+"""A learner as fairseq's model, with fairseq's dictionaries, its batches and its greedy search."""
 
 from __future__ import annotations
 

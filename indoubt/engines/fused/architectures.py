@@ -1,7 +1,4 @@
-"""Which learners have a fused form, and why others have none.
-
-The fused learners by fairseq's architecture, and what one must be able to do.
-"""
+"""The fused learners by fairseq's architecture, what one must do, and why other learners have no fused form."""
 
 from __future__ import annotations
 

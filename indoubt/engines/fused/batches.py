@@ -1,9 +1,4 @@
-"""The examples of many trainings as one padded batch with a leading model axis.
-
-Batches drawn by chance: for each model and update some of its examples, with replacement.
-
-Padded sequences as rows of symbols, without the padding where a model is alone.
-"""
+"""The examples of many trainings as one padded batch with a leading model axis: all, or some drawn by chance."""
 
 from __future__ import annotations
 

@@ -1,12 +1,9 @@
-"""Dropout masks of a fused learner, from a counter-based generator (`numbered.py`).
+"""Dropout masks from a counter-based generator: each number is a function of where it stands, and of nothing else.
 
 A place is numbered within the training itself: by its site, the position counted from the example's own first symbol,
-and the feature; examples in the order of sending.
-
-Dropout from a counter-based generator: each number is a function of where it stands, and of nothing else.
-
-The mask at one place is decided by a 64-bit mixture of (training, example, update) and of the place. So neither padding
-nor the other trainings of a lockstep nor the device change a mask.
+and the feature; examples in the order of sending. The mask at one place is decided by a 64-bit mixture of (training,
+example, update) and of the place. So neither padding nor the other trainings of a lockstep nor the device
+change a mask.
 """
 
 from __future__ import annotations

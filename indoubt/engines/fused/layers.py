@@ -1,13 +1,9 @@
-"""The small layers: linear maps, embeddings and layer norm of many models at once, each with its gradient.
+"""The small layers of many models at once, each with its gradient: linear maps, embeddings, layer norm, convolution.
 
 Every layer is a pair. `forward` computes the output and remembers what the gradient will need; `backward` takes the
 loss's gradient with respect to the output, writes that of the weights into the gradients' own views, and returns that
 with respect to the input. Weights have a leading model axis; batch and time stand together as `rows` where a layer does
 not tell them apart.
-
-Linear maps whose weights have a learned length, `W = g v / |v|`. (torch.nn.utils.weight_norm, as in fconv.py)
-
-Gated convolution: a weight-normed convolution over time, then a gated linear unit.
 """
 
 from __future__ import annotations

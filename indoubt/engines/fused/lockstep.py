@@ -1,6 +1,6 @@
 """One lockstep: trainings of one learner and one shape, updated together until all are done.
 
-An update that is recorded once as a CUDA graph and then replayed, which spares a GPU its hundreds of launches.
+On a GPU an update is recorded once as a CUDA graph and then replayed, which spares it hundreds of launches.
 """
 
 from __future__ import annotations

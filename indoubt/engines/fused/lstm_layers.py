@@ -1,6 +1,6 @@
-"""One LSTM cell through time, many models at once, with the gradients of its weights gathered over time.
+"""One LSTM cell through time and the decoder's attention over the source, many models at once.
 
-The LSTM decoder's attention over the source, with the gradients of its weights gathered over time.
+The gradients of their weights are gathered over time.
 """
 
 from __future__ import annotations

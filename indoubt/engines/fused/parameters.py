@@ -1,6 +1,6 @@
-"""Weights, and what belongs to each of them, of many models of one shape: one flat tensor, seen through named views.
+"""Weights and gradients of many models of one shape: flat tensors, seen through named views.
 
-Gradients of the weights of many models; that of a large weight is kept as the product that it is.
+The gradient of a large weight is kept as the product that it is.
 """
 
 from __future__ import annotations

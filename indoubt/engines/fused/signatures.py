@@ -1,9 +1,8 @@
 """What the C code's functions take, read from the C code itself, and Python's values as they take them.
 
 C checks nothing: a whole number where a real one is meant, an array of another precision or one whose numbers lie
-elsewhere than they seem to would give wrong numbers, or end the process.
-
-How many numbers the C code's functions read or write of each array: what their comments say, for Python to check.
+elsewhere than they seem to would give wrong numbers, or end the process. How many numbers a function reads or writes of
+each array is said in the comments of the C code; `EXTENTS` holds the same for Python to check.
 """
 
 from __future__ import annotations

@@ -1,9 +1,9 @@
-"""Trainings whose weights are stacked, as back end `loop` asks for them: what engines `fused` and `modules` share.
+"""Trainings whose weights are stacked, as the loop asks for them: what engines `fused` and `modules` share.
 
-Numbers below 1.2e-38 (2.2e-308 in double precision), with which some CPUs compute far more slowly.
-
-Adam's moments of a weight that has no gradient any more shrink by a factor at each update until they are of that size,
-and stay there: rounding brings them back to where they were. A CNN's updates then took three times as long on one CPU.
+Both take subnormal numbers, below 1.2e-38 (2.2e-308 in double precision), for zero while they train: some CPUs compute
+with them far more slowly. Adam's moments of a weight that has no gradient any more shrink by a factor at each update
+until they are of that size, and stay there: rounding brings them back to where they were. A CNN's updates then took
+three times as long on one CPU.
 """
 
 from __future__ import annotations

@@ -1,6 +1,4 @@
-"""The Transformer's two kinds of sublayer, each `norm(x + dropout(f(x)))`.
-
-Multi-head attention of many models at once. (fairseq/modules/multihead_attention.py)
+"""The Transformer's two kinds of sublayer, each `norm(x + dropout(f(x)))`. (fairseq/modules/multihead_attention.py)
 
 Heads are a mask, not an axis: the queries of all heads stand below each other, each zero outside its head's features,
 so one product per example computes the scores of all its heads. With the few features that a head has here, that is
