@@ -27,7 +27,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from indoubt.data.in_memory import dataset_in_memory
 from indoubt.data.task import load_tasks
-from indoubt.engines.choice import train_chains_of
+from indoubt.engines.registry import train_chains_of
 from indoubt.learners.definitions import resolve
 from indoubt.training import Learner, Protocol
 from indoubt.workflow.planning.cost import kind_of

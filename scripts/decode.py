@@ -18,8 +18,8 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 from indoubt.data.binary import load_dataset
 from indoubt.engines.checkpoints import load_checkpoint
-from indoubt.engines.choice import evaluate_kept
 from indoubt.engines.devices import choose_device
+from indoubt.engines.registry import evaluate_kept
 from indoubt.errors import UserError, exit_on_user_error
 from indoubt.training import Decode, Protocol, Training
 

@@ -41,9 +41,7 @@ def main() -> None:
     os.environ.setdefault("OMP_NUM_THREADS", str(arguments.threads))
     with gpu_slot(arguments.device, arguments.slots_per_gpu):
         print(f"on {platform.node()}; CUDA_VISIBLE_DEVICES: {os.environ.get('CUDA_VISIBLE_DEVICES')}", file=sys.stderr)
-        from indoubt.engines.devices import (
-            choose_device,  # now: on import torch reads how many threads and which GPUs it has
-        )
+        from indoubt.engines.devices import choose_device
         from indoubt.workflow.running.jobs import Job, Places, run_job
 
         run_job(

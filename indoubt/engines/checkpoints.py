@@ -11,8 +11,8 @@ import torch
 
 from indoubt.data.vocabulary import JointVocabulary
 from indoubt.engines.fairseq.models import build_model, dictionary_of
-from indoubt.engines.modules.building import Builder
 from indoubt.engines.modules.contents import Contents, contents_of, put_back
+from indoubt.engines.modules.loader import Builder
 from indoubt.errors import UserError
 from indoubt.training import Learner, Training
 

@@ -19,10 +19,9 @@ from typing import Generic
 import torch
 
 from indoubt.engines.backend import AnyLockstep, Backend, Keep, State
-from indoubt.engines.device_errors import Failures, of_device
-from indoubt.engines.devices import made_by
+from indoubt.engines.devices import Failures, made_by, of_device
+from indoubt.engines.progress import say
 from indoubt.engines.saved_states import SavedState, SavedStates, remove
-from indoubt.engines.under_way import say
 from indoubt.training import Result, Seen, Training
 
 

@@ -16,13 +16,13 @@ import torch
 from torch import Tensor, nn
 
 from indoubt.engines.fused.batches import shape_of
-from indoubt.engines.modules.batches import Given
-from indoubt.engines.modules.building import Builder
 from indoubt.engines.modules.contents import changed, contents_of
-from indoubt.engines.modules.lockstep import Lockstep
-from indoubt.engines.modules.models import Maker
-from indoubt.engines.modules.plain import Plain
-from indoubt.engines.modules.sites import Site
+from indoubt.engines.modules.engine import Lockstep
+from indoubt.engines.modules.inputs import Given
+from indoubt.engines.modules.loader import Builder
+from indoubt.engines.modules.one_by_one import Plain
+from indoubt.engines.modules.overrides import Site
+from indoubt.engines.modules.stacked_models import Maker
 from indoubt.errors import said
 from indoubt.learners.made_up import SETS, SOURCE, TARGET, VOCABULARY
 from indoubt.training import Learner, Protocol, Training

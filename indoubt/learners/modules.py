@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from indoubt.engines.modules.loading import GIVEN, load_class, parameters_of
+from indoubt.engines.modules.loader import GIVEN, load_class, parameters_of
 from indoubt.errors import UserError, nearest
 from indoubt.files import ROOT
 from indoubt.learners.numbers import spelled_as

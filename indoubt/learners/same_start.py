@@ -7,8 +7,8 @@ from dataclasses import dataclass
 import torch
 
 from indoubt.data.vocabulary import JointVocabulary
-from indoubt.engines.modules.building import Builder, trained_of
 from indoubt.engines.modules.contents import changed, contents_of
+from indoubt.engines.modules.loader import Builder, trained_of
 
 
 @dataclass(frozen=True)

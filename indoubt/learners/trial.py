@@ -10,13 +10,12 @@ import torch
 from torch import Tensor, nn
 from torch.nn.parameter import is_lazy
 
-from indoubt.engines.modules.building import Builder
 from indoubt.engines.modules.contents import contents_of, put_back
 from indoubt.engines.modules.inputs import Inputs
-from indoubt.engines.modules.loading import where_it_failed
-from indoubt.engines.modules.masks import SiteMasks
-from indoubt.engines.modules.plain import OwnModule
-from indoubt.engines.modules.sites import Dropout, Found, Site
+from indoubt.engines.modules.loader import Builder, where_it_failed
+from indoubt.engines.modules.one_by_one import OwnModule
+from indoubt.engines.modules.overrides import Dropout, Found, Site
+from indoubt.engines.modules.stacked_models import SiteMasks
 from indoubt.errors import UserError
 from indoubt.errors import said as words_of
 from indoubt.learners.made_up import EXAMPLES, VOCABULARY, inputs_of

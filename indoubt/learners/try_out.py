@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from indoubt.data.vocabulary import EOS
 from indoubt.engines.fairseq.randomness import independent_stream
 from indoubt.engines.modules.contents import changed, contents_of
-from indoubt.engines.modules.sites import plainly
+from indoubt.engines.modules.overrides import plainly
 from indoubt.errors import UserError
 from indoubt.learners.against_plain import Snapshot, difference, trains_again
 from indoubt.learners.made_up import EXAMPLES

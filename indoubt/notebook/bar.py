@@ -7,7 +7,7 @@ import warnings
 from types import TracebackType
 from typing import Any
 
-from indoubt.engines.under_way import under_way
+from indoubt.engines.progress import under_way
 from indoubt.training import Learner, Result, Training
 
 with warnings.catch_warnings():

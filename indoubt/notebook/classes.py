@@ -7,7 +7,7 @@ from pathlib import Path
 
 from torch import nn
 
-from indoubt.engines.modules.loading import GIVEN, GIVEN_OF_FILES
+from indoubt.engines.modules.loader import GIVEN, GIVEN_OF_FILES
 
 
 def named(learner: type[nn.Module]) -> str:

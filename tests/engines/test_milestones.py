@@ -15,8 +15,8 @@ import torch
 from indoubt.data.binary import load_dataset
 from indoubt.data.task import FPA, load_tasks
 from indoubt.engines.backend import Lockstep
-from indoubt.engines.choice import train_chains_of
 from indoubt.engines.fused import lockstep as fused_lockstep
+from indoubt.engines.registry import train_chains_of
 from indoubt.training import Learner, Protocol, Result, Training
 from indoubt.workflow.running.measurement import Cell, chains
 from tests.shared import made_modules as made

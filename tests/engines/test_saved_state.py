@@ -17,8 +17,8 @@ import torch
 
 from indoubt.data.binary import load_dataset
 from indoubt.engines import saved_states
-from indoubt.engines.choice import train_chains_of
 from indoubt.engines.fairseq.engine import train_chain, train_chains
+from indoubt.engines.registry import train_chains_of
 from indoubt.training import Learner, Protocol, Result, Training
 from indoubt.workflow.planning.identity import identity
 from indoubt.workflow.running.ledger import read_records

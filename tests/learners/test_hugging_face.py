@@ -11,8 +11,8 @@ import pytest
 import torch
 
 from indoubt.data.vocabulary import JointVocabulary
-from indoubt.engines.modules.building import Builder
 from indoubt.engines.modules.engine import train_chains
+from indoubt.engines.modules.loader import Builder
 from indoubt.errors import UserError
 from indoubt.learners.modules import ResolvedModule, resolve_module
 from indoubt.training import Protocol

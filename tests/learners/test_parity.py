@@ -16,8 +16,8 @@ from indoubt.engines.fairseq.models import build_model, dictionary_of
 from indoubt.engines.fairseq.optimizer import Optimizer
 from indoubt.engines.fused.adam import Schedule
 from indoubt.engines.fused.parameters import Parameters
-from indoubt.engines.modules import models
-from indoubt.engines.modules.loading import load_class
+from indoubt.engines.modules import stacked_models
+from indoubt.engines.modules.loader import load_class
 from indoubt.training import Learner
 from tests.shared import made_modules as made
 from tests.shared.double import Adam64, keep_double
@@ -123,7 +123,7 @@ def test_encoder_decoders_are_fairseqs(case: str, learner_of: Callable[..., Lear
 def test_twenty_clipped_steps_are_fairseqs(learner_of: Callable[..., Learner], monkeypatch: pytest.MonkeyPatch) -> None:
     """In double precision."""
     keep_double(monkeypatch)
-    monkeypatch.setattr(models, "Parameters", partial(Parameters, dtype=torch.float64))
+    monkeypatch.setattr(stacked_models, "Parameters", partial(Parameters, dtype=torch.float64))
     learner = learner_of("transformer", 20, dropout=0.0, clip_norm=0.5, lr=1e-2, warmup_updates=5)
     theirs = build_model(learner, dictionary_of(SOURCE), dictionary_of(TARGET)).double()
     start = renamed(parameters(theirs), TRANSFORMER)

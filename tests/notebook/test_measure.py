@@ -20,7 +20,7 @@ import indoubt
 from indoubt import Symbols, Task, measure
 from indoubt.data.seeds import parse_seeds
 from indoubt.data.task import line, load_tasks
-from indoubt.engines.under_way import say
+from indoubt.engines.progress import say
 from indoubt.errors import UserError
 from indoubt.notebook import measuring
 from indoubt.notebook.asked import definition_of

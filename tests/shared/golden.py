@@ -25,7 +25,7 @@ import indoubt.data.compat  # noqa: F401  (must come before fairseq)
 import torch
 import yaml
 
-from indoubt.engines.choice import train_chains_of
+from indoubt.engines.registry import train_chains_of
 from indoubt.learners.definitions import resolve
 from indoubt.training import Decode, Learner, Protocol, Score, Training
 from indoubt.workflow.planning.identity import MODULES_THEN, NUMBERS, SOURCES, numbers_of, sources_hash

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from indoubt.engines.under_way import say
+from indoubt.engines.progress import say
 from indoubt.workflow.running import heartbeat as module
 from indoubt.workflow.running.heartbeat import Part, Sign, heartbeat, signs
 from tests.shared.made_modules import learner, training

@@ -77,7 +77,7 @@ def test_built_in_learners_know_their_layers_and_the_engine_does_not(tmp_path: P
         ("indoubt/layers.py", [False, False, True]),
         ("learners/mamba.py", [False, True, False]),
         ("indoubt/learners/try_out.py", [False, False, False]),
-        ("indoubt/engines/modules/masks.py", [True, True, True]),
+        ("indoubt/engines/modules/stacked_models.py", [True, True, True]),
     ):
         file = workspace.code / path
         text = file.read_text()

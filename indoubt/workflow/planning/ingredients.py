@@ -16,9 +16,8 @@ import numpy as np
 import torch
 from torch import nn
 
-from indoubt.engines.modules.building import Builder
-from indoubt.engines.modules.loading import GIVEN, load_class, located, read_on_import
-from indoubt.engines.modules.reading import reading
+from indoubt.engines.modules.loader import GIVEN, Builder, load_class, located, read_on_import
+from indoubt.engines.modules.user_code import reading
 from indoubt.errors import UserError
 from indoubt.files import ROOT
 from indoubt.learners.made_up import EXAMPLES, VOCABULARY, inputs_of

@@ -10,7 +10,7 @@ from collections.abc import Collection, Iterable, Iterator, Mapping
 from functools import cache
 from pathlib import Path
 
-from indoubt.engines.modules.imports import imported_files
+from indoubt.engines.modules.user_code import imported_files
 from indoubt.workflow.planning.code_hash import canonical
 
 #: Packages whose versions are no part of a learner's code: ours, by its syntax trees; torch's is noted with each row.

@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from indoubt.engines.modules.origin import is_own
+from indoubt.engines.modules.user_code import is_own
 
 #: Names by which code reaches values that its text does not name; then words within its strings name them too.
 INDIRECT = {"getattr", "globals", "vars", "eval", "exec", "attrgetter", "import_module", "__dict__"}

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from indoubt.data.seeds import label
-from indoubt.engines.under_way import under_way
+from indoubt.engines.progress import under_way
 from indoubt.errors import UserError
 from indoubt.files import as_file_name, write_atomically
 

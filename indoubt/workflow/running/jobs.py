@@ -14,7 +14,7 @@ import torch
 
 from indoubt.data.binary import Dataset, check_sums, load_dataset
 from indoubt.data.seeds import label
-from indoubt.engines.choice import evaluate_kept, train_chains_of
+from indoubt.engines.registry import evaluate_kept, train_chains_of
 from indoubt.errors import UserError
 from indoubt.files import as_file_name, write_atomically
 from indoubt.training import Learner, Protocol, Result, Training, digest
@@ -184,7 +184,7 @@ def _check_code(job: Job) -> None:
     """Refuse to train by other code than results are filed under. A module's is read first, and not read again."""
     asked, found = job.engine_hash, None
     if "module" in job.learner.arguments:
-        from indoubt.engines.modules.loading import is_given, load_class, located
+        from indoubt.engines.modules.loader import is_given, load_class, located
         from indoubt.workflow.planning.ingredients import is_users_module, own_of
 
         load_class(*located(job.learner))

@@ -15,7 +15,7 @@ import torch
 from side_by_side import CPU, examples
 from test_engine import by_key, grid, killed, resumed, same, training
 
-from indoubt.engines import device_errors
+from indoubt.engines import devices
 from indoubt.engines.fused import engine, kernels
 from indoubt.engines.fused.engine import train_chains, train_many
 from indoubt.engines.fused.lockstep import WARM_UP, Lockstep, Recorded
@@ -114,7 +114,7 @@ def test_a_lockstep_that_fails_loses_nothing(alive: bool, tmp_path: Path, monkey
             raise BROKEN
         update(self, halts)
 
-    monkeypatch.setattr(device_errors, "computes", lambda device: alive)
+    monkeypatch.setattr(devices, "computes", lambda device: alive)
     results: list[Result] = []
     follows = r", so 3 trainings were not done \(seeds 2\)" if alive else " and computes no more; what else was trained"
     saying = rf"failed \(AcceleratorError: CUDA error: an illegal memory .*\){follows}"
@@ -185,7 +185,7 @@ def test_a_device_without_memory_still_computes(monkeypatch: pytest.MonkeyPatch)
         raise torch.OutOfMemoryError("none left")
 
     monkeypatch.setattr(torch, "ones", full)
-    assert device_errors.computes(CPU)
+    assert devices.computes(CPU)
 
 
 class Graph:

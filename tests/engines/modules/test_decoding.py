@@ -10,10 +10,10 @@ import torch
 from torch import Tensor, nn
 
 from indoubt.data.vocabulary import JointVocabulary
-from indoubt.engines.modules import decoding
-from indoubt.engines.modules.building import Builder
+from indoubt.engines.modules import evaluation
 from indoubt.engines.modules.engine import train_chains
 from indoubt.engines.modules.inputs import Takes, vocabulary_of
+from indoubt.engines.modules.loader import Builder
 from indoubt.training import Decode, Ids, Learner
 from tests.shared import made_modules as made
 from tests.shared.made_modules import CPU, DECODE, HF, ROOT, training
@@ -99,10 +99,10 @@ def test_outputs_do_not_depend_on_how_many_sources_are_decoded_at_once(monkeypat
     each = replace(training(learner_of("decoder-rope", 30), 1), scores=())
     (at_once,) = train_chains([[each]], CPU)
     sizes = []
-    monkeypatch.setattr(decoding, "TOGETHER", 3)
-    complete = decoding._complete
+    monkeypatch.setattr(evaluation, "TOGETHER", 3)
+    complete = evaluation._complete
     monkeypatch.setattr(
-        decoding, "_complete", lambda outputs, *rest: (sizes.append(len(outputs)), complete(outputs, *rest))
+        evaluation, "_complete", lambda outputs, *rest: (sizes.append(len(outputs)), complete(outputs, *rest))
     )
     (in_pieces,) = train_chains([[each]], CPU)
     assert in_pieces.outputs == at_once.outputs and sizes == [3, 1]

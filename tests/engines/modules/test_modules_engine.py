@@ -16,7 +16,7 @@ import pytest
 import torch
 
 from indoubt.engines.checkpoints import load_checkpoint, save_checkpoint
-from indoubt.engines.modules import decoding, engine
+from indoubt.engines.modules import engine, evaluation
 from indoubt.engines.modules.engine import evaluate_kept, train_chains
 from indoubt.engines.modules.inputs import vocabulary_of
 from indoubt.training import Protocol, Result, Training
@@ -192,7 +192,7 @@ def test_seeds_differ_in_constants_too() -> None:
 
 def test_fairseqs_learners_import_no_transformers() -> None:
     program = (
-        "import sys; import indoubt.engines.choice, indoubt.learners.resolution, indoubt.engines.modules.engine;"
+        "import sys; import indoubt.engines.registry, indoubt.learners.resolution, indoubt.engines.modules.engine;"
         "sys.exit('transformers' in sys.modules)"
     )
     assert subprocess.run([sys.executable, "-c", program], cwd=ROOT, check=False).returncode == 0
@@ -202,14 +202,14 @@ def test_an_untrained_models_outputs_of_200_symbols_take_less_than_half_as_many_
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     passes = 0
-    make_inputs = decoding.make_inputs
+    make_inputs = evaluation.make_inputs
 
     def counted(*given: Any) -> Any:
         nonlocal passes
         passes += 1
         return make_inputs(*given)
 
-    monkeypatch.setattr(decoding, "make_inputs", counted)
+    monkeypatch.setattr(evaluation, "make_inputs", counted)
     asked = replace(DECODE, sources=tuple(made.ids("a" * n) for n in range(2, 9)), min_len=200, max_len=200)
     learner = made.learner("transformer.Transformer", 0)
 

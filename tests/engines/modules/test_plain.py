@@ -21,11 +21,11 @@ from indoubt.engines.fairseq.optimizer import Optimizer
 from indoubt.engines.fused.batches import shape_of
 from indoubt.engines.fused.capacity import canonical
 from indoubt.engines.modules import engine
-from indoubt.engines.modules.building import Builder
 from indoubt.engines.modules.contents import changed, contents_of, put_back
 from indoubt.engines.modules.engine import evaluate_kept, train_chains
 from indoubt.engines.modules.inputs import vocabulary_of
-from indoubt.engines.modules.plain import Plain
+from indoubt.engines.modules.loader import Builder
+from indoubt.engines.modules.one_by_one import Plain
 from indoubt.learners.modules import resolve_module
 from indoubt.training import Learner, Protocol, Result, Training
 from tests.shared import made_modules as made

@@ -10,9 +10,8 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from indoubt.engines.fused import kernels
-from indoubt.engines.modules.masks import SiteMasks
-from indoubt.engines.modules.recurrent import loops
-from indoubt.engines.modules.sites import Dropout, Found, Site
+from indoubt.engines.modules.overrides import Dropout, Found, Site, loops
+from indoubt.engines.modules.stacked_models import SiteMasks
 from tests.shared.made_modules import CPU
 
 

@@ -21,11 +21,10 @@ from indoubt.engines.fused import stacked
 from indoubt.engines.fused.adam import Adam, Schedule, nll
 from indoubt.engines.fused.batches import Shape
 from indoubt.engines.fused.parameters import Block, Parameters
-from indoubt.engines.modules.batches import Batches, Given
-from indoubt.engines.modules.building import Builder
 from indoubt.engines.modules.contents import contents_of, put_back
-from indoubt.engines.modules.inputs import Inputs, vocabulary_of
-from indoubt.engines.modules.sites import Dropout, Site, plainly
+from indoubt.engines.modules.inputs import Batches, Given, Inputs, vocabulary_of
+from indoubt.engines.modules.loader import Builder
+from indoubt.engines.modules.overrides import Dropout, Site, plainly
 from indoubt.training import Training
 
 
