@@ -1,6 +1,6 @@
 """States of trainings that are not finished, on disk, so that what was killed goes on where it stopped.
 
-SIGTERM, SIGINT and SIGHUP during trainings: noted, so that what is done can be saved before the process ends.
+SIGTERM, SIGINT and SIGHUP are noted while trainings run, so that what is done can be saved before the process ends.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """Engine `modules`: any PyTorch module that maps source and prefix, or one row of tokens, to logits.
 
-`loading` finds a learner's class, `hugging_face` makes modules of architectures, `building` gives a module for a seed;
-`inputs` says what it is given; `sites`, `masks` and `recurrent` reach into its dropout and its recurrent layers;
-`models` runs many seeds as one; `lockstep` trains, `evaluation` and `decoding` ask; `engine` plans and goes on.
+`loader` finds a learner's class and gives a module for a seed, `hugging_face` makes modules of architectures; `inputs`
+says what they are given, `overrides` reaches into their dropout, attention and recurrent layers. `stacked_models` runs
+many seeds as one, `one_by_one` a single one; `evaluation` scores and decodes; `engine` plans and trains.
 """

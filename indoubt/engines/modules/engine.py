@@ -3,8 +3,6 @@
 On the CPU a training's result does not depend, to the last bit, on which others share the process: locksteps are filled
 up to a multiple of 8 models, times to even numbers, and MKL is told to compute products alike wherever they lie in
 memory. On CUDA it does not to rounding.
-
-One lockstep: trainings of one learner and one shape, updated together until all are done.
 """
 
 from __future__ import annotations

@@ -1,9 +1,8 @@
 """Code lengths and greedy outputs of trained models, into the results of their trainings.
 
-Greedy decoding of modules that keep no state: an output is guessed to go on as it went, and the guess is verified.
-
-One forward pass over a guessed output says what the module gives after each of its symbols. What agrees is accepted,
-with the first symbol that does not; so the outputs are those of going symbol by symbol, in a fraction of the passes.
+Modules keep no state from symbol to symbol, so an output is guessed to go on as it went, and the guess is verified: one
+forward pass over a guessed output says what the module gives after each of its symbols. What agrees is accepted, with
+the first symbol that does not; so the outputs are those of going symbol by symbol, in a fraction of the passes.
 """
 
 from __future__ import annotations

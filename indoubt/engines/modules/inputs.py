@@ -2,9 +2,7 @@
 
 A language model knows one vocabulary: the target dictionary's ids as they are, then the symbols that only the source
 has, then `<sep>`. Its logits count from `<sep>` on, and those of the target dictionary alone, so that a code length is
-over the same symbols as an encoder-decoder's.
-
-What the models of a lockstep are trained on at each update: all examples sent so far, or some drawn by chance.
+over the same symbols as an encoder-decoder's. An update takes all examples sent so far, or some drawn by chance.
 """
 
 from __future__ import annotations

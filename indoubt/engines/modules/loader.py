@@ -1,7 +1,4 @@
-"""From a file to a learner's class, and from a class to what its forward takes and its constructor wants.
-
-A resolved learner's module, initialised for a seed.
-"""
+"""From a file to a learner's class, to what its forward and its constructor take, and to a module for a seed."""
 
 from __future__ import annotations
 

@@ -1,9 +1,8 @@
 """Dropout, attention and recurrent layers of any module, answered from a context while it lasts.
 
 `F.dropout` (and so `nn.Dropout`, and what attention drops) multiplies by masks that it is given, and torch's attention
-and recurrent kernels are replaced, where they drop or `vmap` has no rule for them, by operations. No module is changed.
-
-torch's recurrent layers as loops of operations, for `vmap` has no rule for its kernels, which also drop unseen.
+and recurrent kernels are replaced, where they drop or `vmap` has no rule for them, by operations: recurrent layers by
+loops, since their kernels also drop unseen. No module is changed.
 """
 
 from __future__ import annotations

@@ -1,13 +1,12 @@
-"""Many models of one learner, as one: their weights stacked, their forward pass by `vmap`.
+"""Many models of one learner, as one: their weights stacked, their forward pass by `vmap`, and their dropout masks.
 
 On the CPU they come in multiples of 8, filled up with repeats of the first. So a model's bits do not depend on how many
 there are, or where it stands: a vectorised loop ends with a model, and a product of one model takes the same way as one
 of many. (What else it takes: times that are even numbers, and MKL's products as `engine` sets them.)
 
-Dropout masks of any module, from the counter-based generator that the fused learners have.
-
-A place is numbered by the name of the module that drops, the number of its call, and the indices of all dimensions
-after the batch, each counted from an example's own first symbol.
+Masks come from the counter-based generator that the fused learners have. A place is numbered by the name of the module
+that drops, the number of its call, and the indices of all dimensions after the batch, each counted from an example's
+own first symbol.
 """
 
 from __future__ import annotations

@@ -1,14 +1,12 @@
-"""Which files of a user's own a file of Python imports, as far as its text tells: without importing anything.
+"""A user's own code: whose a file is, which files it imports, and what it reads from outside while it runs.
 
-Names are looked up where Python does: in the file's folder, in that of its package, then along `sys.path` (PYTHONPATH,
-editable installs). What an installer has put into `site-packages` is a package with a version, not followed further.
+What is imported is told from the text, without importing anything. Names are looked up where Python does: in the file's
+folder, in that of its package, then along `sys.path` (PYTHONPATH, editable installs). What an installer has put into
+`site-packages` is a package with a version, not followed further.
 
-Whose a file of code is: a user's, which may change, or what an installer or Python itself has put there.
-
-What a learner's code reads from outside while it is imported, built and run: files, and the environment.
-
-Python tells of each file that it opens (PEP 578), whoever opens it: `open`, `torch.load`, `numpy.load`, ... What counts
-is what a user's code asks for, itself or through a library; not what Python's import or a compiler reads for it.
+What is read, Python tells (PEP 578), whoever opens it: `open`, `torch.load`, `numpy.load`, ... What counts is what a
+user's code asks for, itself or through a library, files and the environment; not what Python's import or a compiler
+reads for it.
 """
 
 from __future__ import annotations

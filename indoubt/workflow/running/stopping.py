@@ -1,7 +1,7 @@
 """How a run is stopped: the signals that end it, and the end of all its processes.
 
 A run is a program that people start, Snakemake in a session of its own below it, and Snakemake's jobs. Whoever of them
-is told to end, and by which signal, all of them do; a training saves its state first (`engines.termination`).
+is told to end, and by which signal, all of them do; a training saves its state first (`engines.saved_states`).
 """
 
 from __future__ import annotations
