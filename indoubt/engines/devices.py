@@ -1,4 +1,4 @@
-"""Where trainings run; and a device that fails in one lockstep: the others go on, and the end says what was not done."""
+"""Where trainings run, and a device that fails in one lockstep: the others go on, the end says what was not done."""
 
 from __future__ import annotations
 
