@@ -12,10 +12,10 @@ from snakemake.exceptions import WorkflowError
 sys.path.insert(0, str(Path(workflow.basedir)))
 
 from indoubt.workflow.planning.code_hash import code_hash, content_hash
-from indoubt.data.content import dataset_digest
-from indoubt.data.files import BINARY_FILES, CHECKSUMS
+from indoubt.data.datasets import dataset_digest
+from indoubt.data.datasets import BINARY_FILES, CHECKSUMS
 from indoubt.data.seeds import LABEL as SEEDS
-from indoubt.data.text import text_files
+from indoubt.data.datasets import text_files
 from indoubt.errors import UserError, how_it_ended
 from indoubt.figures import ATLAS, files as figure_files, names as figure_names
 from indoubt.tables import FILES as TABLE_FILES, FOUND_FILES

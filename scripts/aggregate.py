@@ -15,7 +15,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-from indoubt.data.random_candidate import with_random
+from indoubt.data.rules import with_random
 from indoubt.data.task import load_tasks
 from indoubt.errors import exit_on_user_error
 from indoubt.measures.rows import read_predictions, read_rows

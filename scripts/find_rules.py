@@ -15,7 +15,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from indoubt.data.task import load_tasks
 from indoubt.errors import exit_on_user_error
-from indoubt.found.tables import found_tables
+from indoubt.found.found_rules import found_tables
 from indoubt.measures.rows import read_predictions
 from indoubt.tables.tables import write_tables
 

@@ -15,7 +15,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 from indoubt.data.seeds import ranges
 from indoubt.data.task import find_task, load_tasks
 from indoubt.errors import UserError, exit_on_user_error, nearest
-from indoubt.found.adoption import adoption
+from indoubt.found.functions import adoption
 from indoubt.measures.rows import Row
 from indoubt.tables.tables import read_table
 

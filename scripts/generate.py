@@ -11,9 +11,9 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-from indoubt.data.random_candidate import with_random
+from indoubt.data.datasets import write_dataset
+from indoubt.data.rules import with_random
 from indoubt.data.task import find_task, load_tasks
-from indoubt.data.text import write_dataset
 from indoubt.errors import exit_on_user_error
 
 

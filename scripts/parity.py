@@ -34,9 +34,9 @@ import torch
 import yaml
 
 from indoubt.data.binary import binarize, load_dataset
-from indoubt.data.random_candidate import rules
+from indoubt.data.datasets import write_dataset
+from indoubt.data.rules import rules
 from indoubt.data.task import FPA, load_tasks
-from indoubt.data.text import write_dataset
 from indoubt.engines.fairseq import engine as reference
 from indoubt.engines.fused.engine import train_many
 from indoubt.files import ROOT

@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from indoubt.data.families.mirror import MirrorTask
+from indoubt.data.families.odd_one import MirrorTask
 
 
 class OddoneOrHierarMirrCofrParen(MirrorTask):

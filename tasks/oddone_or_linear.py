@@ -2,15 +2,7 @@
 
 from __future__ import annotations
 
-from indoubt.data.families.odd_one import (
-    SHAPES,
-    five_or_eleven,
-    least_frequent,
-    middle,
-    nth,
-    odd_everywhere,
-    wrapped,
-)
+from indoubt.data.families.odd_one import SHAPES, five_or_eleven, least_frequent, middle, nth, odd_everywhere, wrapped
 from indoubt.data.task import Symbols, Task
 
 

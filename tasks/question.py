@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 from indoubt.data.families.english import is_plural, noun_phrases
-from indoubt.data.families.sample import first_by_hash
+from indoubt.data.rules import first_by_hash
 from indoubt.data.task import Symbols, Task
 
 INTRANSITIVE, TRANSITIVE = ("sleep", "swim", "bark"), ("see", "hear")

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from indoubt.data.families.scan import compo, has_jump, mem, subst, substitutes
-from indoubt.data.families.scan_grammar import clauses
+from indoubt.data.families.scan import clauses, compo, has_jump, mem, subst, substitutes
 from indoubt.data.task import Symbols, Task
 
 

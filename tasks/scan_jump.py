@@ -6,8 +6,7 @@ example with replacement (`batch_size`). The definition here is this project's.
 
 from __future__ import annotations
 
-from indoubt.data.families.scan import LargeScanTask, compo, has_jump, mem, subst
-from indoubt.data.families.scan_grammar import JUMP, commands
+from indoubt.data.families.scan import JUMP, LargeScanTask, commands, compo, has_jump, mem, subst
 from indoubt.data.task import Symbols
 
 #: How often T has the bare command: a tenth of T's lines, as in SCAN's own split.

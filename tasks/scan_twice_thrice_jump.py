@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from indoubt.data.families.scan import compo, repeats_jump, substituted, substitutes
-from indoubt.data.families.scan_grammar import clauses, meaning
+from indoubt.data.families.scan import clauses, compo, meaning, repeats_jump, substituted, substitutes
 from indoubt.data.task import Symbols, Task
 
 

@@ -17,7 +17,7 @@ import torch
 import yaml
 
 from indoubt.data.binary import binarize
-from indoubt.data.text import write_dataset
+from indoubt.data.datasets import write_dataset
 from indoubt.learners.definitions import resolve
 from indoubt.training import Learner
 from tests.shared.tasks import released_tasks

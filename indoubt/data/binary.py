@@ -1,4 +1,7 @@
-"""Datasets in fairseq's binary form: written by fairseq-preprocess, read back as symbol ids."""
+"""Datasets in fairseq's binary form: written by fairseq-preprocess, read back as symbol ids.
+
+Datasets as fairseq-preprocess would write them, made in memory: to know what is asked before any file is there.
+"""
 
 from __future__ import annotations
 
@@ -15,10 +18,18 @@ from fairseq import options
 from fairseq.data import indexed_dataset
 from fairseq_cli import preprocess
 
-from indoubt.data.content import examples_digest
-from indoubt.data.files import BINARY_FILES, CHECKSUMS, SIDES, TEXT_DICTIONARIES
-from indoubt.data.text import check_dataset, read_side, unknown_symbols
-from indoubt.data.vocabulary import SPECIAL, UNKNOWN, Vocabulary
+from indoubt.data.datasets import (
+    BINARY_FILES,
+    CHECKSUMS,
+    SIDES,
+    TEXT_DICTIONARIES,
+    check_dataset,
+    examples_digest,
+    read_side,
+    unknown_symbols,
+)
+from indoubt.data.task import Task
+from indoubt.data.vocabulary import SPECIAL, UNKNOWN, Vocabulary, training_pairs, vocabularies
 from indoubt.errors import UserError
 from indoubt.training import Example, Ids
 
@@ -117,3 +128,11 @@ def _sentences(prefix: Path) -> tuple[Ids, ...]:
     """All sentences of one side of a split, as ids that end in `</s>`."""
     data = indexed_dataset.make_dataset(str(prefix), impl=indexed_dataset.infer_dataset_impl(str(prefix)))
     return tuple(tuple(data[i].tolist()) for i in range(len(data)))
+
+
+def dataset_in_memory(task: Task, size: int, dataset: str) -> Dataset:
+    """What `indoubt.data.binary.load_dataset` reads once the dataset is generated and binarized."""
+    source, target = vocabularies(task, size, dataset)
+    pairs = training_pairs(task, size, dataset)
+    examples = tuple(Example(source.encode(s), target.encode(t)) for s, t in pairs)
+    return Dataset(source, target, examples, tuple(map(source.encode, task.test_inputs(size))))

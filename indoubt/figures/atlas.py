@@ -11,14 +11,13 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from indoubt.data.criteria import FOUND
+from indoubt.data.rules import FOUND
 from indoubt.errors import UserError, nearest
 from indoubt.figures.found_marks import ROOM, Rows, mark_found
 from indoubt.figures.found_marks import keys as found_keys
 from indoubt.figures.layout import small_print
 from indoubt.figures.style import FAINT, INK, RULE_COLOURS, colour, not_measured, our_settings, rules_of
-from indoubt.found.short import fitted
-from indoubt.found.wording import by_cell
+from indoubt.found.wording import by_cell, fitted
 from indoubt.measures.classify import NO_RULE, OTHER
 from indoubt.statistics.preferences import NOT_MEASURED, OPEN, TESTED
 

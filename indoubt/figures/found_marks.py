@@ -17,9 +17,8 @@ from matplotlib.patches import Arc, Wedge
 from matplotlib.transforms import Affine2D, ScaledTranslation
 
 from indoubt.figures.style import FAINT, INK
-from indoubt.found.forms import ABOUT, GIVEN, KIND, MIXTURE, NONE, RULE, SPLIT
-from indoubt.found.short import fitted
-from indoubt.found.wording import percent, short_name
+from indoubt.found.findings import ABOUT, GIVEN, KIND, MIXTURE, NONE, RULE, SPLIT
+from indoubt.found.wording import fitted, percent, short_name
 
 #: Points across a mark; greys of a pie's kinds, the largest first.
 SIZE = 9.0

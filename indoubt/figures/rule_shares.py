@@ -5,7 +5,7 @@ from __future__ import annotations
 import pandas as pd
 from matplotlib.figure import Figure
 
-from indoubt.data.criteria import ANSWER, FOUND, RULE
+from indoubt.data.rules import ANSWER, FOUND, RULE
 from indoubt.figures.layout import Grid, Stack, small_print
 from indoubt.figures.style import INK, colour, not_measured, our_settings
 

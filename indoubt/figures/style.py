@@ -10,7 +10,7 @@ from typing import Any
 import matplotlib
 from matplotlib.figure import Figure
 
-from indoubt.data.random_candidate import RANDOM
+from indoubt.data.rules import RANDOM
 from indoubt.errors import UserError
 from indoubt.measures.classify import NO_RULE
 

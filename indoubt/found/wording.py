@@ -1,15 +1,19 @@
-"""What a cell's seeds do that follow no given rule, in a sentence and in a few characters, from `found_rules`."""
+"""What a cell's seeds do that follow no given rule, in a sentence and in a few characters, from `found_rules`.
+
+Names of a few characters for found rules, for where there is no room: the atlas and the terminal.
+"""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping, Sequence
+import string
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, cast
 
 import pandas as pd
 
-from indoubt.found.forms import ABOUT, FEWEST, GIVEN, KIND, MIXTURE, NONE, RULE, SPLIT, TOO_FEW
-from indoubt.found.tables import FOUND
+from indoubt.found.findings import ABOUT, FEWEST, GIVEN, KIND, MIXTURE, NONE, RULE, SPLIT, TOO_FEW
+from indoubt.found.found_rules import FOUND
 from indoubt.measures.fpa import CELL
 
 Rows = Sequence[Mapping[str, Any]]
@@ -114,3 +118,27 @@ def _equals(row: Mapping[str, Any]) -> str:
     """Other rules that say the same of H."""
     others = [each for each in str(row["equals"]).split("; ") if each]
     return f" The same of H say: {'; '.join(others[:MOST_EQUALS])}." if others else ""
+
+
+#: The longest that fits into a mark's line.
+LONGEST = 16
+
+
+def fitted(short: str, room: int = LONGEST) -> str:
+    """A short name cut to what fits, with an ellipsis where something was cut."""
+    return short if len(short) <= room else short[: room - 1].rstrip(" ,:+|-") + "…"
+
+
+def distinct(names: Iterable[tuple[str, str]]) -> dict[str, str]:
+    """For each rule (what it is, its short name) a short name of its own, in the order of what they are."""
+    taken: dict[str, str] = {}
+    for rule, short in sorted(set(names)):
+        if rule in taken:
+            continue
+        name = fitted(short)
+        for letter in string.ascii_lowercase[1:]:
+            if name not in taken.values():
+                break
+            name = f"{fitted(short, LONGEST - 2)} {letter}"
+        taken[rule] = name
+    return taken

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from itertools import repeat
 
 from indoubt.data.check import check_task
-from indoubt.data.criteria import criteria
+from indoubt.data.rules import criteria
 from indoubt.data.task import Symbols, Task, line, words
 from indoubt.errors import UserError
 from indoubt.measures.rows import CONFIGURATION, ORIGIN, PROTOCOL, Row

@@ -8,7 +8,7 @@ from typing import cast
 
 import pandas as pd
 
-from indoubt.data.random_candidate import RANDOM
+from indoubt.data.rules import RANDOM
 from indoubt.data.task import Task, find_task
 from indoubt.errors import UserError
 from indoubt.measures.fpa import CELL

@@ -8,8 +8,8 @@ from typing import cast
 
 import pandas as pd
 
-from indoubt.data.criteria import criteria
-from indoubt.data.distinguish import least_separating, n_ambiguous
+from indoubt.data.check import least_separating, n_ambiguous
+from indoubt.data.rules import criteria
 from indoubt.data.seeds import parse_seeds, ranges
 from indoubt.data.task import Task, find_task
 from indoubt.errors import UserError

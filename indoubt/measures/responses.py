@@ -7,7 +7,7 @@ from typing import cast
 
 import pandas as pd
 
-from indoubt.data.criteria import criteria
+from indoubt.data.rules import criteria
 from indoubt.data.task import Task, find_task, line
 from indoubt.measures.classify import DIVERGED, UNFIT
 from indoubt.measures.fpa import CELL

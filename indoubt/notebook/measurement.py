@@ -15,7 +15,7 @@ from indoubt.errors import UserError, nearest
 from indoubt.figures import NAMES
 from indoubt.figures.draw import drawing
 from indoubt.figures.layout import Grid
-from indoubt.found.callable import FoundRule
+from indoubt.found.functions import FoundRule
 from indoubt.found.wording import by_cell, sentence
 
 #: Columns that a notebook shows of each table; `tables` has them all.

@@ -15,15 +15,15 @@ from typing import Any
 
 from torch import nn
 
+from indoubt.data.binary import dataset_in_memory
 from indoubt.data.check import check_task
-from indoubt.data.content import dataset_digest
-from indoubt.data.in_memory import dataset_in_memory
-from indoubt.data.random_candidate import rules
+from indoubt.data.datasets import dataset_digest
+from indoubt.data.rules import rules
 from indoubt.data.task import FPA, Task, check_size, load_tasks
 from indoubt.engines.devices import choose_device
 from indoubt.errors import UserError
-from indoubt.found.callable import found_rules
-from indoubt.found.tables import found_tables
+from indoubt.found.found_rules import found_tables
+from indoubt.found.functions import found_rules
 from indoubt.measures.classify import predictions
 from indoubt.notebook.asked import (
     MEASURES,

@@ -14,7 +14,7 @@ import yaml
 from indoubt.errors import UserError
 from indoubt.figures.draw import draw_atlas, draw_figures
 from indoubt.files import write_atomically
-from indoubt.found.tables import found_tables
+from indoubt.found.found_rules import found_tables
 from indoubt.measures.classify import predictions
 from indoubt.measures.rows import NEEDED, Row
 from indoubt.report.page import build_page

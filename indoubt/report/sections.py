@@ -10,7 +10,7 @@ from typing import Any
 
 import pandas as pd
 
-from indoubt.data.random_candidate import RANDOM, rules
+from indoubt.data.rules import RANDOM, rules
 from indoubt.data.task import Symbols, Task, line
 from indoubt.figures import OF_CODE_MILESTONES, OF_FPA_MILESTONES, OF_SWEEPS, files
 from indoubt.found.wording import by_cell, sentence

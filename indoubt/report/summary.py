@@ -12,8 +12,7 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from indoubt.data.criteria import ANSWER, FOUND, RULE
-from indoubt.data.random_candidate import RANDOM
+from indoubt.data.rules import ANSWER, FOUND, RANDOM, RULE
 from indoubt.found.wording import by_cell, in_short
 from indoubt.measures.classify import NO_RULE, OTHER
 from indoubt.measures.rows import ORIGIN, PROTOCOL, either

@@ -9,8 +9,7 @@ from typing import Any, cast
 
 import pandas as pd
 
-from indoubt.data.criteria import CANDIDATE
-from indoubt.data.random_candidate import RANDOM
+from indoubt.data.rules import CANDIDATE, RANDOM
 from indoubt.measures.code_length import COMPLETE
 from indoubt.measures.fpa import CELL
 from indoubt.measures.intervals import bca

@@ -6,7 +6,7 @@ import itertools
 import math
 from collections import defaultdict
 
-from indoubt.data.random_candidate import rules
+from indoubt.data.rules import rules
 from indoubt.data.task import FPA
 from indoubt.statistics.anytime import ENOUGH, adjusted, e_value
 from indoubt.statistics.paired import needed_to_test

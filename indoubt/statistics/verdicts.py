@@ -7,8 +7,7 @@ from typing import Any
 
 import pandas as pd
 
-from indoubt.data.criteria import CANDIDATE, FOUND, RULE
-from indoubt.data.random_candidate import RANDOM
+from indoubt.data.rules import CANDIDATE, FOUND, RANDOM, RULE
 from indoubt.measures.code_length import COMPLETE
 from indoubt.measures.fpa import CELL
 from indoubt.measures.rows import PROTOCOL, Row, either

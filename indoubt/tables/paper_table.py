@@ -10,8 +10,7 @@ from typing import Any
 
 import pandas as pd
 
-from indoubt.data.criteria import CANDIDATE
-from indoubt.data.random_candidate import RANDOM
+from indoubt.data.rules import CANDIDATE, RANDOM
 from indoubt.files import write_atomically
 from indoubt.measures.fpa import CELL
 from indoubt.measures.rows import PROTOCOL, either

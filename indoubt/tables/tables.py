@@ -11,8 +11,7 @@ from indoubt.data.seeds import ranges
 from indoubt.data.task import Task
 from indoubt.errors import UserError
 from indoubt.files import write_atomically
-from indoubt.found.signatures import SIGNATURE_COLUMNS
-from indoubt.found.tables import FOUND_COLUMNS, FOUND_TEXT
+from indoubt.found.found_rules import FOUND_COLUMNS, FOUND_TEXT, SIGNATURE_COLUMNS
 from indoubt.measures.code_length import (
     BLOCK_COLUMNS,
     CODE_LENGTH_COLUMNS,

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from indoubt.data.binary import load_dataset
-from indoubt.data.content import dataset_digest, rules_digest
+from indoubt.data.datasets import dataset_digest, rules_digest
 from indoubt.data.task import Task, load_tasks
 from indoubt.errors import UserError
 from indoubt.workflow.planning.upstream import task_hash

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from indoubt.data.families.scan_grammar import commands, meaning, read_scan
+from indoubt.data.families.scan import commands, meaning, read_scan
 from indoubt.data.task import Symbols, Task, line, load_tasks, words
 from indoubt.errors import UserError
 from tests.shared.workspace import ROOT

@@ -11,7 +11,7 @@ import pytest
 from fairseq.data import Dictionary
 
 from indoubt.data.binary import binarize, load_dataset
-from indoubt.data.files import BINARY_FILES
+from indoubt.data.datasets import BINARY_FILES
 from indoubt.data.task import FPA
 from indoubt.data.vocabulary import EOS, training_pairs, vocabularies
 from indoubt.errors import UserError

@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 import torch
 
-from indoubt.data.in_memory import dataset_in_memory
+from indoubt.data.binary import dataset_in_memory
 from indoubt.data.task import load_tasks
 from indoubt.engines.fused.engine import train_many
 from indoubt.learners.definitions import resolve

@@ -11,7 +11,7 @@ import pandas as pd
 import pytest
 from matplotlib.patches import Arc, Wedge
 
-from indoubt.data.random_candidate import with_random
+from indoubt.data.rules import with_random
 from indoubt.data.task import Task, line, load_tasks
 from indoubt.errors import UserError
 from indoubt.figures import NAMES
@@ -19,7 +19,7 @@ from indoubt.figures.atlas import ABREAST, atlas
 from indoubt.figures.code_lengths import log_floor
 from indoubt.figures.draw import draw_atlas, draw_figures
 from indoubt.figures.style import RULE_COLOURS
-from indoubt.found.tables import FOUND_COLUMNS, FOUND_TEXT
+from indoubt.found.found_rules import FOUND_COLUMNS, FOUND_TEXT
 from indoubt.measures.classify import predictions
 from indoubt.report.answer import findings, with_seeds_needed
 from indoubt.tables.tables import build_tables, read_found, read_table, write_tables

@@ -8,8 +8,7 @@ from functools import cache
 import numpy as np
 
 from indoubt.data.task import Task, load_tasks
-from indoubt.found.building import library
-from indoubt.found.library import Library, Numbers
+from indoubt.found.library import Library, Numbers, library
 
 TASKS: dict[str, Task] = load_tasks()
 

@@ -8,12 +8,11 @@ from pathlib import Path
 
 import pytest
 
-from indoubt.data.criteria import FOUND, criteria
+from indoubt.data.rules import FOUND, criteria
 from indoubt.data.task import load_tasks
 from indoubt.errors import UserError
-from indoubt.found.adoption import adoption
-from indoubt.found.callable import found_rules
-from indoubt.found.tables import found_tables
+from indoubt.found.found_rules import found_tables
+from indoubt.found.functions import adoption, found_rules
 from indoubt.found.wording import by_cell, in_short, sentence
 from indoubt.measures.fpa import fpa_table, seed_classes
 from indoubt.notebook.measurement import Measurement

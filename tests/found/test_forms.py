@@ -5,10 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from indoubt.found.forms import NONE, RULE, SPLIT, finding
-from indoubt.found.held_out import mean, measure
-from indoubt.found.search import best
-from indoubt.found.split import split
+from indoubt.found.findings import NONE, RULE, SPLIT, finding, mean, measure
+from indoubt.found.search import best, split
 from tests.found.planted import drawn, library_of, seeds_of, shuffled
 
 GRAMMARS = [("add-or-mul", 5), ("odd-or-place", 4), ("copy-or-reverse", 4)]

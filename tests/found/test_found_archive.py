@@ -9,9 +9,9 @@ import pytest
 import yaml
 
 from indoubt.data.task import Symbols, load_tasks
-from indoubt.found.building import grammar_of
-from indoubt.found.emitted import function
-from indoubt.found.tables import found_tables
+from indoubt.found.found_rules import found_tables
+from indoubt.found.functions import function
+from indoubt.found.library import grammar_of
 from indoubt.measures.classify import predictions
 from indoubt.measures.fpa import CELL
 from indoubt.measures.rows import Row

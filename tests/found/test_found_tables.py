@@ -10,8 +10,7 @@ import pandas as pd
 import pytest
 
 from indoubt.data.task import Symbols, Task, line
-from indoubt.found.signatures import SIGNATURE_COLUMNS, median_interval
-from indoubt.found.tables import FOUND_COLUMNS, found_tables
+from indoubt.found.found_rules import FOUND_COLUMNS, SIGNATURE_COLUMNS, found_tables, median_interval
 from indoubt.measures.classify import classify
 from indoubt.measures.rows import Row
 from tests.found.planted import TASKS

@@ -6,12 +6,10 @@ import zlib
 
 import pytest
 
-from indoubt.found import conditions, lengths, sequences, symbols
-from indoubt.found.building import library
-from indoubt.found.emitted import function
+from indoubt.found import language, lengths, sequences, symbols
+from indoubt.found.functions import function
 from indoubt.found.language import gamma, ordinal
-from indoubt.found.library import Library
-from indoubt.found.named import given_rules
+from indoubt.found.library import Library, given_rules, library
 from tests.found.planted import TASKS, library_of
 
 #: For a task and size of each grammar its rules with their bits in the grammar, and their words.
@@ -133,7 +131,7 @@ def test_the_bits_of_all_choices_are_those_of_a_code() -> None:
         assert all(total <= 1 for total in lengths.kraft(n, m))
     for alphabet in ("ab", "abc", "abcdefgh"):
         assert symbols.kraft(alphabet, 64) <= 1
-    assert conditions.kraft() <= 1
+    assert language.kraft() <= 1
     for task, size in (("copy-or-reverse", 4), ("comp-or-mem", 5), ("comp-or-mem", 20), ("scan-addprim-jump", 0)):
         if task in TASKS and size in TASKS[task].sizes:
             training = dict(TASKS[task].training_set(size))

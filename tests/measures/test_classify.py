@@ -13,8 +13,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from indoubt.data.distinguish import check_distinguishable, least_separating, n_ambiguous
-from indoubt.data.random_candidate import rules, with_random
+from indoubt.data.check import check_distinguishable, least_separating, n_ambiguous
+from indoubt.data.rules import rules, with_random
 from indoubt.data.task import Symbols, Task, line, load_tasks, words
 from indoubt.errors import UserError
 from indoubt.measures.classify import classes, classify, predictions

@@ -9,7 +9,7 @@ from typing import Any
 import pandas as pd
 import pytest
 
-from indoubt.data.criteria import criteria
+from indoubt.data.rules import criteria
 from indoubt.data.task import Symbols, Task, line, load_tasks, words
 from indoubt.measures.classify import classes, classify, predictions
 from indoubt.measures.code_length import SEED_LENGTH_COLUMNS

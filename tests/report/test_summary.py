@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
-from indoubt.data.random_candidate import with_random
+from indoubt.data.rules import with_random
 from indoubt.data.task import load_tasks
 from indoubt.measures.classify import predictions
 from indoubt.report.summary import duration, summary

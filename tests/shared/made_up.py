@@ -13,7 +13,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from indoubt.data.random_candidate import RANDOM, rules
+from indoubt.data.rules import RANDOM, rules
 from indoubt.data.task import Task, line
 from tests.shared.tasks import released_tasks
 

@@ -10,7 +10,7 @@ from typing import Any
 import pandas as pd
 import pytest
 
-from indoubt.data.random_candidate import with_random
+from indoubt.data.rules import with_random
 from indoubt.data.task import load_tasks
 from indoubt.errors import UserError
 from indoubt.measures.classify import predictions

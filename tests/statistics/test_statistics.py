@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from indoubt.data.random_candidate import with_random
+from indoubt.data.rules import with_random
 from indoubt.data.task import Symbols, Task, load_tasks
 from indoubt.measures.classify import predictions
 from indoubt.measures.scale import dip_p, uniform_bits

@@ -13,7 +13,7 @@ from typing import Any
 import pandas as pd
 import pytest
 
-from indoubt.data.random_candidate import with_random
+from indoubt.data.rules import with_random
 from indoubt.errors import UserError
 from indoubt.measures.classify import classes, predictions
 from indoubt.measures.rows import either, read_runs

@@ -16,8 +16,8 @@ import pytest
 import torch
 
 from indoubt.data.binary import binarize
+from indoubt.data.datasets import write_dataset
 from indoubt.data.task import load_tasks
-from indoubt.data.text import write_dataset
 from indoubt.workflow.planning.options import content_of
 from indoubt.workflow.planning.plan import Plan
 from indoubt.workflow.running.jobs import Job, Places, run_job

@@ -15,9 +15,8 @@ from types import SimpleNamespace
 import pytest
 import yaml
 
-from indoubt.data.binary import load_dataset
-from indoubt.data.content import dataset_digest
-from indoubt.data.in_memory import dataset_in_memory
+from indoubt.data.binary import dataset_in_memory, load_dataset
+from indoubt.data.datasets import dataset_digest
 from indoubt.errors import UserError
 from indoubt.workflow.planning.cells import CellPlan
 from indoubt.workflow.planning.options import content_of, plan_of

@@ -1,8 +1,17 @@
-"""Strings over two symbols in which one stands out, by its place, its number or both, and rules for which one it is."""
+"""Strings over two symbols in which one stands out, by its place, its number or both, and rules for which one it is.
+
+Odd-one-out or Hierarchical on mirror strings (Wilson & Frank, GenBench 2023): palindromes `h c h`-reversed.
+
+On T the centre is also the least frequent letter; on H it is the most frequent one. T's strings were drawn at random,
+once, by the authors; a subclass gives that draw in short, as it was released.
+"""
 
 from __future__ import annotations
 
-from indoubt.data.task import Symbols
+import itertools
+from typing import ClassVar
+
+from indoubt.data.task import Symbols, Task
 
 LETTERS = ("a", "b")
 #: (wrapper, centre) of the four training strings, in the order of the released data.
@@ -65,3 +74,57 @@ def odd_number(source: Symbols, size: int) -> Symbols:
 def newcomer(source: Symbols, size: int) -> Symbols:
     """The first symbol that differs from the one before all, if any does: `a a b a a -> b`."""
     return (next((symbol for symbol in source if symbol in LETTERS and symbol != source[0]), source[0]),)
+
+
+def palindrome(outer: str, centre: str, brackets: bool) -> Symbols:
+    """A half (outermost letter first), a centre, the half reversed: `("ab", "a", True)` is `[ a [ b [ a ] b ] a ]`."""
+    if not brackets:
+        return (*outer, centre, *reversed(outer))
+    opening = [symbol for letter in outer for symbol in ("[", letter)]
+    closing = [symbol for letter in reversed(outer) for symbol in (letter, "]")]
+    return (*opening, "[", centre, "]", *closing)
+
+
+def hierar(source: Symbols, size: int) -> Symbols:
+    """The letter at the centre: `b a a a b -> a`."""
+    letters = [symbol for symbol in source if symbol in LETTERS]
+    return (letters[len(letters) // 2],)
+
+
+def oddone(source: Symbols, size: int) -> Symbols:
+    """The letter that occurs least, or the only one: `b a a a b -> b`."""
+    return (min((letter for letter in LETTERS if letter in source), key=source.count),)
+
+
+class MirrorTask(Task):
+    """What the four tasks share. `uniform`: depths of the strings of one letter, `a` and `b`; `mixed`: halves around
+    the centres `a` and `b`; `brackets`: whether every letter opens one.
+    """
+
+    sizes = (4,)
+    block_size = 12
+    candidates = {"hierar": hierar, "oddone": oddone}
+    brackets: ClassVar[bool] = False
+    uniform: ClassVar[tuple[str, str]]
+    mixed: ClassVar[tuple[str, str]]
+
+    def training_inputs(self, size: int) -> list[Symbols]:
+        only_a, only_b = (
+            [(letter * int(depth), letter) for depth in depths.split()]
+            for letter, depths in zip(LETTERS, self.uniform, strict=True)
+        )
+        around_a, around_b = (
+            [(half, centre) for half in halves.split()] for centre, halves in zip(LETTERS, self.mixed, strict=True)
+        )
+        strings = [*only_a, *around_a, *around_b, *only_b]
+        return [palindrome(half, centre, self.brackets) for half, centre in strings]
+
+    def holdout_inputs(self, size: int) -> list[Symbols]:
+        halves = ["".join(half) for depth in DEPTHS for half in itertools.product(LETTERS, repeat=depth - 1)]
+        return [
+            palindrome(half, centre, self.brackets)
+            for half in halves
+            if len(set(half)) > 1
+            for centre in LETTERS
+            if half.count(centre) * 2 >= len(half)
+        ]

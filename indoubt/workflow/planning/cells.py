@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from indoubt.data.random_candidate import rules
+from indoubt.data.rules import rules
 from indoubt.data.seeds import parse_seeds
 from indoubt.data.task import FPA, Task
 from indoubt.errors import UserError

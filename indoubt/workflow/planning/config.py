@@ -10,7 +10,7 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from indoubt.data.check import check_task
-from indoubt.data.random_candidate import RANDOM, with_random
+from indoubt.data.rules import RANDOM, with_random
 from indoubt.data.seeds import MOST, parse_seeds
 from indoubt.data.task import Task, check_size, find_task, load_tasks
 from indoubt.errors import UserError, nearest

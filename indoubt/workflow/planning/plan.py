@@ -9,8 +9,8 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from indoubt.data.content import dataset_digest
-from indoubt.data.random_candidate import rules
+from indoubt.data.datasets import dataset_digest
+from indoubt.data.rules import rules
 from indoubt.data.seeds import label
 from indoubt.data.task import FPA, Task
 from indoubt.data.vocabulary import vocabularies

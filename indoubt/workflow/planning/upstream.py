@@ -13,7 +13,7 @@ import json
 from collections.abc import Sequence
 from functools import cache
 
-from indoubt.data.content import rules_digest
+from indoubt.data.datasets import rules_digest
 from indoubt.data.task import Task
 from indoubt.training import digest
 from indoubt.workflow.planning.cells import CellPlan

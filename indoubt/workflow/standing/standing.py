@@ -9,8 +9,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from indoubt.data.binary import Dataset
-from indoubt.data.in_memory import dataset_in_memory
+from indoubt.data.binary import Dataset, dataset_in_memory
 from indoubt.data.task import Task
 from indoubt.training import Result, Training
 from indoubt.workflow.planning.cells import CellPlan

@@ -15,8 +15,8 @@ from side_by_side import CPU, OPTIMISATION
 from torch import Tensor
 
 from indoubt.data.binary import binarize, load_dataset
+from indoubt.data.datasets import write_dataset
 from indoubt.data.task import load_tasks
-from indoubt.data.text import write_dataset
 from indoubt.engines.fairseq import engine as reference
 from indoubt.engines.fairseq import models
 from indoubt.engines.fairseq.models import dictionary_of

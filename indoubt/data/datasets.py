@@ -1,17 +1,42 @@
-"""Datasets as text: one example a line, symbols separated by blanks, in the file names of the original code."""
+"""Datasets as text: one example a line, symbols separated by blanks, in the file names of the original code.
+
+The names of a dataset's files, as text and in fairseq's binary form.
+
+What a task's datasets hold and what its rules say, as hashes: they change with anything that the task reads.
+
+A task may take examples and rules from other files, so that its own text says little of what it asks. A workflow that
+takes these hashes as params of its rules makes anew what hangs on them; a job that trains compares them with the files
+that it is given.
+"""
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from functools import cache
 from pathlib import Path
 
 from indoubt.data.check import check_task
-from indoubt.data.files import SIDES, SPLITS, TEXT_DICTIONARIES, TEXT_FILES
-from indoubt.data.task import Symbols, Task, check_size, line, words
-from indoubt.data.vocabulary import SPECIAL, names_unseen, training_pairs, vocabularies
+from indoubt.data.rules import rules
+from indoubt.data.task import Pair, Symbols, Task, check_size, line, words
+from indoubt.data.vocabulary import SPECIAL, Vocabulary, names_unseen, training_pairs, vocabularies
 from indoubt.errors import UserError
 from indoubt.files import read_text
+from indoubt.training import digest
+
+SPLITS = ("train", "valid", "test")
+SIDES = ("src", "dst")
+#: All text files of a dataset.
+TEXT_FILES = tuple(f"{split}.{side}" for split in SPLITS for side in SIDES)
+#: Dictionaries beside the text, of tasks that give their own.
+TEXT_DICTIONARIES = tuple(f"dict.{side}.txt" for side in SIDES)
+#: The files that fairseq-preprocess writes for a dataset.
+BINARY_FILES = (
+    *(f"dict.{side}.txt" for side in SIDES),
+    *(f"{split}.src-dst.{side}.{kind}" for split in SPLITS for side in SIDES for kind in ("bin", "idx")),
+)
+#: The checksums of those files, in the form of `sha256sum`: one small file that stands for them all.
+CHECKSUMS = "sha256.txt"
 
 
 def write_dataset(task: Task, size: int, dataset: str, folder: Path) -> None:
@@ -82,3 +107,33 @@ def check_dataset(folder: Path) -> None:
 def unknown_symbols(examples: Iterable[Symbols], known: Iterable[str]) -> list[str]:
     """Symbols of the examples that `known` lacks, sorted."""
     return sorted({symbol for example in examples for symbol in example} - set(known))
+
+
+def examples_digest(examples: Iterable[Pair], tested: Iterable[Symbols], sides: tuple[Vocabulary, Vocabulary]) -> str:
+    """Hash of a dataset as learners see it, 16 digits: examples in order, what is decoded, both vocabularies in order.
+
+    fairseq's own symbols are left out: they are the same in all.
+    """
+    own = [side.own for side in sides]
+    return digest([list(examples), list(tested), own])[:16]
+
+
+@cache
+def dataset_digest(task: Task, size: int, dataset: str) -> str:
+    """`examples_digest` of a dataset as the task gives it now."""
+    return examples_digest(
+        training_pairs(task, size, dataset), task.test_inputs(size), vocabularies(task, size, dataset)
+    )
+
+
+@cache
+def rules_digest(task: Task, size: int) -> str:
+    """Hash of what decides the class of an output, 16 digits, except answers, which are known by their code alone.
+
+    That is what T asks for and where it is checked, H, and what each rule says of every source that is decoded.
+    """
+    tested: Sequence[Symbols] = task.test_inputs(size)
+    speaking = {**rules(task), **task.further_rules}
+    said = {name: [rule(source, size) for source in tested] for name, rule in speaking.items()}
+    asked = [task.training_set(size), task.fit_inputs(size), task.holdout_inputs(size), task.scored_inputs(size)]
+    return digest([asked, list(tested), said])[:16]
