@@ -1,7 +1,4 @@
-"""Datasets in fairseq's binary form: written by fairseq-preprocess, read back as symbol ids.
-
-Datasets as fairseq-preprocess would write them, made in memory: to know what is asked before any file is there.
-"""
+"""Datasets in fairseq's binary form: written by fairseq-preprocess, read back as ids, or made in memory."""
 
 from __future__ import annotations
 

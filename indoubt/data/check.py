@@ -1,7 +1,4 @@
-"""Is a task what it says? Checked when the configuration is read, before anything is trained.
-
-Can the hold-out tell a task's rules apart?
-"""
+"""Is a task what it says, and can the hold-out tell its rules apart? Checked before anything is trained."""
 
 from __future__ import annotations
 

@@ -1,12 +1,8 @@
-"""Datasets as text: one example a line, symbols separated by blanks, in the file names of the original code.
+"""Datasets as text, in the file names of the original code, and as hashes that change with anything that a task reads.
 
-The names of a dataset's files, as text and in fairseq's binary form.
-
-What a task's datasets hold and what its rules say, as hashes: they change with anything that the task reads.
-
-A task may take examples and rules from other files, so that its own text says little of what it asks. A workflow that
-takes these hashes as params of its rules makes anew what hangs on them; a job that trains compares them with the files
-that it is given.
+One example a line, symbols separated by blanks. A task may take examples and rules from other files, so that its own
+text says little of what it asks. A workflow that takes these hashes as params of its rules makes anew what hangs on
+them; a job that trains compares them with the files that it is given.
 """
 
 from __future__ import annotations

@@ -1,11 +1,9 @@
-"""By what responses are classified: a task's candidates, its further rules and its answers, in one form.
+"""A task's rules in one form: its candidates, its further rules, its answers, and the candidate of random labels.
 
-A candidate that any task can be given: random labels, the ceiling on the scale of code lengths.
-
-It is no rule that a learner could prefer, so outputs are not classified by it and it takes part in no comparison of
-candidates; its code length says what examples without any regularity cost.
-
-Samples without a random generator, so that every machine and version draws the same.
+Random labels are a candidate that any task can be given, the ceiling on the scale of code lengths. They are no rule
+that a learner could prefer, so outputs are not classified by them and they take part in no comparison of candidates;
+their code length says what examples without any regularity cost. They and samples are drawn by hashes and not by a
+random generator, so that every machine and version draws the same.
 """
 
 from __future__ import annotations

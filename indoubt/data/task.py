@@ -1,9 +1,8 @@
 """What a task is, and the registry that finds tasks in folders.
 
 A task is a family of ambiguous datasets. Each file of `tasks/` (and of the folder that `config.yaml` names under
-`task_folder`) defines one by a subclass of `Task`; adding a file adds a task.
-
-Files beside a task's own that it imports: found while it is imported, and forgotten by Python afterwards.
+`task_folder`) defines one by a subclass of `Task`; adding a file adds a task. Files beside a task's own that it imports
+are found while it is imported, and forgotten by Python afterwards.
 """
 
 from __future__ import annotations

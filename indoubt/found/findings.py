@@ -1,6 +1,6 @@
 """What may be said of the seeds that follow no rule of a task: the conditions, on seeds that nothing was found on.
 
-What was found on some seeds, measured on others: halves of the seeds, folds of the inputs, intervals over seeds.
+What was found on some seeds is measured on others: halves of the seeds, folds of the inputs, intervals over seeds.
 """
 
 from __future__ import annotations

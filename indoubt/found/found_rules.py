@@ -1,6 +1,7 @@
-"""The two tables of what seeds do that follow none of a task's rules.
+"""The two tables of what seeds do that follow none of a task's rules: `found_rules` and `signatures`.
 
-How far the seeds of a cell agree with each other, and what their outputs look like: no rule is needed for it.
+Signatures say how far the seeds of a cell agree with each other, and what their outputs look like: no rule is needed
+for it.
 """
 
 from __future__ import annotations

@@ -1,9 +1,4 @@
-"""A found rule as Python: a function for a task's file, and the same function to call.
-
-From a row of `found_rules` to a further rule of a task: its text, and whether the task may have it.
-
-Found rules to call, as a notebook has them.
-"""
+"""A found rule as Python: to call, as a notebook has it, and as a further rule of a task, if the task may have it."""
 
 from __future__ import annotations
 

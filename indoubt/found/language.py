@@ -1,9 +1,8 @@
-"""What the three grammars share: a rule of the language with its length in bits, and what choices cost.
+"""What the three grammars share: a rule with its length in bits, what choices cost, what a rule may switch on.
 
 A choice among things that are numbered from 1 costs Elias' gamma code of the number; all others cost what the grammars'
 tables say. Within a grammar 2^-bits of all choices at a place sum to at most 1, so that the bits are those of a code.
-
-What a rule may switch on: the condition decides, input by input, which of two rules gives the output.
+A condition decides, input by input, which of two rules gives the output.
 """
 
 from __future__ import annotations

@@ -1,8 +1,7 @@
 """All rules that a search may choose among, for one task and size: as arrays over the hold-out inputs.
 
-Rules that have a name: a task's own, and those of all tasks with the same T.
-
-From a task to its library: the grammar that fits, all its rules, and those that have a name.
+They are those of the grammar that fits the task, and those that have a name: its own, and those of all tasks with the
+same T.
 """
 
 from __future__ import annotations

@@ -1,8 +1,7 @@
-"""From predictions to the responses of a cell's seeds: which seeds follow none of the task's given rules?
+"""The responses of a cell's seeds that follow none of the task's given rules, and what needs no language.
 
-Do seeds do the same at all? What most of them give, and how far they agree: no language of rules is needed.
-
-Kinds of outputs that need no program: T's own, the input's symbols in some order, the longest there are.
+That is how far seeds agree, and of which kind their outputs are: T's own, the input's symbols in some order, the
+longest there are.
 """
 
 from __future__ import annotations
@@ -164,11 +163,11 @@ def best_kind(library: Library, responses: Numbers) -> Kind | None:
             lambda source, output: len(source) == len(output),
         ),
     ]
-    for applies, words, short, holds in kinds:
+    for applies, text, short, holds in kinds:
         if applies:
             shares = of_kind(library, responses, holds).mean(axis=1)
             if shares.mean() >= SHARE:
-                return Kind(words, short, shares)
+                return Kind(text, short, shares)
     return None
 
 

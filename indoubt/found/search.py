@@ -1,8 +1,7 @@
 """The rule that tells what some seeds output in the fewest bits, of all there are: no heuristics, no randomness.
 
-Several rules input by input: each single response is one of them, as if it were drawn.
-
-Several rules, each seed with its own: how many kinds of seeds are there, and what does each kind do?
+Or several rules: each seed with its own (how many kinds of seeds are there, and what does each do?), or input by input,
+where each single response is one of them, as if it were drawn.
 """
 
 from __future__ import annotations

@@ -1,7 +1,4 @@
-"""What a cell's seeds do that follow no given rule, in a sentence and in a few characters, from `found_rules`.
-
-Names of a few characters for found rules, for where there is no room: the atlas and the terminal.
-"""
+"""What a cell's seeds do that follow no given rule: in a sentence, and in few characters for atlas and terminal."""
 
 from __future__ import annotations
 

@@ -1,7 +1,6 @@
 """Strings over two symbols in which one stands out, by its place, its number or both, and rules for which one it is.
 
-Odd-one-out or Hierarchical on mirror strings (Wilson & Frank, GenBench 2023): palindromes `h c h`-reversed.
-
+Among them Odd-one-out or Hierarchical on mirror strings (Wilson & Frank, GenBench 2023): palindromes `h c h`-reversed.
 On T the centre is also the least frequent letter; on H it is the most frequent one. T's strings were drawn at random,
 once, by the authors; a subclass gives that draw in short, as it was released.
 """

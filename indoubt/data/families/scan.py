@@ -1,6 +1,4 @@
-"""What the SCAN tasks share: how commands with `jump` may be answered, and tasks made from files of SCAN.
-
-SCAN: all commands of its grammar and what they mean, and files in its public format.
+"""What the SCAN tasks share: its grammar, its public format, and how commands with `jump` may be answered.
 
 Source: Lake & Baroni, Generalization without systematicity (ICML 2018). The 20,910 commands are made here, and equal
 those of the public file `tasks.txt` as a set; their order is that of the grammar, the leftmost choice outermost.
