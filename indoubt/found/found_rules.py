@@ -14,6 +14,7 @@ import numpy as np
 import pandas as pd
 from scipy import stats
 
+from indoubt.data.rules import FOUND
 from indoubt.data.task import Task, find_task
 from indoubt.found.findings import (
     FEWEST,
@@ -121,7 +122,6 @@ def median_interval(ordered: list[float]) -> tuple[float, float]:
     return ordered[rank - 1], ordered[-rank]
 
 
-FOUND = "found"
 FOUND_COLUMNS = [
     *[*CELL, "form", "part", "words", "short", "python", "bits", "fits_t", "equals", "kind", "n_seeds", "n_part"],
     *["share", "ci_low", "ci_high", "ci_note", "kappa", "kappa_ci_low", "kappa_ci_high"],

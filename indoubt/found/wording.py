@@ -9,8 +9,8 @@ from typing import Any, cast
 
 import pandas as pd
 
+from indoubt.data.rules import FOUND
 from indoubt.found.findings import ABOUT, FEWEST, GIVEN, KIND, MIXTURE, NONE, RULE, SPLIT, TOO_FEW
-from indoubt.found.found_rules import FOUND
 from indoubt.measures.fpa import CELL
 
 Rows = Sequence[Mapping[str, Any]]

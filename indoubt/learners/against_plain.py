@@ -17,9 +17,9 @@ from torch import Tensor, nn
 
 from indoubt.engines.fused.batches import shape_of
 from indoubt.engines.modules.contents import changed, contents_of
-from indoubt.engines.modules.engine import Lockstep
 from indoubt.engines.modules.inputs import Given
 from indoubt.engines.modules.loader import Builder
+from indoubt.engines.modules.lockstep import Lockstep
 from indoubt.engines.modules.one_by_one import Plain
 from indoubt.engines.modules.overrides import Site
 from indoubt.engines.modules.stacked_models import Maker

@@ -9,8 +9,8 @@ import torch
 
 from indoubt.data.vocabulary import EOS
 from indoubt.engines.fused.batches import shape_of
-from indoubt.engines.modules.engine import Lockstep
 from indoubt.engines.modules.loader import Builder
+from indoubt.engines.modules.lockstep import Lockstep
 from indoubt.engines.modules.one_by_one import Plain
 from indoubt.engines.modules.stacked_models import Maker
 from indoubt.learners.made_up import SOURCE, TARGET, VOCABULARY

@@ -12,9 +12,9 @@ from torch import Tensor
 
 from indoubt.engines.fused.batches import shape_of
 from indoubt.engines.fused.capacity import canonical
-from indoubt.engines.modules.engine import Lockstep
 from indoubt.engines.modules.inputs import vocabulary_of
 from indoubt.engines.modules.loader import Builder
+from indoubt.engines.modules.lockstep import Lockstep
 from indoubt.engines.modules.stacked_models import Maker
 from indoubt.learners.optimisation import PAPER
 from indoubt.training import Decode, Example, Ids, Learner, Protocol, Score, Training

@@ -2,5 +2,5 @@
 
 `loader` finds a learner's class and gives a module for a seed, `hugging_face` makes modules of architectures; `inputs`
 says what they are given, `overrides` reaches into their dropout, attention and recurrent layers. `stacked_models` runs
-many seeds as one, `one_by_one` a single one; `evaluation` scores and decodes; `engine` plans and trains.
+many seeds as one, `one_by_one` a single one; `lockstep` trains, `evaluation` scores and decodes, `engine` plans.
 """

@@ -10,8 +10,8 @@ import torch
 
 from indoubt.engines.fairseq.randomness import independent_stream
 from indoubt.engines.fused.batches import shape_of
-from indoubt.engines.modules.engine import Lockstep
 from indoubt.engines.modules.loader import Builder
+from indoubt.engines.modules.lockstep import Lockstep
 from indoubt.engines.modules.one_by_one import Plain
 from indoubt.training import Learner, Training
 from tests.shared import made_modules as made
