@@ -44,7 +44,7 @@ from indoubt.engines.fairseq import engine as reference
 from indoubt.engines.fused.engine import train_many
 from indoubt.learners.definitions import resolve
 from indoubt.training import Learner, Protocol, Score, Training
-from indoubt.workflow.running.measurement import Cell
+from indoubt.workflow.required_trainings import Cell
 
 _OPTIMISATION = {"dropout": 0.5, "optimizer": "adam", "lr": 1e-3, "lr_scheduler": "inverse_sqrt"}
 _OPTIMISATION |= {"warmup_init_lr": 1e-5, "warmup_updates": 1000}

@@ -16,7 +16,7 @@ from indoubt.engines.fused import kernels
 from indoubt.engines.fused.batches import shape_of
 from indoubt.engines.fused.lockstep import Lockstep, in_c
 from indoubt.training import Training
-from indoubt.workflow.planning.work import Batch, work_of
+from indoubt.workflow.cost import Batch, work_of
 
 
 def timed(work: Callable[[], object], device: torch.device) -> float:

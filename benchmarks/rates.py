@@ -1,4 +1,4 @@
-"""Measure what updates cost on this machine, and print the rates that `indoubt/workflow/planning/cost.py` has.
+"""Measure what updates cost on this machine, and print the rates that `indoubt/workflow/cost.py` has.
 
     OMP_NUM_THREADS=1 python benchmarks/rates.py                 all engines and learners, some ten minutes
     OMP_NUM_THREADS=1 python benchmarks/rates.py --only fused    one engine
@@ -30,9 +30,8 @@ from indoubt.data.task import load_tasks
 from indoubt.engines.registry import train_chains_of
 from indoubt.learners.definitions import resolve
 from indoubt.training import Learner, Protocol
-from indoubt.workflow.planning.cost import kind_of
-from indoubt.workflow.planning.work import batch_of, work_of
-from indoubt.workflow.running.measurement import Cell
+from indoubt.workflow.cost import batch_of, kind_of, work_of
+from indoubt.workflow.required_trainings import Cell
 
 ROOT = Path(__file__).resolve().parent.parent
 #: (task, size, block): T's and late blocks, short and long.

@@ -24,7 +24,7 @@ from indoubt.errors import exit_on_user_error
 from indoubt.measures.fpa import CELL
 from indoubt.statistics.anytime import decide
 from indoubt.tables.tables import read_table
-from indoubt.workflow.planning.steps import Look, Until, reached
+from indoubt.workflow.cells import Look, Until, reached
 
 #: The cells of a task: for each, its candidates and the shares of its classes.
 Cells = Mapping[str, tuple[list[str], Mapping[str, float]]]

@@ -11,7 +11,7 @@ from snakemake.exceptions import WorkflowError
 
 sys.path.insert(0, str(Path(workflow.basedir)))
 
-from indoubt.workflow.planning.code_hash import code_hash, content_hash
+from indoubt.workflow.code_hash import code_hash, content_hash
 from indoubt.data.datasets import dataset_digest
 from indoubt.data.datasets import BINARY_FILES, CHECKSUMS
 from indoubt.data.seeds import LABEL as SEEDS
@@ -19,14 +19,14 @@ from indoubt.data.datasets import text_files
 from indoubt.errors import UserError, how_it_ended
 from indoubt.figures import ATLAS, files as figure_files, names as figure_names
 from indoubt.tables import FILES as TABLE_FILES, FOUND_FILES
-from indoubt.workflow.planning.command_line import words
-from indoubt.workflow.planning.described import described
-from indoubt.workflow.planning.job_environment import set_job_environment
-from indoubt.workflow.planning.plan import Plan
-from indoubt.workflow.planning.steps import reached, read_look
-from indoubt.workflow.planning.upstream import Upstream, task_hash
-from indoubt.workflow.planning.yaml_files import check_unique
-from indoubt.workflow.running.stopping import stop_as_by_ctrl_c
+from indoubt.workflow.rule_params import words
+from indoubt.workflow.rule_params import described
+from indoubt.workflow.rule_params import set_job_environment
+from indoubt.workflow.plan import Plan
+from indoubt.workflow.cells import reached, read_look
+from indoubt.workflow.rule_params import Upstream, task_hash
+from indoubt.workflow.yaml_files import check_unique
+from indoubt.workflow.stopping import stop_as_by_ctrl_c
 
 RESULTS = "results"
 

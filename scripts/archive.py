@@ -20,9 +20,9 @@ import yaml
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from indoubt.errors import exit_on_user_error
-from indoubt.workflow.planning.options import add_config_options, content_of
-from indoubt.workflow.planning.plan import Plan
-from indoubt.workflow.standing.archive import pack, unpack
+from indoubt.workflow.archive import pack, unpack
+from indoubt.workflow.cli_options import add_config_options, content_of
+from indoubt.workflow.plan import Plan
 
 
 def main() -> None:
@@ -53,14 +53,14 @@ def main() -> None:
         archive = arguments.output or arguments.results / "doubt-archive.tar.gz"
         plan = Plan(content, arguments.results / ".cache")
         if arguments.measured:
-            from indoubt.workflow.standing.measured import narrowed  # slow to import: torch
+            from indoubt.workflow.status import narrowed  # slow to import: torch
 
             found = narrowed(content, plan, arguments.results / "ledger")
             print("".join(f"left out: {each}\n" for each in found.missing), end="", file=sys.stderr)
             content, plan = found.content, Plan(found.content, arguments.results / ".cache")
         tables = arguments.results / "tables"
         if with_tables := tables.is_dir():
-            from indoubt.workflow.standing.belonging import belong  # slow to import: torch
+            from indoubt.workflow.missing import belong  # slow to import: torch
 
             with_tables = belong(tables, plan)
             if not with_tables:

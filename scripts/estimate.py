@@ -16,8 +16,8 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from indoubt.errors import exit_on_user_error
 from indoubt.statistics.reach import out_of_reach
-from indoubt.workflow.planning.options import add_config_options, plan_of
-from indoubt.workflow.standing.estimate import estimates, in_lines
+from indoubt.workflow.cli_options import add_config_options, plan_of
+from indoubt.workflow.estimate import estimates, in_lines
 
 
 def main() -> None:

@@ -18,7 +18,7 @@ from indoubt.errors import exit_on_user_error
 from indoubt.files import write_atomically
 from indoubt.measures.rows import read_runs
 from indoubt.statistics.anytime import decide, followers, shorter
-from indoubt.workflow.planning.steps import looks_text
+from indoubt.workflow.cells import looks_text
 
 
 def main() -> None:

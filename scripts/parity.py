@@ -43,7 +43,7 @@ from indoubt.files import ROOT
 from indoubt.learners.definitions import resolve
 from indoubt.measures.classify import NO_RULE, classify
 from indoubt.training import Protocol, Result, Training
-from indoubt.workflow.running.measurement import Cell, chains
+from indoubt.workflow.required_trainings import Cell, chains
 
 CPU = torch.device("cpu")
 NORMAL = statistics.NormalDist().inv_cdf(0.975)

@@ -27,12 +27,11 @@ from rich.console import Console
 
 from indoubt.errors import UserError, exit_on_user_error, how_it_ended
 from indoubt.files import ROOT
-from indoubt.workflow.planning.options import add_config_options, plan_of
-from indoubt.workflow.planning.plan import Plan
-from indoubt.workflow.running.one_run import only_run, snakemake_has_locked
-from indoubt.workflow.running.stopping import PATIENCE, Group, Stop, Stopped
-from indoubt.workflow.standing.failures import failed_jobs, in_lines
-from indoubt.workflow.standing.progress import Progress, in_words, pending_jobs
+from indoubt.workflow.cli_options import add_config_options, plan_of
+from indoubt.workflow.locks import only_run, snakemake_has_locked
+from indoubt.workflow.plan import Plan
+from indoubt.workflow.progress import Progress, failed_jobs, in_lines, in_words, pending_jobs
+from indoubt.workflow.stopping import PATIENCE, Group, Stop, Stopped
 
 RESULTS = Path("results")
 LOG = RESULTS / "logs/snakemake.log"
@@ -95,7 +94,7 @@ def summary_of(command: list[str], stop: Stop) -> list[dict[str, str]]:
 
 def made_anew(plan: Plan, outputs: list[dict[str, str]]) -> list[str]:
     """What Snakemake would leave as it is, and is not what configuration and ledger say."""
-    from indoubt.workflow.standing.outdated import outdated  # slow to import: torch
+    from indoubt.workflow.missing import outdated  # slow to import: torch
 
     return outdated(plan, outputs, RESULTS)
 

@@ -15,7 +15,7 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from indoubt.errors import exit_on_user_error
-from indoubt.workflow.planning.options import add_config_options, plan_of
+from indoubt.workflow.cli_options import add_config_options, plan_of
 
 
 def main() -> None:
@@ -27,7 +27,7 @@ def main() -> None:
 
     # now: they import torch and pandas, which a wrong configuration should not wait for
     from indoubt.statistics.reach import out_of_reach
-    from indoubt.workflow.standing import status
+    from indoubt.workflow import status
 
     if arguments.why:
         print("\n".join([*status.why(plan, arguments.results), *out_of_reach(plan)]))

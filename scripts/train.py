@@ -39,7 +39,7 @@ from indoubt.engines.fairseq.engine import train_chain
 from indoubt.errors import UserError, exit_on_user_error
 from indoubt.learners.definitions import resolve
 from indoubt.training import Protocol, Result, Training
-from indoubt.workflow.running.measurement import Cell
+from indoubt.workflow.required_trainings import Cell
 
 #: Arguments of this program that say nothing of the learner.
 OF_THE_RUN = {

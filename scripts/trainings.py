@@ -17,7 +17,7 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from indoubt.errors import exit_on_user_error
-from indoubt.workflow.running.slots import gpu_slot
+from indoubt.workflow.locks import gpu_slot
 
 
 def main() -> None:
@@ -25,7 +25,7 @@ def main() -> None:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter, fromfile_prefix_chars="@"
     )
     parser.add_argument(
-        "--job", required=True, metavar="JSON", help="what to do, as workflow.running.jobs.Job describes it"
+        "--job", required=True, metavar="JSON", help="what to do, as workflow.jobs.Job describes it"
     )
     parser.add_argument("--data-bin", required=True, type=Path, metavar="DIR", help="the (task, size)'s binarized data")
     parser.add_argument("--ledger", required=True, type=Path, metavar="DIR", help="where finished trainings are kept")
@@ -42,7 +42,7 @@ def main() -> None:
     with gpu_slot(arguments.device, arguments.slots_per_gpu):
         print(f"on {platform.node()}; CUDA_VISIBLE_DEVICES: {os.environ.get('CUDA_VISIBLE_DEVICES')}", file=sys.stderr)
         from indoubt.engines.devices import choose_device
-        from indoubt.workflow.running.jobs import Job, Places, run_job
+        from indoubt.workflow.jobs import Job, Places, run_job
 
         run_job(
             Job.from_json(arguments.job),

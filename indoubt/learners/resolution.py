@@ -27,7 +27,7 @@ def resolve_any(
     longest: tuple[int, int],
     cells: Sequence[Mapping[str, Any]] = (),
 ) -> dict[str, Any]:
-    """One definition, as `planning.resolved.ResolvedLearner` reads it.
+    """One definition, as `workflow.learner_cache.ResolvedLearner` reads it.
 
     Args:
         request: `updates`, `batch_size`, `protocol` and `learner_folder` of the configuration.

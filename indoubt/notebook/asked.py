@@ -17,7 +17,7 @@ from indoubt.data.task import Task, check_definition, find_task, load_tasks
 from indoubt.errors import UserError, nearest, said
 from indoubt.files import ROOT
 from indoubt.notebook.classes import forget_given, named
-from indoubt.workflow.planning.config import Config, sentence
+from indoubt.workflow.config import Config, sentence
 
 #: Where learners that have a name are defined; a later file's definition goes before that of an earlier one.
 DEFINED = ("presets/atlas.yaml", "config.yaml", "presets/learners.yaml")

@@ -39,9 +39,9 @@ from indoubt.notebook.bar import Bar
 from indoubt.notebook.measurement import Measurement
 from indoubt.tables.tables import build_tables
 from indoubt.training import Learner, Protocol
-from indoubt.workflow.planning.identity import identity, with_own_code
-from indoubt.workflow.planning.own_resolution import resolve_as_it_is
-from indoubt.workflow.running.jobs import Job, Places, measured
+from indoubt.workflow.identity import identity, with_own_code
+from indoubt.workflow.jobs import Job, Places, measured
+from indoubt.workflow.own_learners import resolve_as_it_is
 
 #: Measurements change what a process has but once (its random streams, how torch drops): one waits for the other.
 _ONE_AT_A_TIME = threading.RLock()

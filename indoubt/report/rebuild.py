@@ -21,11 +21,11 @@ from indoubt.report.page import build_page
 from indoubt.tables.paper_table import write_paper_tables
 from indoubt.tables.tables import build_tables, write_tables
 from indoubt.training import Result, Training
-from indoubt.workflow.planning.cells import CellPlan
-from indoubt.workflow.planning.plan import Chunk, Plan
-from indoubt.workflow.running.jobs import Job, Places, measured
-from indoubt.workflow.standing.standing import as_measured, standings
-from indoubt.workflow.standing.status import repeated
+from indoubt.workflow.cells import CellPlan
+from indoubt.workflow.jobs import Job, Places, measured
+from indoubt.workflow.missing import as_measured, standings
+from indoubt.workflow.plan import Chunk, Plan
+from indoubt.workflow.status import repeated
 
 
 def rebuild_tables(plan: Plan, results: Path) -> None:

@@ -24,7 +24,7 @@ from indoubt.measures.code_length import COMPLETE, blocks_table, seed_code_lengt
 from indoubt.measures.intervals import EQUAL
 from indoubt.measures.rows import Row
 from indoubt.statistics.paired import ALPHA
-from indoubt.workflow.planning.steps import Look
+from indoubt.workflow.cells import Look
 
 #: An e-value from which on it is sure: the chance that one of a family ever passes it unduly is ALPHA.
 ENOUGH = 1 / ALPHA

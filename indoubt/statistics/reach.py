@@ -10,8 +10,8 @@ from indoubt.data.rules import rules
 from indoubt.data.task import FPA
 from indoubt.statistics.anytime import ENOUGH, adjusted, e_value
 from indoubt.statistics.paired import needed_to_test
-from indoubt.workflow.planning.cells import CellPlan
-from indoubt.workflow.planning.plan import Plan
+from indoubt.workflow.cells import CellPlan
+from indoubt.workflow.plan import Plan
 
 #: Cells that are named; of more their number is said.
 NAMED = 4

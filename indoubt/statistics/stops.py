@@ -9,7 +9,7 @@ import pandas as pd
 
 from indoubt.measures.fpa import CELL
 from indoubt.measures.rows import Row
-from indoubt.workflow.planning.steps import Look, read_look
+from indoubt.workflow.cells import Look, read_look
 
 STOP_COLUMNS = [
     *[*CELL, "n_seeds", "at_most", "n_looks", "decided", "rule", "measure", "e_value", "needed", "n_pairs", "why"],

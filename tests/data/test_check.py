@@ -12,7 +12,7 @@ import yaml
 from indoubt.data.check import check_task
 from indoubt.data.task import Symbols, Task, load_tasks
 from indoubt.errors import UserError
-from indoubt.workflow.planning.plan import Plan
+from indoubt.workflow.plan import Plan
 from tests.shared.workspace import ROOT
 
 

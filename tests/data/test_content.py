@@ -11,7 +11,7 @@ from indoubt.data.binary import load_dataset
 from indoubt.data.datasets import dataset_digest, rules_digest
 from indoubt.data.task import Task, load_tasks
 from indoubt.errors import UserError
-from indoubt.workflow.planning.upstream import task_hash
+from indoubt.workflow.rule_params import task_hash
 from tests.shared.tasks import released_tasks
 
 HELPER = """

@@ -14,7 +14,7 @@ from indoubt.data.vocabulary import JointVocabulary, Vocabulary
 from indoubt.errors import UserError
 from indoubt.measures.scale import uniform_bits
 from indoubt.training import Decode, Learner, Protocol
-from indoubt.workflow.running.measurement import Cell, chains
+from indoubt.workflow.required_trainings import Cell, chains
 
 TASKS = load_tasks()
 TASK = TASKS["mutual-exclusivity"]

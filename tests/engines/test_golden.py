@@ -9,9 +9,9 @@ from typing import Any
 
 import pytest
 
-from indoubt.workflow.planning import identity, learner_code
-from indoubt.workflow.planning.identity import SOURCES, numbers_of, same_numbers
-from indoubt.workflow.planning.identity import identity as name_of
+from indoubt.workflow import code_hash, identity
+from indoubt.workflow.identity import SOURCES, numbers_of, same_numbers
+from indoubt.workflow.identity import identity as name_of
 from tests.shared import golden
 from tests.shared.workspace import ROOT
 
@@ -34,14 +34,14 @@ def test_todays_sources_are_recorded(engine: str) -> None:
 @pytest.mark.parametrize("file", sorted((ROOT / "learners").glob("*.py")), ids=lambda file: file.stem)
 def test_todays_built_in_learners_are_recorded(file: Path) -> None:
     recorded = identity.learners_recorded()[file.stem]
-    assert learner_code.own_code(identity.MODULES_THEN, file) in recorded, "make golden"
+    assert code_hash.own_code(identity.MODULES_THEN, file) in recorded, "make golden"
     assert name_of("modules", str(file)) == f"modules-{numbers_of('modules').version}-{recorded[0]}"
 
 
 def test_a_built_in_learner_that_is_edited_files_its_results_apart(tmp_path: Path) -> None:
     edited = tmp_path / "mamba.py"
     edited.write_text((ROOT / "learners/mamba.py").read_text() + "\nEDITED = 1\n")
-    own = learner_code.own_code(identity.MODULES_THEN, edited)
+    own = code_hash.own_code(identity.MODULES_THEN, edited)
     assert identity._of_built_in(ROOT / "learners/mamba.py", own) == own
     assert name_of("modules", str(edited)) not in {name_of("modules", "learners/mamba.py")}
 

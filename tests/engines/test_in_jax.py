@@ -12,7 +12,7 @@ from indoubt.data.task import load_tasks
 from indoubt.engines.fused.engine import train_many
 from indoubt.learners.definitions import resolve
 from indoubt.training import Protocol, Score, Training
-from indoubt.workflow.running.measurement import Cell
+from indoubt.workflow.required_trainings import Cell
 
 pytest.importorskip("jax", reason="JAX is not installed; benchmarks/in_jax.py says how")
 

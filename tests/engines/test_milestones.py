@@ -18,7 +18,7 @@ from indoubt.engines.backend import Lockstep
 from indoubt.engines.fused import lockstep as fused_lockstep
 from indoubt.engines.registry import train_chains_of
 from indoubt.training import Learner, Protocol, Result, Training
-from indoubt.workflow.running.measurement import Cell, chains
+from indoubt.workflow.required_trainings import Cell, chains
 from tests.shared import made_modules as made
 from tests.shared.stopping import Stopped, stop_at_save
 from tests.shared.workspace import ROOT

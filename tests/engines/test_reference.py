@@ -23,7 +23,7 @@ from indoubt.engines.fairseq.optimizer import Optimizer, summed_nll
 from indoubt.engines.fairseq.randomness import seed_everything
 from indoubt.learners.definitions import resolve
 from indoubt.training import Decode, Example, Learner, Protocol, Training
-from indoubt.workflow.running.measurement import Cell, chains
+from indoubt.workflow.required_trainings import Cell, chains
 from tests.shared.workspace import ROOT
 
 ORIGINAL_ROWS = ROOT / "tests/shared/reference/original_code_lengths.jsonl"

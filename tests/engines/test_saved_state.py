@@ -20,9 +20,9 @@ from indoubt.engines import saved_states
 from indoubt.engines.fairseq.engine import train_chain, train_chains
 from indoubt.engines.registry import train_chains_of
 from indoubt.training import Learner, Protocol, Result, Training
-from indoubt.workflow.planning.identity import identity
-from indoubt.workflow.running.ledger import read_records
-from indoubt.workflow.running.measurement import Cell
+from indoubt.workflow.identity import identity
+from indoubt.workflow.ledger import read_records
+from indoubt.workflow.required_trainings import Cell
 from tests.shared.made_modules import learner as of_modules
 from tests.shared.stopping import Stopped, stop_at_save
 from tests.shared.workspace import ROOT

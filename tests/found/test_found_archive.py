@@ -16,8 +16,8 @@ from indoubt.measures.classify import predictions
 from indoubt.measures.fpa import CELL
 from indoubt.measures.rows import Row
 from indoubt.report.rebuild import rows_of
-from indoubt.workflow.planning.plan import Plan
-from indoubt.workflow.standing.archive import unpack
+from indoubt.workflow.archive import unpack
+from indoubt.workflow.plan import Plan
 from tests.shared.workspace import ROOT
 
 TASKS = load_tasks()

@@ -15,7 +15,7 @@ import yaml
 from indoubt.data.check import check_task
 from indoubt.data.task import Task, load_tasks
 from indoubt.measures.classify import classify
-from indoubt.workflow.planning.plan import Plan
+from indoubt.workflow.plan import Plan
 from tests.shared.workspace import ROOT
 
 PAGES = sorted([ROOT / "README.md", ROOT / "CHANGELOG.md", ROOT / "CONTRIBUTING.md", *(ROOT / "docs").glob("*.md")])

@@ -11,9 +11,9 @@ import yaml
 
 from indoubt.report.quoting import quoted
 from indoubt.tables.tables import COLUMNS, read_table
-from indoubt.workflow.planning.options import content_of
-from indoubt.workflow.planning.plan import Plan
-from indoubt.workflow.standing.measured import narrowed
+from indoubt.workflow.cli_options import content_of
+from indoubt.workflow.plan import Plan
+from indoubt.workflow.status import narrowed
 from tests.shared.workspace import ROOT
 
 FINDINGS = ROOT / "docs/findings"

@@ -28,8 +28,8 @@ import yaml
 from indoubt.engines.registry import train_chains_of
 from indoubt.learners.definitions import resolve
 from indoubt.training import Decode, Learner, Protocol, Score, Training
-from indoubt.workflow.planning.identity import MODULES_THEN, NUMBERS, SOURCES, numbers_of, sources_hash
-from indoubt.workflow.planning.learner_code import own_code
+from indoubt.workflow.code_hash import own_code
+from indoubt.workflow.identity import MODULES_THEN, NUMBERS, SOURCES, numbers_of, sources_hash
 from tests.shared import made_modules as made
 
 FOLDER = Path(__file__).resolve().parents[1] / "engines/golden"

@@ -25,7 +25,7 @@ from indoubt.statistics.anytime import adjusted, decide, e_value, followers, sho
 from indoubt.statistics.stops import stops_table
 from indoubt.tables.paper_table import significance_marks
 from indoubt.tables.tables import build_tables, write_tables
-from indoubt.workflow.planning.steps import Look, Until, looks_in, looks_text, reached, read_look
+from indoubt.workflow.cells import Look, Until, looks_in, looks_text, reached, read_look
 from tests.shared.made_up import code, decode, follow
 from tests.shared.workspace import ROOT
 

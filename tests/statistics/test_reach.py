@@ -11,7 +11,7 @@ import pytest
 import yaml
 
 from indoubt.statistics.reach import out_of_reach
-from indoubt.workflow.planning.plan import Plan
+from indoubt.workflow.plan import Plan
 from tests.shared.workspace import ROOT
 
 CONFIG = yaml.safe_load((ROOT / "config.yaml").read_text(encoding="utf-8"))

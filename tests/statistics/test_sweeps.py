@@ -18,7 +18,7 @@ from indoubt.measures.fpa import fpa_table, seed_classes
 from indoubt.report.page import build_page
 from indoubt.statistics.sweeps import in_order, permutation_p, sweep_tests_table, sweeps_table
 from indoubt.tables.tables import build_tables, read_table, write_tables
-from indoubt.workflow.planning.plan import Plan
+from indoubt.workflow.plan import Plan
 from tests.shared.made_up import Row, decode, follow
 
 TASKS = load_tasks()

@@ -12,8 +12,8 @@ import yaml
 from indoubt.errors import UserError
 from indoubt.learners.sweeps import expand_learners
 from indoubt.training import Protocol
-from indoubt.workflow.planning.config import parse_seeds, read_config
-from indoubt.workflow.planning.plan import Plan
+from indoubt.workflow.config import parse_seeds, read_config
+from indoubt.workflow.plan import Plan
 from tests.shared.workspace import ROOT
 
 UNIFORM = {"arch": "uniform_guesser", "user_dir": "tests/shared/plugins/uniform_learner", "optimizer": "adam"}

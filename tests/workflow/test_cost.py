@@ -14,8 +14,15 @@ from indoubt.data.task import load_tasks
 from indoubt.learners.modules import resolve_module
 from indoubt.learners.tried import TriedOut
 from indoubt.training import Protocol
-from indoubt.workflow.planning.cost import RATES, decoding_seconds, memory_mb, module_update_seconds, update_seconds
-from indoubt.workflow.planning.work import batch_of, work_of
+from indoubt.workflow.cost import (
+    RATES,
+    batch_of,
+    decoding_seconds,
+    memory_mb,
+    module_update_seconds,
+    update_seconds,
+    work_of,
+)
 
 TASKS, PRESET = load_tasks(), definitions()
 #: Shapes whose updates take from twenty microseconds to tens of milliseconds.

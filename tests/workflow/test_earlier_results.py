@@ -11,11 +11,11 @@ import pytest
 import yaml
 
 import indoubt
-from indoubt.workflow.planning import code_hash
-from indoubt.workflow.planning.identity import EARLIER, identity
-from indoubt.workflow.planning.options import content_of
-from indoubt.workflow.planning.plan import Plan
-from indoubt.workflow.standing.archive import pack
+from indoubt.workflow import code_hash
+from indoubt.workflow.archive import pack
+from indoubt.workflow.cli_options import content_of
+from indoubt.workflow.identity import EARLIER, identity
+from indoubt.workflow.plan import Plan
 from tests.shared.archives import names, tarred
 from tests.shared.workspace import EXPERIMENT, ROOT, SMALL, Workspace
 

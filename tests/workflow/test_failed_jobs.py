@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from indoubt.workflow.standing.failures import failed_jobs, in_lines
+from indoubt.workflow.progress import failed_jobs, in_lines
 
 ROWS = "results/runs/add-or-mul/5/cnn/seeds-1-4/blocks-0-3.jsonl"
 

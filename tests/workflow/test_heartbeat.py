@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 from indoubt.engines.progress import say
-from indoubt.workflow.running import heartbeat as module
-from indoubt.workflow.running.heartbeat import Part, Sign, heartbeat, signs
+from indoubt.workflow import heartbeat as module
+from indoubt.workflow.heartbeat import Part, Sign, heartbeat, signs
 from tests.shared.made_modules import learner, training
 
 JOB = {"task": "add-or-mul", "size": 5, "learner": "cnn", "seeds": [1, 2], "blocks": [0, 3]}

@@ -21,8 +21,8 @@ from indoubt.data.binary import load_dataset
 from indoubt.data.task import load_tasks
 from indoubt.engines.checkpoints import FORMAT as CHECKPOINT
 from indoubt.training import Learner
-from indoubt.workflow.planning.work import batch_of, work_of
-from indoubt.workflow.standing.archive import FORMAT
+from indoubt.workflow.archive import FORMAT
+from indoubt.workflow.cost import batch_of, work_of
 from tests.shared.workspace import EXPERIMENT, ROOT, SMALL, Workspace
 
 #: Climbs from a tuple to a class that knows `os`, without any of Python's builtins.

@@ -19,11 +19,12 @@ import torch
 from indoubt.errors import UserError
 from indoubt.notebook.classes import named
 from indoubt.training import Learner
-from indoubt.workflow.planning import code_hash, learner_code
-from indoubt.workflow.planning.identity import MODULES_THEN, NOTEBOOK, identity, same_numbers, without_values
-from indoubt.workflow.planning.ingredients import own_of
-from indoubt.workflow.planning.plan import Plan
-from indoubt.workflow.planning.values import Values
+from indoubt.workflow import code_hash
+from indoubt.workflow import code_hash as learner_code
+from indoubt.workflow.identity import MODULES_THEN, NOTEBOOK, identity, same_numbers, without_values
+from indoubt.workflow.own_learners import own_of
+from indoubt.workflow.plan import Plan
+from indoubt.workflow.values import Values
 from tests.shared.workspace import ROOT
 
 HEAD = "import torch\nfrom torch import nn\n"
@@ -350,7 +351,7 @@ def write(folder: Path, files: dict[str, str]) -> Path:
 def fresh(path: Path, folder: Path, **environment: str) -> str:
     """The identity in a process of its own."""
     program = (
-        "import sys; from indoubt.training import Learner; from indoubt.workflow.planning.ingredients import own_of;"
+        "import sys; from indoubt.training import Learner; from indoubt.workflow.own_learners import own_of;"
         "print(own_of(Learner({'module': 'mine.Mine'}, user_dir=sys.argv[1])))"
     )
     along = os.pathsep.join([str(ROOT), str(folder / "path")])

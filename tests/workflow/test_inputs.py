@@ -19,9 +19,9 @@ from indoubt.data.task import load_tasks
 from indoubt.errors import UserError
 from indoubt.learners.sweeps import expand_learners, in_a_name
 from indoubt.training import Learner
-from indoubt.workflow.planning import command_line
-from indoubt.workflow.planning.config import read_config
-from indoubt.workflow.planning.plan import Plan
+from indoubt.workflow import rule_params
+from indoubt.workflow.config import read_config
+from indoubt.workflow.plan import Plan
 from tests.shared.made_up import write_cells
 from tests.shared.workspace import EXPERIMENT, ROOT, SMALL, Workspace
 
@@ -164,11 +164,11 @@ def test_a_grid_over_a_cnns_layers_has_readable_names(tmp_path: Path) -> None:
 
 
 def test_arguments_beyond_a_command_line_go_into_a_file_that_argparse_reads(tmp_path: Path) -> None:
-    few = command_line.words(["--job", '{"a": "it\'s"}'], tmp_path)
+    few = rule_params.words(["--job", '{"a": "it\'s"}'], tmp_path)
     assert shlex.split(few) == ["--job", '{"a": "it\'s"}'] and not list(tmp_path.iterdir())
     many = ["--runs", *(f"results/runs/a task/{number}.jsonl" for number in range(20_000))]
-    said = command_line.words(many, tmp_path)
-    assert len(said) < 500 and command_line.words(many[:-1], tmp_path) != said
+    said = rule_params.words(many, tmp_path)
+    assert len(said) < 500 and rule_params.words(many[:-1], tmp_path) != said
     reader = (
         "import argparse; p = argparse.ArgumentParser(fromfile_prefix_chars='@'); p.add_argument('--runs', nargs='*')"
     )

@@ -10,12 +10,12 @@ import pytest
 import torch
 
 from indoubt.training import Result, Training
-from indoubt.workflow.planning.options import content_of
-from indoubt.workflow.planning.plan import Plan
-from indoubt.workflow.running import jobs
-from indoubt.workflow.running.jobs import Job, Places, measured
-from indoubt.workflow.running.ledger import FROM_KEPT, Record, read_records
-from indoubt.workflow.standing.standing import KEPT, MORE, Reasons, as_measured, standings
+from indoubt.workflow import jobs
+from indoubt.workflow.cli_options import content_of
+from indoubt.workflow.jobs import Job, Places, measured
+from indoubt.workflow.ledger import FROM_KEPT, Record, read_records
+from indoubt.workflow.missing import KEPT, MORE, Reasons, as_measured, standings
+from indoubt.workflow.plan import Plan
 
 TINY = {"encoder_embed_dim": 8, "decoder_embed_dim": 8, "encoder_ffn_embed_dim": 8, "decoder_ffn_embed_dim": 8}
 HEADS = {"encoder_attention_heads": 1, "decoder_attention_heads": 1, "encoder_layers": 1, "decoder_layers": 1}

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from indoubt.workflow.planning import learner_code
-from indoubt.workflow.planning.identity import identity
+from indoubt.workflow import code_hash
+from indoubt.workflow.identity import identity
 from tests.shared.workspace import ROOT, Workspace
 
 pytestmark = pytest.mark.xdist_group("learner_code")
@@ -52,7 +52,7 @@ def test_versions_of_other_packages_count_but_not_torchs(tmp_path: Path, monkeyp
     file.write_text("import os\nimport torch\nimport scipy.stats\n")
     first = identity("modules", str(file))
     versions = {"scipy": "0.0.1", "torch": "0.0.1"}
-    monkeypatch.setattr(learner_code.importlib.metadata, "version", versions.__getitem__)
+    monkeypatch.setattr(code_hash.importlib.metadata, "version", versions.__getitem__)
     assert identity("modules", str(file)) != first
     file.write_text("import os\nimport torch\n")
     without = identity("modules", str(file))
@@ -62,7 +62,7 @@ def test_versions_of_other_packages_count_but_not_torchs(tmp_path: Path, monkeyp
 
 def test_built_in_learners_know_their_layers_and_the_engine_does_not(tmp_path: Path) -> None:
     program = (
-        "from indoubt.workflow.planning.identity import identity;"
+        "from indoubt.workflow.identity import identity;"
         "print(*(identity('modules', f) for f in (None, 'learners/mamba.py', 'learners/transformer.py')))"
     )
 
@@ -117,7 +117,7 @@ CHANGED = """
 from pathlib import Path
 from indoubt.errors import exit_on_user_error
 from indoubt.training import Learner, Protocol
-from indoubt.workflow.running.jobs import Job, _check_code
+from indoubt.workflow.jobs import Job, _check_code
 
 learner = Learner({"module": "mine.Mine"}, user_dir=str(Path("my/mine.py").resolve()))
 about = "add-or-mul", 5, "mine", learner, Protocol(), "modules", "0" * 16, 1, 1, {1: ["fpa"]}, (0, 0), {}, {}

@@ -21,8 +21,8 @@ from indoubt.data.binary import Dataset
 from indoubt.engines.fairseq.models import dictionary_of
 from indoubt.errors import UserError
 from indoubt.training import Decode, Example, Learner, Protocol, Result, Score, Training
-from indoubt.workflow.running.ledger import FROM_KEPT, Ledger, read_label, read_records, shelf_of
-from indoubt.workflow.running.measurement import Cell, chains
+from indoubt.workflow.ledger import FROM_KEPT, Ledger, read_label, read_records, shelf_of
+from indoubt.workflow.required_trainings import Cell, chains
 from tests.shared.workspace import ROOT
 
 SYMBOLS = ("<s>", "<pad>", "</s>", "<unk>", "a", "b")
@@ -138,7 +138,7 @@ def test_a_small_disk_that_fills_up(tmp_path: Path) -> None:
 WRITER = """
 import sys
 from pathlib import Path
-from indoubt.workflow.running.ledger import Ledger
+from indoubt.workflow.ledger import Ledger
 from tests.workflow.test_ledger import NOTE, result, training
 ledger = Ledger(Path(sys.argv[1]), "code")
 for seed in range(int(sys.argv[2]), int(sys.argv[3])):
@@ -213,7 +213,7 @@ def test_of_two_records_the_later_counts_as_a_whole_whatever_its_file_is_called(
 
 
 def test_records_of_earlier_names_are_taken_by_their_times_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("indoubt.workflow.running.ledger.same_numbers", lambda name: (name, "code"))
+    monkeypatch.setattr("indoubt.workflow.ledger.same_numbers", lambda name: (name, "code"))
     Ledger(tmp_path, "today").add(training(), result(training(), 2.5), NOTE)
     record(tmp_path, "a", 100.0, training(), result(training(), 1.5))
     found = Ledger(tmp_path, "today").find(training())

@@ -14,10 +14,10 @@ from indoubt.errors import UserError
 from indoubt.files import as_file_name
 from indoubt.learners.grids import read_grid
 from indoubt.learners.sweeps import in_a_name
-from indoubt.workflow.planning.names import faults_of
-from indoubt.workflow.planning.options import content_of
-from indoubt.workflow.planning.yaml_files import check_unique, load
-from indoubt.workflow.running.heartbeat import heartbeat, signs
+from indoubt.workflow.cli_options import content_of
+from indoubt.workflow.config import faults_of
+from indoubt.workflow.heartbeat import heartbeat, signs
+from indoubt.workflow.yaml_files import check_unique, load
 from tests.shared.workspace import ROOT
 
 

@@ -18,10 +18,10 @@ import torch
 from indoubt.data.binary import binarize
 from indoubt.data.datasets import write_dataset
 from indoubt.data.task import load_tasks
-from indoubt.workflow.planning.options import content_of
-from indoubt.workflow.planning.plan import Plan
-from indoubt.workflow.running.jobs import Job, Places, run_job
-from indoubt.workflow.standing.outdated import outdated
+from indoubt.workflow.cli_options import content_of
+from indoubt.workflow.jobs import Job, Places, run_job
+from indoubt.workflow.missing import outdated
+from indoubt.workflow.plan import Plan
 from tests.shared.workspace import EXPERIMENT, SMALL, Workspace
 
 pytestmark = pytest.mark.xdist_group("outdated")

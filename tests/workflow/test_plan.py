@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 import yaml
 
-from indoubt.workflow.planning.plan import Plan
+from indoubt.workflow.plan import Plan
 from tests.shared.workspace import ROOT
 
 

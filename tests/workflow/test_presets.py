@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 
 from indoubt.data.task import load_tasks
-from indoubt.workflow.planning.options import plan_of
-from indoubt.workflow.planning.plan import Plan
-from indoubt.workflow.standing.estimate import estimates
+from indoubt.workflow.cli_options import plan_of
+from indoubt.workflow.estimate import estimates
+from indoubt.workflow.plan import Plan
 from tests.shared.workspace import ROOT
 
 pytestmark = pytest.mark.xdist_group("presets")  # one worker makes the plans

@@ -13,10 +13,10 @@ from typing import Any
 import pytest
 
 from indoubt.files import write_atomically
-from indoubt.workflow.planning.plan import Plan
-from indoubt.workflow.planning.steps import Look, looks_text
-from indoubt.workflow.standing.estimate import estimates, hours_in_words, in_lines
-from indoubt.workflow.standing.progress import HowFar, PendingJob, Progress, in_words, pending_jobs
+from indoubt.workflow.cells import Look, looks_text
+from indoubt.workflow.estimate import estimates, hours_in_words, in_lines
+from indoubt.workflow.plan import Plan
+from indoubt.workflow.progress import HowFar, PendingJob, Progress, in_words, pending_jobs
 
 GUESSER = {"arch": "uniform_guesser", "user_dir": "tests/shared/plugins/uniform_learner", "optimizer": "adam"}
 LEARNERS = {"quick": GUESSER | {"updates": 1}, "slow": GUESSER | {"updates": 99}}
@@ -48,7 +48,7 @@ def sign(results: Path, learner: str, seeds: Sequence[int], share: float) -> Non
 
 
 class Clock:
-    """Time, as `indoubt.workflow.standing.progress` sees it."""
+    """Time, as `indoubt.workflow.progress` sees it."""
 
     def __init__(self) -> None:
         self.now = time.time()
@@ -65,7 +65,7 @@ def finish(job: PendingJob, clock: Clock) -> None:
 @pytest.fixture
 def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
     made = Clock()
-    monkeypatch.setattr("indoubt.workflow.standing.progress.time", made)
+    monkeypatch.setattr("indoubt.workflow.progress.time", made)
     return made
 
 

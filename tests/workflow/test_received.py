@@ -18,9 +18,8 @@ import yaml
 from indoubt.errors import UserError
 from indoubt.report.comparison import compare_results, tables_of
 from indoubt.tables.tables import COLUMNS
-from indoubt.workflow.standing import received
-from indoubt.workflow.standing.archive import unpack
-from indoubt.workflow.standing.received import read_archive
+from indoubt.workflow import archive as received
+from indoubt.workflow.archive import read_archive, unpack
 from tests.shared.workspace import ROOT
 
 RECORD = {

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 import yaml
 
-from indoubt.workflow.planning.plan import Plan
+from indoubt.workflow.plan import Plan
 from tests.shared.workspace import ROOT
 
 PAPER = yaml.safe_load((ROOT / "presets/paper.yaml").read_text())
@@ -65,7 +65,7 @@ import sys, time
 from pathlib import Path
 start = time.process_time()
 import yaml
-from indoubt.workflow.planning.plan import Plan
+from indoubt.workflow.plan import Plan
 content = [yaml.safe_load(Path(path).read_text()) for path in ("config.yaml", "presets/paper.yaml")]
 plan = Plan(content[0] | content[1], Path(sys.argv[1]))
 for cell in plan.cells.values():
@@ -97,7 +97,7 @@ def test_snakemake_itself_imports_nothing_large(tmp_path: Path) -> None:
     )
     assert done.returncode == 0 and time.monotonic() - started < 60
     imported = {line.rsplit("|", 1)[-1].strip() for line in done.stderr.splitlines() if line.startswith("import time")}
-    assert "indoubt.workflow.planning.plan" in imported and not imported & {"torch", "fairseq"}
+    assert "indoubt.workflow.plan" in imported and not imported & {"torch", "fairseq"}
 
 
 def test_jobs_of_a_wanted_duration(tmp_path: Path) -> None:

@@ -105,7 +105,7 @@ def test_the_training_code_changed(moved: Workspace) -> None:
 
 def test_the_code_around_the_training_changed(moved: Workspace) -> None:
     """Jobs run again, for what they do may have changed; their trainings are known."""
-    edit(moved.code / "indoubt/workflow/running/jobs.py", "\n\ndef run_job", "\n\nCHANGED = True\n\n\ndef run_job")
+    edit(moved.code / "indoubt/workflow/jobs.py", "\n\ndef run_job", "\n\nCHANGED = True\n\n\ndef run_job")
     ran, n_trained = executed(moved, lambda: moved.run(*OF_BOTH))
     assert ran["train"] == 2 and n_trained == 0
 

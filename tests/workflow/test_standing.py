@@ -18,12 +18,11 @@ import yaml
 from indoubt.data.binary import dataset_in_memory, load_dataset
 from indoubt.data.datasets import dataset_digest
 from indoubt.errors import UserError
-from indoubt.workflow.planning.cells import CellPlan
-from indoubt.workflow.planning.options import content_of, plan_of
-from indoubt.workflow.planning.plan import Plan
-from indoubt.workflow.running.heartbeat import heartbeat, signs
-from indoubt.workflow.standing.belonging import belong
-from indoubt.workflow.standing.standing import as_measured
+from indoubt.workflow.cells import CellPlan
+from indoubt.workflow.cli_options import content_of, plan_of
+from indoubt.workflow.heartbeat import heartbeat, signs
+from indoubt.workflow.missing import as_measured, belong
+from indoubt.workflow.plan import Plan
 from tests.data.test_content import write
 from tests.shared.archives import tarred
 from tests.shared.tasks import released_tasks

@@ -13,7 +13,7 @@ import pytest
 from indoubt.data.task import load_tasks
 from indoubt.errors import UserError, how_it_ended
 from indoubt.files import write_atomically
-from indoubt.workflow.planning.plan import Plan
+from indoubt.workflow.plan import Plan
 from tests.shared.workspace import ROOT
 
 #: Surroundings in which Python's own encoding cannot take every character.

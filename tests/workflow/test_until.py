@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 
 from indoubt.errors import UserError
-from indoubt.workflow.planning.plan import Plan
-from indoubt.workflow.planning.steps import looks_in
+from indoubt.workflow.cells import looks_in
+from indoubt.workflow.plan import Plan
 from tests.shared.workspace import EXPERIMENT, SMALL, Workspace
 
 pytestmark = pytest.mark.xdist_group("until")

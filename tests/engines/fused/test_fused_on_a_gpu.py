@@ -28,7 +28,7 @@ from indoubt.engines.fused.capacity import bytes_of_a_model, canonical
 from indoubt.engines.fused.engine import train_chains, train_many
 from indoubt.engines.fused.lockstep import Lockstep
 from indoubt.training import Learner, Protocol, Result
-from indoubt.workflow.running.measurement import Cell
+from indoubt.workflow.required_trainings import Cell
 from tests.shared.workspace import ROOT
 
 CUDA = torch.device("cuda")

@@ -15,8 +15,8 @@ from torch import Tensor
 
 from indoubt.engines.fused import kernels
 from indoubt.engines.fused.dropout import DropoutMasks, Site
-from indoubt.workflow.planning import code_hash
-from indoubt.workflow.planning.identity import SOURCES, sources_hash
+from indoubt.workflow import code_hash
+from indoubt.workflow.identity import SOURCES, sources_hash
 from tests.shared.workspace import ROOT
 
 TYPES = {torch.float32: 1e-6, torch.float64: 1e-14}

@@ -20,9 +20,8 @@ from indoubt.errors import UserError, how_it_ended
 from indoubt.files import ROOT, write_atomically
 from indoubt.learners.tried import TriedOut
 from indoubt.training import Learner
-from indoubt.workflow.planning.code_hash import code_hash
-from indoubt.workflow.planning.config import Config
-from indoubt.workflow.planning.learner_code import learner_code
+from indoubt.workflow.code_hash import code_hash, learner_code
+from indoubt.workflow.config import Config
 
 #: The folder of the built-in learners.
 BUILT_IN = ROOT / "learners"
@@ -61,7 +60,7 @@ def resolved_learners(config: Config, tasks: Mapping[str, Task], cache: Path) ->
             write_atomically(known, _answer("indoubt.learners.resolution", text))
         found |= json.loads(known.read_text(encoding="utf-8"))
     if own:  # what such a learner computes with is only seen once it is built
-        found |= json.loads(_answer("indoubt.workflow.planning.own_resolution", json.dumps(owns), str(cache)))
+        found |= json.loads(_answer("indoubt.workflow.own_learners", json.dumps(owns), str(cache)))
     return {name: _read(one) for name, one in found.items()}
 
 

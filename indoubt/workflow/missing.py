@@ -1,24 +1,34 @@
-"""Where a configuration stands: which of its trainings the ledger has, and why the others are to be done."""
+"""Where a configuration stands: which of its trainings the ledger has, and why the others are to be done.
+
+Whether the tables in a results folder are those of a configuration: they may be an earlier one's.
+
+Results that Snakemake takes for up to date and that are not what plan and ledger say: they are to be made anew.
+
+Snakemake goes by times and by its own notes (`.snakemake`). It knows nothing of a ledger that has lost or gained
+trainings, of results that were moved or copied without its notes, or of rows that were edited.
+"""
 
 from __future__ import annotations
 
+import csv
+import json
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
 from typing import Any
 
 from indoubt.data.binary import Dataset, dataset_in_memory
-from indoubt.data.task import Task
+from indoubt.data.task import FPA, Task
 from indoubt.training import Result, Training
-from indoubt.workflow.planning.cells import CellPlan
-from indoubt.workflow.planning.identity import same_numbers
-from indoubt.workflow.planning.plan import Plan
-from indoubt.workflow.planning.steps import Look, looks_in, reached
-from indoubt.workflow.running.kept import kept_at
-from indoubt.workflow.running.ledger import Ledger, read_label, read_records, shelf_of
-from indoubt.workflow.running.measurement import Cell, chains
+from indoubt.workflow.cells import CellPlan, Look, looks_in, reached
+from indoubt.workflow.identity import same_numbers
+from indoubt.workflow.jobs import Job, rows_text
+from indoubt.workflow.ledger import Ledger, read_label, read_records, shelf_of
+from indoubt.workflow.plan import Chunk, Plan
+from indoubt.workflow.progress import RUN_FILE
+from indoubt.workflow.required_trainings import Cell, chains, kept_at
 
 NEW = "not trained so far"
 CODE = "the code that trains has changed since they were trained"
@@ -149,3 +159,94 @@ def _label(shelf: Path) -> dict[str, Any]:
 def _dataset(task: Task, size: int, name: str) -> Dataset:
     """A dataset of a task, made once."""
     return dataset_in_memory(task, size, name)
+
+
+Place = tuple[str, ...]
+
+
+def belong(tables: Path, plan: Plan) -> bool:
+    """Whether tables hold a plan's cells and seeds, measured on its trainings; of seeds in steps there may be fewer."""
+    # task, size, learner and seed, with the training of a seed's outputs, and with the candidates of its codes
+    seeds, codes, may_lack = set[Place](), set[Place](), set[Place]()
+    for cell in plan.cells.values():
+        place = (cell.task, str(cell.size), cell.learner)
+        asked = [(FPA, seed) for seed, datasets in cell.seeds.items() if FPA in datasets]
+        trained = chains(as_measured(plan, cell), asked, range(1)) if asked else []
+        of_cell = {(*place, str(training.seed), training.key) for chain in trained for training in chain}
+        of_codes = {(*place, str(seed), each) for seed, each in _candidates(cell.seeds)}
+        seeds |= of_cell
+        codes |= of_codes
+        if cell.until is not None:
+            may_lack |= of_cell | of_codes
+    found = _rows(tables / "seed_classes.csv", "training_id"), _rows(tables / "seed_code_lengths.csv", "candidate")
+    return all(there <= wanted <= there | may_lack for there, wanted in zip(found, (seeds, codes), strict=True))
+
+
+def _candidates(seeds: Mapping[int, Sequence[str]]) -> list[tuple[int, str]]:
+    return [(seed, dataset) for seed, datasets in seeds.items() for dataset in datasets if dataset != FPA]
+
+
+def _rows(table: Path, last: str) -> set[Place]:
+    """Task, size, learner, seed and one more column of a table; nothing where it is missing, or is another's."""
+    try:
+        with table.open(encoding="utf-8", newline="") as file:
+            return {
+                tuple(row[name] for name in ("task", "size", "learner", "seed", last)) for row in csv.DictReader(file)
+            }
+    except (OSError, KeyError, ValueError, csv.Error):
+        return set()
+
+
+#: Of so many jobs each is named to Snakemake; of more, their rule.
+MOST_NAMED = 500
+#: What Snakemake says in its summary of a file that it has no note of, and of one that it will not make.
+NO_NOTE, LEFT_ALONE = "-", "no update"
+
+
+def outdated(plan: Plan, summary: Iterable[Mapping[str, str]], results: Path) -> list[str]:
+    """Rules and files that Snakemake is to be told to make anew.
+
+    Args:
+        summary: the lines of `snakemake --summary`: `output_file`, `rule`, `log-file(s)` and `plan` of each file.
+    """
+    lines = [line for line in summary if line["plan"] == LEFT_ALONE]
+    unknown = {line["rule"] for line in lines if line["log-file(s)"] == NO_NOTE and Path(line["output_file"]).exists()}
+    if unknown:
+        return sorted(unknown)
+    files = [line["output_file"] for line in lines]
+    found = [*_jobs(plan, files, results / "ledger"), *_cells(plan, files, results / "runs")]
+    return sorted({"train", "collect"} if len(found) > MOST_NAMED else found)
+
+
+def _jobs(plan: Plan, files: Iterable[str], ledger: Path) -> Iterator[str]:
+    """The files of jobs that are missing, or hold other rows than the job would write now."""
+    ledgers: dict[str, Ledger] = {}
+    by_cell: dict[str, list[tuple[str, CellPlan, Chunk]]] = {}
+    for file in files:
+        match = RUN_FILE.fullmatch(file)
+        if match:
+            cell = plan.cell(match[1], match[2], match[3])
+            by_cell.setdefault(cell.folder, []).append((file, cell, plan.chunk(cell, match[4])))
+    for jobs in by_cell.values():
+        datasets = as_measured(plan, jobs[0][1]).datasets
+        for file, cell, chunk in jobs:
+            job = Job.from_json(json.dumps(plan.job(cell, chunk)))
+            known = ledgers.setdefault(job.engine_hash, Ledger(ledger, job.engine_hash))
+            path = Path(file)
+            if not path.exists() or path.read_text(encoding="utf-8", errors="replace") != rows_text(
+                job, datasets, known
+            ):
+                yield file
+
+
+def _cells(plan: Plan, files: Iterable[str], runs: Path) -> Iterator[str]:
+    """The files of cells that do not hold the rows of their jobs."""
+    here = set(files)
+    for cell in plan.cells.values():
+        file = str(runs / f"{cell.folder}.jsonl")
+        jobs = [str(runs / cell.folder / chunk.path) for chunk in plan.chunks(cell)]
+        parts = [Path(job) for job in jobs if job in here and Path(job).exists()]
+        if file not in here or not Path(file).exists() or len(parts) < len(jobs):
+            continue
+        if b"".join(part.read_bytes() for part in parts) != Path(file).read_bytes():
+            yield file

@@ -1,10 +1,16 @@
-"""One job: a range of seeds and of blocks of one (task, size, learner), from the ledger where it is known."""
+"""One job: a range of seeds and of blocks of one (task, size, learner), from the ledger where it is known.
+
+Who is told how far a job is: the log of a job, or a progress bar.
+"""
 
 from __future__ import annotations
 
 import json
 import math
 import shutil
+import sys
+import time
+import typing
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -18,12 +24,42 @@ from indoubt.engines.registry import evaluate_kept, train_chains_of
 from indoubt.errors import UserError
 from indoubt.files import as_file_name, write_atomically
 from indoubt.training import Learner, Protocol, Result, Training, digest
-from indoubt.workflow.planning.identity import identity, with_own_code, without_values
-from indoubt.workflow.running.heartbeat import heartbeat
-from indoubt.workflow.running.kept import keeper, kept_models
-from indoubt.workflow.running.ledger import FROM_KEPT, Ledger
-from indoubt.workflow.running.measurement import Cell, Chain, chains
-from indoubt.workflow.running.told import Printed, Told
+from indoubt.workflow.heartbeat import heartbeat
+from indoubt.workflow.identity import identity, with_own_code, without_values
+from indoubt.workflow.ledger import FROM_KEPT, Ledger
+from indoubt.workflow.required_trainings import Cell, Chain, chains, keeper, kept_models
+
+
+class Told(typing.Protocol):
+    """Who is told how far a job is."""
+
+    def begin(self, total: int, to_do: int) -> None:
+        """So many trainings the job has, and so many of them are not in the ledger."""
+
+    def trained(self, training: Training, result: Result) -> None:
+        """One of them is done."""
+
+
+class Printed:
+    """Says it on standard error, a line for each training."""
+
+    def __init__(self, label: str) -> None:
+        self._label, self._started = label, time.monotonic()
+        self._to_do = self._done = 0
+
+    def begin(self, total: int, to_do: int) -> None:
+        self._to_do = to_do
+        print(f"{self._label}: {total} trainings, {to_do} to do", file=sys.stderr)
+
+    def trained(self, training: Training, result: Result) -> None:
+        self._done += 1
+        left = (time.monotonic() - self._started) / self._done * (self._to_do - self._done)
+        print(
+            f"seed {training.seed}, block {training.block}: {result.status} in {result.seconds:.1f} s; "
+            f"{self._done} of {self._to_do} trainings done, about {left:.0f} s left",
+            file=sys.stderr,
+            flush=True,
+        )
 
 
 @dataclass(frozen=True)
@@ -185,7 +221,7 @@ def _check_code(job: Job) -> None:
     asked, found = job.engine_hash, None
     if "module" in job.learner.arguments:
         from indoubt.engines.modules.loader import is_given, load_class, located
-        from indoubt.workflow.planning.ingredients import is_users_module, own_of
+        from indoubt.workflow.own_learners import is_users_module, own_of
 
         load_class(*located(job.learner))
         if is_given(*located(job.learner)):  # from Python: there is no file that could have changed

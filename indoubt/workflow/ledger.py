@@ -27,7 +27,7 @@ from indoubt.errors import UserError
 from indoubt.files import write_atomically
 from indoubt.learners.numbers import one_spelling
 from indoubt.training import Learner, Result, Training, digest
-from indoubt.workflow.planning.identity import same_numbers
+from indoubt.workflow.identity import same_numbers
 
 #: A file on each shelf that says in words what lies there.
 LABEL = "shelf.json"
@@ -56,7 +56,7 @@ Shelf = dict[str, list[Record]]
 
 
 class Ledger:
-    """The finished trainings that are filed under one name (`planning.identity`), below a folder.
+    """The finished trainings that are filed under one name (`workflow.identity`), below a folder.
 
     Reading is done a shelf at a time (a shelf holds the trainings that share learner, dictionaries and T) and kept;
     records that another process adds later are not seen.

@@ -10,8 +10,8 @@ from typing import Any
 
 from indoubt.errors import UserError
 from indoubt.files import ROOT
-from indoubt.workflow.planning.plan import Plan
-from indoubt.workflow.planning.yaml_files import load
+from indoubt.workflow.plan import Plan
+from indoubt.workflow.yaml_files import load
 
 
 def add_config_options(parser: argparse.ArgumentParser) -> None:

@@ -21,8 +21,7 @@ from functools import cache
 from pathlib import Path
 
 from indoubt.files import ROOT
-from indoubt.workflow.planning.code_hash import code_hash, file_hash
-from indoubt.workflow.planning.learner_code import beyond_its_folder, joined, own_code
+from indoubt.workflow.code_hash import beyond_its_folder, code_hash, file_hash, joined, own_code
 
 #: The module that an engine's numbers come from; what it imports belongs to it.
 SOURCES = {

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from statistics import fmean
 
-from indoubt.workflow.planning.cells import CellPlan
-from indoubt.workflow.planning.plan import Plan
-from indoubt.workflow.running.ledger import Record, read_records, was_read_off
+from indoubt.workflow.cells import CellPlan
+from indoubt.workflow.ledger import Record, read_records, was_read_off
+from indoubt.workflow.plan import Plan
 
 
 @dataclass(frozen=True)

@@ -4,13 +4,24 @@ The first is of its code and of what that reads: its engine's code and its own, 
 lie behind what it names, versions of packages, and the content of files and variables of the environment that are read
 while it is imported, built and run. The second is of values: what the constructor makes for a fixed seed, and the
 constants, closures, defaults and attributes that the code names, as they are in memory.
+
+Definitions of a user's own modules, resolved: with what they compute with now, and tried out once for each.
+
+Run as `python -m indoubt.workflow.own_learners CACHE`, it does what `indoubt.learners.resolution` does for
+all others; but each time that a run is planned, since only a learner that is built shows what its constructor has read.
 """
 
 from __future__ import annotations
 
 import contextlib
+import json
 import random
-from collections.abc import Iterator, Mapping
+import sys
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict
+from functools import partial
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -18,15 +29,18 @@ from torch import nn
 
 from indoubt.engines.modules.loader import GIVEN, Builder, load_class, located, read_on_import
 from indoubt.engines.modules.user_code import reading
-from indoubt.errors import UserError
-from indoubt.files import ROOT
+from indoubt.errors import UserError, said
+from indoubt.files import ROOT, write_atomically
 from indoubt.learners.made_up import EXAMPLES, VOCABULARY, inputs_of
-from indoubt.learners.modules import BUILT_IN
+from indoubt.learners.modules import BUILT_IN, kind_of, learner_of, with_trial
+from indoubt.learners.resolution import answer, resolve_any
 from indoubt.learners.sizes import too_large
-from indoubt.training import Learner
-from indoubt.workflow.planning.identity import MODULES_THEN
-from indoubt.workflow.planning.learner_code import beyond_its_folder, joined, own_code, versions
-from indoubt.workflow.planning.values import Values
+from indoubt.learners.tried import TriedOut
+from indoubt.learners.try_out import try_out
+from indoubt.training import Learner, Protocol, digest
+from indoubt.workflow.code_hash import beyond_its_folder, code_hash, joined, own_code, versions
+from indoubt.workflow.identity import MODULES_THEN
+from indoubt.workflow.values import Values
 
 #: The seed of the module that is looked at.
 SEED = 1
@@ -113,3 +127,54 @@ def _streams_kept() -> Iterator[None]:
     finally:
         random.setstate(python)
         np.random.set_state(numpys)
+
+
+def resolve_as_it_is(
+    definition: Mapping[str, Any],
+    request: Mapping[str, Any],
+    longest: tuple[int, int],
+    cells: Sequence[Mapping[str, Any]] = (),
+    cache: Path | None = None,
+) -> dict[str, Any]:
+    """One definition, as `workflow.learner_cache.ResolvedLearner` reads it: of a user's own module with `own`, the hashes of
+    what it computes with.
+
+    Args:
+        request, longest, cells: as `resolve_any`.
+        cache: folder where what trying out has shown is remembered; None: nowhere.
+
+    Raises:
+        UserError: the definition is wrong, or the learner fails when it is tried out.
+    """
+    if kind_of(definition) != "module":
+        return resolve_any(definition, request, longest, cells)
+    protocol = Protocol(**request["protocol"])
+    learner = learner_of(definition, request["updates"], request["batch_size"], protocol, request["learner_folder"])
+    if not is_users_module(learner):
+        return resolve_any(definition, request, longest, cells)
+    try:
+        own = own_of(learner)
+    except Exception as error:
+        try_out(learner, longest)  # says it better
+        if isinstance(error, UserError):
+            raise
+        raise UserError(f"what the learner computes with cannot be told: {said(error)}") from error
+    found = with_trial(learner, _tried(learner, own, longest, cache))
+    about = {"learner": asdict(found.learner), "not_fused": None, "tried": asdict(found.tried)}
+    return about | {"own": own}
+
+
+def _tried(learner: Learner, own: str, longest: tuple[int, int], cache: Path | None) -> TriedOut:
+    """What trying a learner out shows, or has shown: for what it computes with, under this code and this torch."""
+    code = code_hash("indoubt/learners/try_out.py"), str(torch.__version__)
+    known = cache / f"tried-{digest([asdict(learner), own, longest, code])}.json" if cache is not None else None
+    if known is not None and known.exists():
+        return TriedOut(**json.loads(known.read_text(encoding="utf-8")))
+    tried = try_out(learner, longest)
+    if known is not None:
+        write_atomically(known, json.dumps(asdict(tried)))
+    return tried
+
+
+if __name__ == "__main__":
+    answer(partial(resolve_as_it_is, cache=Path(sys.argv[1])))

@@ -17,11 +17,11 @@ from indoubt.data.vocabulary import vocabularies
 from indoubt.errors import UserError
 from indoubt.learners.sweeps import expand_learners
 from indoubt.training import is_chained
-from indoubt.workflow.planning.cells import CellPlan, cells_of
-from indoubt.workflow.planning.config import read_config
-from indoubt.workflow.planning.cost import Costs, memory_mb
-from indoubt.workflow.planning.identity import identity, notice, with_own_code
-from indoubt.workflow.planning.resolved import resolved_learners
+from indoubt.workflow.cells import CellPlan, cells_of
+from indoubt.workflow.config import read_config
+from indoubt.workflow.cost import Costs, memory_mb
+from indoubt.workflow.identity import identity, notice, with_own_code
+from indoubt.workflow.learner_cache import resolved_learners
 
 
 @dataclass(frozen=True)
@@ -188,7 +188,7 @@ class Plan:
         return 1, -(-all_blocks // -(-all_blocks // blocks))
 
     def job(self, cell: CellPlan, chunk: Chunk) -> dict[str, Any]:
-        """What `running.jobs.Job` reads, for a chunk: what decides its result alone, so it can be a param."""
+        """What `workflow.jobs.Job` reads, for a chunk: what decides its result alone, so it can be a param."""
         learner = self.learners[cell.learner]
         task = self.tasks[cell.task]
         return {

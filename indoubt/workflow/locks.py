@@ -1,4 +1,6 @@
-"""A GPU for each job of this machine: Snakemake counts GPUs, but gives none of them to a job by number.
+"""One run in a results folder at a time: a second one is told so before it touches anything of the first.
+
+A GPU for each job of this machine: Snakemake counts GPUs, but gives none of them to a job by number.
 
 A job takes a slot, a kernel lock on a file of this machine, and sees through `CUDA_VISIBLE_DEVICES` the slot's device
 alone. The kernel frees the lock when the process ends, however it ends. Where SLURM has given the job one device
@@ -8,6 +10,7 @@ before torch is imported.
 
 from __future__ import annotations
 
+import contextlib
 import fcntl
 import itertools
 import os
@@ -20,6 +23,60 @@ from pathlib import Path
 from typing import IO
 
 from indoubt.errors import UserError
+
+#: The file that a run locks, below the results; the kernel frees it when the run ends, however it ends.
+NAME = ".run.lock"
+#: Where Snakemake keeps its own locks; these stay when it is killed.
+SNAKEMAKES = Path(".snakemake/locks")
+
+
+@contextmanager
+def only_run(results: Path) -> Iterator[int]:
+    """Hold a results folder's lock while it lasts.
+
+    Returns:
+        The lock's file descriptor. A program that inherits it (Snakemake, `pass_fds`) holds the lock too, even when the
+        run that started it was killed.
+
+    Raises:
+        UserError: another run has it, or the folder cannot be written.
+    """
+    path = results / NAME
+    try:
+        results.mkdir(parents=True, exist_ok=True)
+        lock = os.open(path, os.O_RDWR | os.O_CREAT, 0o644)
+    except OSError as error:
+        raise UserError(
+            f"cannot write {path}: {error.strerror}; check rights and free space, then run again"
+        ) from error
+    try:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise UserError(
+                f"another run is at work in this folder{_whose(path)}; wait for its end, or stop it, then run again: "
+                "nothing of it was touched"
+            ) from None
+        except OSError:  # some network file systems have no locks; Snakemake's own is left
+            pass
+        with contextlib.suppress(OSError):  # a full disk; the number is for people alone
+            os.truncate(lock, 0)
+            os.write(lock, f"{os.getpid()}\n".encode())
+        yield lock
+    finally:
+        os.close(lock)
+
+
+def snakemake_has_locked() -> bool:
+    """Whether Snakemake's lock lies in this folder."""
+    return any(SNAKEMAKES.glob("*.lock"))
+
+
+def _whose(path: Path) -> str:
+    with contextlib.suppress(OSError, ValueError):
+        return f" (process {int(path.read_text(encoding='utf-8'))})"
+    return ""
+
 
 #: Seconds between two looks for a free slot.
 LOOK_EVERY = 0.2

@@ -1,1 +1,0 @@
-"""A configuration goes in; cells, jobs, their cost and the hashes that make them stale come out. Light: no torch."""
