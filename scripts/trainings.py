@@ -24,9 +24,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter, fromfile_prefix_chars="@"
     )
-    parser.add_argument(
-        "--job", required=True, metavar="JSON", help="what to do, as workflow.jobs.Job describes it"
-    )
+    parser.add_argument("--job", required=True, metavar="JSON", help="what to do, as workflow.jobs.Job describes it")
     parser.add_argument("--data-bin", required=True, type=Path, metavar="DIR", help="the (task, size)'s binarized data")
     parser.add_argument("--ledger", required=True, type=Path, metavar="DIR", help="where finished trainings are kept")
     parser.add_argument("--output", required=True, type=Path, metavar="FILE", help="rows of the results, JSON lines")

@@ -3,10 +3,9 @@
 A compressed tar: `manifest.json` first (format, checksums, under which code the trainings were done), then
 `config.yaml`, the ledger of that code, the tables and their provenance.
 
-An archive that somebody else may have made, read as data: nothing in it is run, and it takes no more than it may.
-
-An archive is compressed, so that a small file can hold any number of bytes; its members have names that a careless
-program would write to; its configuration can name code. All is checked before anything is written.
+Somebody else may have made it, so it is read as data: nothing in it is run, and it takes no more than it may. It is
+compressed, so that a small file can hold any number of bytes; its members have names that a careless program would
+write to; its configuration can name code. All is checked before anything is written.
 """
 
 from __future__ import annotations

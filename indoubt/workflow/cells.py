@@ -1,6 +1,6 @@
 """Cells: what is measured of each learner on each (task, size), put together from all experiments.
 
-Seeds in steps: a cell starts with a few and goes on, doubling them, until it is decided or has its most.
+A cell whose seeds come in steps starts with a few and doubles them until it is decided or has its most.
 """
 
 from __future__ import annotations

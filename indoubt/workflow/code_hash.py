@@ -2,12 +2,10 @@
 
 A rule takes the hash of its script and of all that the script imports from here as a param, so that Snakemake re-runs
 it when, and only when, the code that makes its result has changed. What a training is filed under is said in
-`workflow.identity`.
+`workflow.identity`; here is also the hash of a user's or a built-in module, of its file and what that imports.
 
 A file's hash holds, in place of the name of a module that it imports, that module's own hash: where files lie, and how
 modules are called, is no part of what they compute.
-
-The code of a user's or a built-in module, as what decides its numbers: its file and what that imports.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """The configuration: its schema, and errors that name the key, the value and what is allowed.
 
-Names of learners, as far as files and Snakemake can take them: refused before anything runs.
+Names of learners are held to what files and Snakemake can take.
 """
 
 from __future__ import annotations

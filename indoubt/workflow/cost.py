@@ -1,11 +1,9 @@
 """What a training costs, before it is run: expected seconds on one CPU core.
 
-Counted is what an update has to compute (`work.py`): what a recurrence reads, operations, weights. What each
-takes was measured on one core of a common CPU by `benchmarks/rates.py`, which prints the table below for another
-machine. The expectation sizes jobs and time limits and says how long is left. Rates that a ledger has measured correct
-it by a factor in estimates (`workflow.estimate`), never in job sizes: these must not change from one run to the next.
-
-What an update has to compute: a batch's shape, and the operations that a learner spends on it.
+Counted is what an update has to compute: what a recurrence reads, operations, weights. What each takes was measured on
+one core of a common CPU by `benchmarks/rates.py`, which prints the table below for another machine. The expectation
+sizes jobs and time limits and says how long is left. Rates that a ledger has measured correct it by a factor in
+estimates (`workflow.estimate`), never in job sizes: these must not change from one run to the next.
 """
 
 from __future__ import annotations

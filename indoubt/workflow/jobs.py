@@ -1,7 +1,4 @@
-"""One job: a range of seeds and of blocks of one (task, size, learner), from the ledger where it is known.
-
-Who is told how far a job is: the log of a job, or a progress bar.
-"""
+"""One job: a range of seeds and of blocks of one (task, size, learner), from the ledger where it is known."""
 
 from __future__ import annotations
 

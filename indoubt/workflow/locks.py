@@ -1,11 +1,11 @@
-"""One run in a results folder at a time: a second one is told so before it touches anything of the first.
+"""One run in a results folder at a time, and a GPU for each job of this machine.
 
-A GPU for each job of this machine: Snakemake counts GPUs, but gives none of them to a job by number.
+A second run is told so before it touches anything of the first.
 
-A job takes a slot, a kernel lock on a file of this machine, and sees through `CUDA_VISIBLE_DEVICES` the slot's device
-alone. The kernel frees the lock when the process ends, however it ends. Where SLURM has given the job one device
-already, and where there are no GPUs, nothing is done; of several in one allocation each job takes one. Must be entered
-before torch is imported.
+Snakemake counts GPUs, but gives none of them to a job by number. A job takes a slot, a kernel lock on a file of this
+machine, and sees through `CUDA_VISIBLE_DEVICES` the slot's device alone. The kernel frees the lock when the process
+ends, however it ends. Where SLURM has given the job one device already, and where there are no GPUs, nothing is done;
+of several in one allocation each job takes one. Must be entered before torch is imported.
 """
 
 from __future__ import annotations

@@ -1,11 +1,8 @@
 """Where a configuration stands: which of its trainings the ledger has, and why the others are to be done.
 
-Whether the tables in a results folder are those of a configuration: they may be an earlier one's.
-
-Results that Snakemake takes for up to date and that are not what plan and ledger say: they are to be made anew.
-
-Snakemake goes by times and by its own notes (`.snakemake`). It knows nothing of a ledger that has lost or gained
-trainings, of results that were moved or copied without its notes, or of rows that were edited.
+The same is asked of tables (are they this configuration's, or an earlier one's?) and of results that Snakemake takes
+for up to date. It goes by times and by its own notes (`.snakemake`), and knows nothing of a ledger that has lost or
+gained trainings, of results that were moved or copied without its notes, or of rows that were edited.
 """
 
 from __future__ import annotations

@@ -1,14 +1,12 @@
-"""What a learner of a user's own is known by: all that it computes with, as two hashes.
+"""What a learner of a user's own is known by, all that it computes with, as two hashes; and its definition resolved.
 
 The first is of its code and of what that reads: its engine's code and its own, all own files that this imports or that
 lie behind what it names, versions of packages, and the content of files and variables of the environment that are read
 while it is imported, built and run. The second is of values: what the constructor makes for a fixed seed, and the
 constants, closures, defaults and attributes that the code names, as they are in memory.
 
-Definitions of a user's own modules, resolved: with what they compute with now, and tried out once for each.
-
-Run as `python -m indoubt.workflow.own_learners CACHE`, it does what `indoubt.learners.resolution` does for
-all others; but each time that a run is planned, since only a learner that is built shows what its constructor has read.
+Run as `python -m indoubt.workflow.own_learners CACHE`, it does what `indoubt.learners.resolution` does for all others;
+but each time that a run is planned, since only a learner that is built shows what its constructor has read.
 """
 
 from __future__ import annotations

@@ -1,7 +1,4 @@
-"""How far a run of the workflow is: trainings done, and the time left.
-
-Which jobs of a run failed, and why, out of what Snakemake says of them: a few lines for people.
-"""
+"""How far a run of the workflow is: trainings done, the time left, and which jobs failed and why."""
 
 from __future__ import annotations
 

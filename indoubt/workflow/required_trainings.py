@@ -1,8 +1,8 @@
 """From datasets to trainings: which trainings give a seed's FPA and code lengths.
 
-Weights of trained T's, kept by the code that trained them: what is asked later is read off them, not trained again.
+Weights of trained T's are kept by the code that trained them: what is asked later is read off them, not trained again.
 
-checkpoints/{hash of the engine's code}/{key of the training}.pt
+    checkpoints/{hash of the engine's code}/{key of the training}.pt
 """
 
 from __future__ import annotations

@@ -1,16 +1,11 @@
-"""What the results of each rule hang on, through all the rules before it, as hashes that are params of the rules.
+"""What the Snakefile's rules are given: hashes of what their results hang on, arguments, and the jobs' environment.
 
 Snakemake makes a result anew when its own params have changed, or when an input has been made anew. That is not enough:
 it deletes what a failed job was to write, and does not ask for a missing input of what is there already. With these
 hashes a result knows by itself that what it was made of has changed, whichever job in between has failed.
 
-What each learner is, in words, for the report: fairseq's architecture, a class in a file, a Hugging Face type.
-
-Arguments of the rules' scripts, however many: a command line holds some 100 kB, a configuration has no limit.
-
-Environment variables that the rules' shell commands use.
-
-What stands here is no param of a rule: where a training is done, and what is kept of it, makes nothing stale.
+Arguments may be many: a command line holds some 100 kB, a configuration has no limit. What stands in the environment is
+no param: where a training is done, and what is kept of it, makes nothing stale.
 """
 
 from __future__ import annotations

@@ -1,7 +1,4 @@
-"""Where a run stands, in words and numbers for people.
-
-What of a configuration has been measured: the same configuration, narrowed to the seeds that are whole.
-"""
+"""Where a run stands, in words and numbers for people; and its configuration narrowed to the seeds that are whole."""
 
 from __future__ import annotations
 

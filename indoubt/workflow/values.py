@@ -2,9 +2,8 @@
 
 A function counts by the values of its defaults, of what it encloses and of the global names that it says, a class by
 its functions, attributes and bases, an object by its class and its attributes. Their code is noted beside. What is
-Python's own or came with an installed package counts by its name.
-
-What a tensor holds, as text: every bit, or so much of real numbers that other processors' rounding does not show.
+Python's own or came with an installed package counts by its name. A tensor counts by every bit, or by so much of real
+numbers that other processors' rounding does not show.
 """
 
 from __future__ import annotations
