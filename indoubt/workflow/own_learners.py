@@ -134,8 +134,8 @@ def resolve_as_it_is(
     cells: Sequence[Mapping[str, Any]] = (),
     cache: Path | None = None,
 ) -> dict[str, Any]:
-    """One definition, as `learner_cache.ResolvedLearner` reads it: of a user's own module with `own`, the hashes of what
-    it computes with.
+    """One definition, as `learner_cache.ResolvedLearner` reads it: of a user's own module with `own`, the hashes of
+    what it computes with.
 
     Args:
         request, longest, cells: as `resolve_any`.
