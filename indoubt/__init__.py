@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from indoubt.data.task import Symbols, Task
 
 if TYPE_CHECKING:
-    from indoubt.notebook.measuring import measure
+    from indoubt.notebook.measure import measure
 
 __all__ = ["Symbols", "Task", "measure"]
 __version__ = "0.1.0"
@@ -20,6 +20,6 @@ __version__ = "0.1.0"
 def __getattr__(name: str) -> Any:
     if name != "measure":
         raise AttributeError(f"module 'indoubt' has no attribute {name!r}")
-    from indoubt.notebook.measuring import measure
+    from indoubt.notebook.measure import measure
 
     return measure

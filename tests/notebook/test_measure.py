@@ -22,9 +22,9 @@ from indoubt.data.seeds import parse_seeds
 from indoubt.data.task import line, load_tasks
 from indoubt.engines.progress import say
 from indoubt.errors import UserError
-from indoubt.notebook import measuring
-from indoubt.notebook.asked import definition_of
-from indoubt.notebook.bar import Bar
+from indoubt.notebook import measure as measuring
+from indoubt.notebook.arguments import definition_of
+from indoubt.notebook.measurement import Bar
 from indoubt.training import Example, Learner, Protocol, Result, Training
 from tests.shared.workspace import ROOT, Workspace
 

@@ -17,7 +17,7 @@ import pytest
 import torch
 
 from indoubt.errors import UserError
-from indoubt.notebook.classes import named
+from indoubt.notebook.arguments import named
 from indoubt.training import Learner
 from indoubt.workflow import code_hash
 from indoubt.workflow import code_hash as learner_code

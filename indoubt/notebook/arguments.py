@@ -1,9 +1,13 @@
-"""What `measure` is asked for, checked as the workflow checks its configuration, before anything is trained."""
+"""What `measure` is asked for, checked as the workflow checks its configuration, before anything is trained.
+
+A learner's class that was given from Python: what a definition calls it.
+"""
 
 from __future__ import annotations
 
 import copy
 import os
+import sys
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
@@ -14,10 +18,33 @@ from torch import nn
 
 from indoubt.data.seeds import parse_seeds
 from indoubt.data.task import Task, check_definition, find_task, load_tasks
+from indoubt.engines.modules.loader import GIVEN, GIVEN_OF_FILES
 from indoubt.errors import UserError, nearest, said
 from indoubt.files import ROOT
-from indoubt.notebook.classes import forget_given, named
 from indoubt.workflow.config import Config, sentence
+
+
+def named(learner: type[nn.Module]) -> str:
+    """What a definition calls a class: the file that it lies in, or, of one without a file, a name of its own.
+
+    Either way it is the class as it is in memory that is trained.
+    """
+    file = getattr(sys.modules.get(learner.__module__), "__file__", None)
+    if file is None or learner.__module__ == "__main__":
+        name = f"{learner.__name__} of this session"
+        GIVEN[name] = learner
+        return name
+    GIVEN_OF_FILES[Path(file).resolve(), learner.__name__] = learner
+    return f"{file}:{learner.__name__}"
+
+
+def forget_given(module: str) -> None:
+    """Have a file that a definition names count as it is on disk, whatever class of it was given before."""
+    path, _, _ = module.partition(":")
+    for file, name in list(GIVEN_OF_FILES):
+        if path.endswith(".py") and file == Path(path).resolve():
+            del GIVEN_OF_FILES[file, name]
+
 
 #: Where learners that have a name are defined; a later file's definition goes before that of an earlier one.
 DEFINED = ("presets/atlas.yaml", "config.yaml", "presets/learners.yaml")

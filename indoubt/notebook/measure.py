@@ -25,7 +25,7 @@ from indoubt.errors import UserError
 from indoubt.found.found_rules import found_tables
 from indoubt.found.functions import found_rules
 from indoubt.measures.classify import predictions
-from indoubt.notebook.asked import (
+from indoubt.notebook.arguments import (
     MEASURES,
     Definition,
     check_settings,
@@ -35,8 +35,7 @@ from indoubt.notebook.asked import (
     checked_task,
     definition_of,
 )
-from indoubt.notebook.bar import Bar
-from indoubt.notebook.measurement import Measurement
+from indoubt.notebook.measurement import Bar, Measurement
 from indoubt.tables.tables import build_tables
 from indoubt.training import Learner, Protocol
 from indoubt.workflow.identity import identity, with_own_code
