@@ -1,7 +1,4 @@
-"""What was measured of one learner on one task: frames, the workflow's figures, a page for a notebook.
-
-How far a measurement is, as a bar in a notebook or a terminal: by the updates that trainings have behind them.
-"""
+"""What was measured of one learner on one task: frames, figures, a page for a notebook; and the bar while it is measured."""
 
 from __future__ import annotations
 
