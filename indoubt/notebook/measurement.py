@@ -1,4 +1,4 @@
-"""What was measured of one learner on one task: frames, figures, a page for a notebook; and the bar while it is measured."""
+"""What was measured of one learner on one task: frames, figures, a page; and the bar while it is measured."""
 
 from __future__ import annotations
 
