@@ -220,9 +220,8 @@ def test_sizes_of_T_and_number_of_blocks() -> None:
     assert blocks["hierar-or-linear", 4] == 4 and blocks["comp-or-mem", 20] == 19
 
 
-@pytest.mark.parametrize("place", ["indoubt", "indoubt.tasks"])  # the second: as task files of doubt 0.1 have it
-def test_a_task_of_ones_own_is_a_file_in_a_folder(tmp_path: Path, place: str) -> None:
-    (tmp_path / "reverse.py").write_text(OWN_TASK.replace("from indoubt import", f"from {place} import"))
+def test_a_task_of_ones_own_is_a_file_in_a_folder(tmp_path: Path) -> None:
+    (tmp_path / "reverse.py").write_text(OWN_TASK)
     tasks = load_tasks([tmp_path])
     assert set(tasks) == {*TASKS, "reverse"}
     assert tasks["reverse"].holdout_set(2, "backwards") == [(("a", "a", "b"), ("b", "a", "a"))]

@@ -24,7 +24,7 @@ POOR = [
 ]
 #: A task of the user's with symbols that neither ASCII nor Latin-1 has.
 TASK = """
-from indoubt.tasks import Task
+from indoubt import Task
 
 class Ours(Task):
     name, sizes = "ours", (2,)
