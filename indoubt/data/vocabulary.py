@@ -10,7 +10,7 @@ import re
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cache, cached_property
 
 from indoubt.data.task import FPA, Pair, Symbols, Task
 from indoubt.training import Ids
@@ -81,6 +81,12 @@ def vocabularies(task: Task, size: int, dataset: str) -> tuple[Vocabulary, Vocab
     sources, targets = zip(*pairs, strict=True)
     of_sources, of_targets = task.unseen_symbols(size) if named else ((), ())
     return Vocabulary.of(sources, of_sources), Vocabulary.of(targets, of_targets)
+
+
+@cache
+def distinct_vocabularies(task: Task, size: int, datasets: Sequence[str]) -> tuple[tuple[Vocabulary, Vocabulary], ...]:
+    """The different pairs of vocabularies that some datasets have: T is trained once for each."""
+    return tuple(dict.fromkeys(vocabularies(task, size, dataset) for dataset in datasets))
 
 
 @dataclass(frozen=True)

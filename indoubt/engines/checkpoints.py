@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import tempfile
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -14,6 +13,7 @@ from indoubt.engines.fairseq.models import build_model, dictionary_of
 from indoubt.engines.modules.contents import Contents, contents_of, put_back
 from indoubt.engines.modules.loader import Builder
 from indoubt.errors import UserError
+from indoubt.files import replacing
 from indoubt.training import Learner, Training
 
 FORMAT = "doubt-checkpoint-1"
@@ -70,16 +70,8 @@ def save_checkpoint(path: Path, training: Training, model: torch.nn.Module) -> N
     if "arch" not in training.learner.arguments:
         content["contents"] = _beside(model)
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.NamedTemporaryFile(dir=path.parent, prefix=f".{path.name}.", delete=False) as file:
-            try:
-                torch.save(content, file)
-                file.flush()
-                Path(file.name).chmod(0o644)
-                Path(file.name).replace(path)
-            except BaseException:
-                Path(file.name).unlink(missing_ok=True)
-                raise
+        with replacing(path) as file:
+            torch.save(content, file)
     except (OSError, RuntimeError) as error:
         raise UserError(f"cannot write the checkpoint {path}: {error}; check rights and free space") from error
 

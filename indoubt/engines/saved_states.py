@@ -5,10 +5,8 @@ SIGTERM, SIGINT and SIGHUP are noted while trainings run, so that what is done c
 
 from __future__ import annotations
 
-import os
 import signal
 import sys
-import tempfile
 import threading
 import time
 from collections.abc import Iterator
@@ -16,12 +14,12 @@ from contextlib import AbstractContextManager, contextmanager, nullcontext, supp
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from types import FrameType
-from typing import Any
 
 import torch
 
 from indoubt.engines.backend import State
 from indoubt.engines.devices import elsewhere, made_with
+from indoubt.files import replacing
 from indoubt.training import Result, Seen, digest
 
 #: What ends a process: a scheduler or `kill`, Ctrl-C, a terminal that is closed.
@@ -146,7 +144,8 @@ class SavedStates:
             "made_with": self._made_with,
         }
         try:
-            _write(path, content)
+            with replacing(path) as file:
+                torch.save(content, file)
         except (OSError, RuntimeError) as error:  # torch says RuntimeError when the disk is full
             print(f"warning: the state {path} cannot be saved: {error}; training goes on", file=sys.stderr)
             return None
@@ -177,16 +176,3 @@ def remove(path: Path) -> None:
     """Remove a state that nobody needs any more."""
     with suppress(OSError):
         path.unlink(missing_ok=True)
-
-
-def _write(path: Path, content: dict[str, Any]) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.NamedTemporaryFile(dir=path.parent, prefix=f".{path.name}.", delete=False) as file:
-        try:
-            torch.save(content, file)
-            file.flush()
-            os.fsync(file.fileno())
-            Path(file.name).replace(path)
-        except BaseException:
-            Path(file.name).unlink(missing_ok=True)
-            raise

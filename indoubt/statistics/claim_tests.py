@@ -8,6 +8,7 @@ from typing import Any
 
 import pandas as pd
 
+from indoubt.data.seeds import parse_seeds
 from indoubt.measures.code_length import COMPLETE
 from indoubt.measures.fpa import CELL
 from indoubt.statistics.judging import (
@@ -163,7 +164,7 @@ def _preference(test: dict[str, Any], pairs: pd.DataFrame) -> Outcome:
 
 def _lengths(test: dict[str, Any], outputs: pd.DataFrame) -> Outcome:
     seed = test["seed"]
-    of_seed = outputs[[seed in members(text) for text in outputs["seeds"]]]
+    of_seed = outputs[[seed in parse_seeds(text.split()) for text in outputs["seeds"]]]
     if of_seed.empty:
         return Outcome(UNDECIDED, f"seed {seed} was not decoded")
     given = {len(s.split()): len(p.split()) for s, p in zip(of_seed["src"], of_seed["pred"], strict=True)}
@@ -181,12 +182,3 @@ def _bits(test: dict[str, Any], lengths: pd.DataFrame) -> Outcome:
     bits = float(code["bits"].iloc[0])
     state = SUPPORTED if abs(bits - test["bits"]) <= test["within"] else CONTRADICTED
     return Outcome(state, f"{bits:.3g} bits", run=True, n=1)
-
-
-def members(ranges: str) -> set[int]:
-    """The seeds of `1-4 7`."""
-    found: set[int] = set()
-    for part in ranges.split():
-        low, _, high = part.partition("-")
-        found.update(range(int(low), int(high or low) + 1))
-    return found

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from indoubt.data.task import Task
-from indoubt.data.vocabulary import training_pairs, vocabularies
+from indoubt.data.vocabulary import distinct_vocabularies, training_pairs
 from indoubt.errors import UserError, how_it_ended
 from indoubt.files import ROOT, write_atomically
 from indoubt.learners.tried import TriedOut
@@ -149,9 +149,9 @@ def _cells_of(learner: str, config: Config, tasks: Mapping[str, Task]) -> list[d
         return []
     kinds: dict[object, dict[str, Any]] = {}
     for task, size in _measured_on(learner, config, tasks):
-        for source, target in _dictionaries(task, size):
-            kind = len(source), len(target), source == target
-            kinds.setdefault(kind, {"cell": f"{task.name}/{size}", "source": source, "target": target})
+        for source, target in distinct_vocabularies(task, size, tuple(task.datasets)):
+            kind = len(source.own), len(target.own), source.own == target.own
+            kinds.setdefault(kind, {"cell": f"{task.name}/{size}", "source": source.own, "target": target.own})
     return list(kinds.values())
 
 
@@ -167,13 +167,6 @@ def _measured_on(learner: str, config: Config, tasks: Mapping[str, Task]) -> lis
         if learner in experiment.learners
         for size in experiment.sizes or tasks[experiment.task].sizes
     ]
-
-
-@cache
-def _dictionaries(task: Task, size: int) -> list[tuple[tuple[str, ...], tuple[str, ...]]]:
-    """The source and target symbols of each dataset."""
-    found = [vocabularies(task, size, dataset) for dataset in task.datasets]
-    return list(dict.fromkeys((source.own, target.own) for source, target in found))
 
 
 @cache

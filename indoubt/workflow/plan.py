@@ -5,7 +5,6 @@ from __future__ import annotations
 import itertools
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass
-from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +12,7 @@ from indoubt.data.datasets import dataset_digest
 from indoubt.data.rules import rules
 from indoubt.data.seeds import label
 from indoubt.data.task import FPA, Task
-from indoubt.data.vocabulary import vocabularies
+from indoubt.data.vocabulary import distinct_vocabularies
 from indoubt.errors import UserError
 from indoubt.learners.sweeps import expand_learners
 from indoubt.training import is_chained
@@ -247,7 +246,7 @@ class Plan:
                 found[block] += len(candidates) if block > 0 or self.chained(cell) else 0
             if 0 in blocks:
                 chained = self.chained(cell)
-                found[0] += FPA in datasets if chained else len(_dictionaries(task, cell.size, tuple(datasets)))
+                found[0] += FPA in datasets if chained else len(distinct_vocabularies(task, cell.size, tuple(datasets)))
         return found
 
     def nothing_done(self, results: Path) -> str | None:
@@ -284,12 +283,6 @@ class Plan:
         if (engine, user_dir) not in self._engine_hashes:
             self._engine_hashes[engine, user_dir] = identity(engine, user_dir)
         return self._engine_hashes[engine, user_dir]
-
-
-@cache
-def _dictionaries(task: Task, size: int, datasets: tuple[str, ...]) -> frozenset[object]:
-    """The different pairs of dictionaries that some datasets of a (task, size) have; T is trained once for each."""
-    return frozenset(vocabularies(task, size, dataset) for dataset in datasets)
 
 
 def _in_steps(cell: CellPlan, at_a_time: int) -> Iterator[tuple[int, ...]]:
