@@ -21,7 +21,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 import pandas as pd
 
 from indoubt.errors import exit_on_user_error
-from indoubt.measures.fpa import CELL
+from indoubt.schema import CELL
 from indoubt.statistics.anytime import decide
 from indoubt.tables.tables import read_table
 from indoubt.workflow.cells import Look, Until, reached

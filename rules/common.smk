@@ -18,6 +18,7 @@ from indoubt.data.seeds import LABEL as SEEDS
 from indoubt.data.datasets import text_files
 from indoubt.errors import UserError, how_it_ended
 from indoubt.figures import ATLAS, files as figure_files, names as figure_names
+from indoubt.schema import TABLES as SCHEMA
 from indoubt.tables import FILES as TABLE_FILES, FOUND_FILES
 from indoubt.workflow.rule_params import words
 from indoubt.workflow.rule_params import described
@@ -49,13 +50,9 @@ PREDICTIONS = [
 
 # Tables that `snakemake --report` shows.
 REPORTED = {
-    f"{name}.csv": {"caption": f"captions/{name}.rst", "category": "Tables", "labels": {"table": label}}
-    for name, label in (
-        ("fpa", "FPA"),
-        ("code_length", "code lengths"),
-        ("preferences", "preferences"),
-        ("claims", "published claims"),
-    )
+    f"{name}.csv": {"caption": f"captions/{name}.rst", "category": "Tables", "labels": {"table": table.label}}
+    for name, table in SCHEMA.items()
+    if table.label
 }
 TASKS = sorted({task.name: task for task, _, _ in PLAN.task_sizes()}.values(), key=lambda task: task.name)
 FIGURES = [

@@ -16,7 +16,8 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 from indoubt.errors import UserError, exit_on_user_error
 from indoubt.files import write_atomically
 from indoubt.report.quoting import quoted
-from indoubt.tables.tables import COLUMNS, read_table
+from indoubt.schema import RUN
+from indoubt.tables.tables import read_table
 
 
 def main() -> None:
@@ -29,7 +30,7 @@ def main() -> None:
         text = arguments.text.read_text(encoding="utf-8")
     except OSError as error:
         raise UserError(f"the text {arguments.text} cannot be read: {error.strerror}") from None
-    write_atomically(arguments.output, quoted(text, {name: read_table(arguments.tables, name) for name in COLUMNS}))
+    write_atomically(arguments.output, quoted(text, {name: read_table(arguments.tables, name) for name in RUN}))
 
 
 if __name__ == "__main__":

@@ -11,7 +11,8 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from indoubt.measures.rows import ORIGIN, PROTOCOL, either
+from indoubt.measures.rows import either
+from indoubt.schema import ORIGIN, PROTOCOL
 
 #: Width in inches of a figure with so many panels side by side (a page), and of the narrowest one.
 WIDTH, ABREAST, NARROWEST = 7.2, 4, 4.2

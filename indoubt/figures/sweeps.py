@@ -14,7 +14,8 @@ from matplotlib.lines import Line2D
 
 from indoubt.figures.layout import Grid, Stack
 from indoubt.figures.style import INK, NO_RULE_COLOURS, not_measured, our_settings
-from indoubt.statistics.sweeps import SWEEP_COLUMNS, in_order
+from indoubt.schema import columns_of
+from indoubt.statistics.sweeps import in_order
 
 TITLE = "how much hangs on hyperparameters?"
 #: What is shown of a cell: title, columns of share, count and interval, and how it is drawn as a line.
@@ -60,7 +61,7 @@ def _panels(table: pd.DataFrame) -> Iterator[tuple[str, int, pd.DataFrame, Seque
     """Title, size, rows, columns shown (none: all, as lines), the argument along and the one down (none for lines)."""
     for key, rows in table.groupby(["sweep", "size"], sort=True):
         name, size = cast(tuple[str, int], key)
-        arguments = [c for c in rows.columns if c not in SWEEP_COLUMNS and (rows[c] != "").any()]
+        arguments = [c for c in rows.columns if c not in columns_of("sweeps") and (rows[c] != "").any()]
         arguments.sort(key=lambda a: -rows[a].nunique())
         rule = rows["rule"].iloc[0] or "no rule"
         if len(arguments) == 1:

@@ -37,18 +37,9 @@ from indoubt.found.library import LENGTHS, Library, Numbers, Rule, library, noth
 from indoubt.found.responses import CUT_OFF, Responses, cells, entropy_bits, fleiss, modal, of_kind, responses
 from indoubt.found.search import given_by, nearest_rule
 from indoubt.found.wording import distinct
-from indoubt.measures.fpa import CELL
 from indoubt.measures.intervals import LEVEL, wilson
-from indoubt.measures.rows import ORIGIN, PROTOCOL, Row
-
-SIGNATURE_COLUMNS = [
-    *[*CELL, "n_fit", "n_inputs", "consensus", "consensus_ci_low", "consensus_ci_high"],
-    *["fleiss_kappa", "kappa_ci_low", "kappa_ci_high", "entropy_bits", "n_distinct"],
-    *["of_t", "copies", "same_length", "same_symbols", "cut_off"],
-    *["slope_below", "slope_below_ci_low", "slope_below_ci_high"],
-    *["slope_above", "slope_above_ci_low", "slope_above_ci_high", "within_one_of", "within_one", "ci_note"],
-    *[*PROTOCOL, *ORIGIN],
-]
+from indoubt.measures.rows import Row
+from indoubt.schema import CELL, columns_of, text_columns
 
 
 def signature(library: Library, made: Responses) -> Row:
@@ -122,32 +113,6 @@ def median_interval(ordered: list[float]) -> tuple[float, float]:
     return ordered[rank - 1], ordered[-rank]
 
 
-FOUND_COLUMNS = [
-    *[*CELL, "form", "part", "words", "short", "python", "bits", "fits_t", "equals", "kind", "n_seeds", "n_part"],
-    *["share", "ci_low", "ci_high", "ci_note", "kappa", "kappa_ci_low", "kappa_ci_high"],
-    *["throughout", "throughout_ci_low", "throughout_ci_high", "share_inputs", "within_one", "share_all"],
-    *["given", "given_share", "given_ci_low", "given_ci_high"],
-    *["n_deciding", "share_deciding", "deciding_ci_low", "deciding_ci_high", "given_deciding"],
-    *["consensus", "chance", "saved_bits", "saved_over_given", "stable", "n_programs", "limit_bits"],
-    *[*PROTOCOL, *ORIGIN, "note", "best_words", "best_share"],
-]
-#: Columns of words, where nothing is an empty string and not a missing number.
-FOUND_TEXT = {
-    *[
-        "form",
-        "words",
-        "short",
-        "python",
-        "fits_t",
-        "equals",
-        "given",
-        "stable",
-        "note",
-        "within_one_of",
-        "kind",
-        "best_words",
-    ],
-}
 #: Columns of whole numbers that some rows lack.
 WHOLE = ("bits", "n_part", "n_deciding", "n_programs", "limit_bits")
 #: Cells of one task and size use one library; so many are kept.
@@ -172,14 +137,14 @@ def found_tables(predictions: Iterable[Row], tasks: Mapping[str, Task]) -> tuple
         signs.append(signature(libraries[cell[:2]], made))
         if made.other:
             found += _rows(task, libraries[cell[:2]], made)
-    rules = _named(pd.DataFrame(found, columns=FOUND_COLUMNS))
-    return rules.astype(dict.fromkeys(WHOLE, "Int64")), pd.DataFrame(signs, columns=SIGNATURE_COLUMNS)
+    rules = _named(pd.DataFrame(found, columns=columns_of("found_rules")))
+    return rules.astype(dict.fromkeys(WHOLE, "Int64")), pd.DataFrame(signs, columns=columns_of("signatures"))
 
 
 def _rows(task: Task, rules: Library, made: Responses) -> list[Row]:
     """The rows of a cell."""
     start: Row = dict(zip(CELL, made.cell, strict=True)) | {"part": 1, "n_seeds": len(made.other), **made.about}
-    start |= dict.fromkeys(FOUND_TEXT & set(FOUND_COLUMNS), "")
+    start = dict.fromkeys(text_columns("found_rules"), "") | start
     why = nothing_to_find(task, made.cell[1])
     if why:
         return [start | {"form": NONE, "note": why}]

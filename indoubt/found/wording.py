@@ -11,7 +11,7 @@ import pandas as pd
 
 from indoubt.data.rules import FOUND
 from indoubt.found.findings import ABOUT, FEWEST, GIVEN, KIND, MIXTURE, NONE, RULE, SPLIT, TOO_FEW
-from indoubt.measures.fpa import CELL
+from indoubt.schema import CELL
 
 Rows = Sequence[Mapping[str, Any]]
 #: Rules that say the same of H named in a sentence at most.

@@ -9,7 +9,8 @@ from indoubt.data.check import check_task
 from indoubt.data.rules import criteria
 from indoubt.data.task import Symbols, Task, line, words
 from indoubt.errors import UserError
-from indoubt.measures.rows import CONFIGURATION, ORIGIN, PROTOCOL, Row
+from indoubt.measures.rows import CONFIGURATION, Row
+from indoubt.schema import ORIGIN, PROTOCOL
 
 #: Classes besides the rules and answers, in the order in which tables list them.
 OTHER, UNFIT, DIVERGED = "other", "unfit", "diverged"

@@ -11,23 +11,11 @@ import pandas as pd
 from indoubt.data.rules import RANDOM
 from indoubt.data.task import Task, find_task
 from indoubt.errors import UserError
-from indoubt.measures.fpa import CELL
 from indoubt.measures.intervals import bca
-from indoubt.measures.rows import ORIGIN, PROTOCOL, Row, either, either_by
+from indoubt.measures.rows import Row, either, either_by
 from indoubt.measures.scale import dip_p, uniform_bits
+from indoubt.schema import CELL, ORIGIN, PROTOCOL, columns_of
 
-BLOCK_COLUMNS = [
-    *["task", "size", "dataset", "learner", "seed", "block", "n_examples", "bits", "training_id"],
-    *["engine", "device", "torch", "seconds", "status", "adam_state", "rng_streams"],
-    *["min_len", "nats", "updates", "host"],
-]
-SEED_LENGTH_COLUMNS = [*CELL, "candidate", "seed", "state", "bits", "nats", "n_examples", "updates", *PROTOCOL, *ORIGIN]
-CODE_LENGTH_COLUMNS = [
-    *[*CELL, "candidate", "n_seeds", "n_diverged", "n_incomplete", "bits_mean", "nats_mean", "bits_median"],
-    *["ci_low", "ci_high", "ci_note", "ci_method", "bits_sd", "bits_min", "bits_max", "bits_per_example", "n_examples"],
-    *["uniform_bits", "of_uniform", "surplus_bits", "dip_p", "bimodal", "updates"],
-    *[*PROTOCOL, *ORIGIN],
-]
 #: States of a seed's code: all hold-out blocks scored, some missing, one of its trainings diverged.
 COMPLETE, INCOMPLETE, DIVERGED = "complete", "incomplete", "diverged"
 
@@ -38,7 +26,9 @@ def blocks_table(scores: Iterable[Row]) -> pd.DataFrame:
     Raises:
         UserError: a block was scored twice with different results.
     """
-    frame = pd.DataFrame(list(scores), columns=["nats", *(c for c in BLOCK_COLUMNS if c not in ("nats", "bits"))])
+    frame = pd.DataFrame(
+        list(scores), columns=["nats", *(c for c in columns_of("blocks") if c not in ("nats", "bits"))]
+    )
     frame["nats"] = pd.to_numeric(frame["nats"])
     frame["bits"] = frame["nats"] / math.log(2)
     place = [*CELL, "dataset", "seed", "block"]
@@ -50,7 +40,7 @@ def blocks_table(scores: Iterable[Row]) -> pd.DataFrame:
             f"{row['task']}/{row['size']}/{row['dataset']}, learner {row['learner']!r}, seed {row['seed']}: block "
             f"{row['block']} was scored twice with different results; give each results folder a table of its own"
         )
-    return frame.sort_values(place, kind="stable", ignore_index=True)[BLOCK_COLUMNS]
+    return frame.sort_values(place, kind="stable", ignore_index=True)[columns_of("blocks")]
 
 
 def seed_code_lengths(blocks: pd.DataFrame, tasks: Mapping[str, Task]) -> pd.DataFrame:
@@ -72,7 +62,7 @@ def seed_code_lengths(blocks: pd.DataFrame, tasks: Mapping[str, Task]) -> pd.Dat
         for failed, n, task, size in zip(sums["failed"], sums["n_examples"], sums["task"], sums["size"], strict=True)
     ]
     sums.loc[sums["state"] != COMPLETE, ["bits", "nats"]] = math.nan
-    return _in_order(sums[SEED_LENGTH_COLUMNS], tasks)
+    return _in_order(sums[columns_of("seed_code_lengths")], tasks)
 
 
 def code_length_table(lengths: pd.DataFrame, tasks: Mapping[str, Task]) -> pd.DataFrame:
@@ -106,7 +96,7 @@ def code_length_table(lengths: pd.DataFrame, tasks: Mapping[str, Task]) -> pd.Da
             | {"updates": int(cell["updates"].max())}
             | {part: either(cell[part]) for part in (*PROTOCOL, *ORIGIN)}
         )
-    table = pd.DataFrame(rows, columns=CODE_LENGTH_COLUMNS)
+    table = pd.DataFrame(rows, columns=columns_of("code_length"))
     shortest = table[table["candidate"] != RANDOM].groupby(CELL)["bits_mean"].min()
     best = [shortest.get(cell, math.nan) for cell in table[CELL].itertuples(index=False, name=None)]
     table["surplus_bits"] = table["bits_mean"].astype(float) - pd.Series(best, dtype=float)

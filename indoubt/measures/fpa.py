@@ -15,25 +15,10 @@ from indoubt.data.task import Task, find_task
 from indoubt.errors import UserError
 from indoubt.measures.classify import DIVERGED, UNFIT, classes
 from indoubt.measures.intervals import Interval, wilson
-from indoubt.measures.rows import ORIGIN, PROTOCOL, Row, either
+from indoubt.measures.rows import Row, either
+from indoubt.schema import CELL, ORIGIN, PROTOCOL, columns_of
 
 NONE = Interval(math.nan, math.nan)
-CELL = ["task", "size", "learner"]
-SEED_CLASS_COLUMNS = [*CELL, "seed", "class", "fits", "training_id", "updates", *PROTOCOL, *ORIGIN]
-FPA_COLUMNS = [
-    *[*CELL, "class", "n_seeds", "n_fit", "n", "fpa", "ci_low", "ci_high"],
-    *[
-        "fpa_given_fit",
-        "given_fit_ci_low",
-        "given_fit_ci_high",
-        "n_holdout",
-        "n_holdout_ambiguous",
-        "n_holdout_separating",
-        "ci_method",
-        "updates",
-    ],
-    *[*PROTOCOL, *ORIGIN, "kind", "note"],
-]
 
 
 def seed_classes(predictions: Iterable[Row]) -> pd.DataFrame:
@@ -52,7 +37,7 @@ def seed_classes(predictions: Iterable[Row]) -> pd.DataFrame:
                 f"{known['class']!r} and {row['class']!r}; delete that predictions file and run again"
             )
     rows = [{**row, "fits": row["class"] not in (UNFIT, DIVERGED)} for row in seeds.values()]
-    frame = pd.DataFrame(rows, columns=SEED_CLASS_COLUMNS)
+    frame = pd.DataFrame(rows, columns=columns_of("seed_classes"))
     return frame.sort_values([*CELL, "seed"], kind="stable", ignore_index=True) if rows else frame
 
 
@@ -99,7 +84,7 @@ def fpa_table(seeds: pd.DataFrame, tasks: Mapping[str, Task]) -> pd.DataFrame:
                 | about
                 | {"kind": kinds.get(label, ""), "note": _note(task, label, cell["seed"])}
             )
-    return pd.DataFrame(rows, columns=FPA_COLUMNS)
+    return pd.DataFrame(rows, columns=columns_of("fpa"))
 
 
 def _note(task: Task, label: str, seeds: Iterable[int]) -> str:

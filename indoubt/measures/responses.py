@@ -1,4 +1,4 @@
-"""Shares of responses: of all outputs for hold-out inputs, how many are a rule's, and how many are no rule's."""
+"""What learners output, and shares of responses: of all outputs for hold-out inputs, how many a rule gives."""
 
 from __future__ import annotations
 
@@ -8,19 +8,15 @@ from typing import cast
 import pandas as pd
 
 from indoubt.data.rules import criteria
+from indoubt.data.seeds import ranges
 from indoubt.data.task import Task, find_task, line
 from indoubt.measures.classify import DIVERGED, UNFIT
-from indoubt.measures.fpa import CELL
-from indoubt.measures.intervals import bca
-from indoubt.measures.rows import ORIGIN, PROTOCOL, Row, either
+from indoubt.measures.intervals import bca, wilson
+from indoubt.measures.rows import Row, either
+from indoubt.schema import CELL, ORIGIN, PROTOCOL, columns_of
 
 #: The name under which responses are counted that no rule and no answer gives.
 NONE = "none"
-RESPONSE_COLUMNS = [
-    *[*CELL, "rule", "kind", "n_seeds", "n_diverged", "n_holdout", "n_responses", "n", "share", "ci_low", "ci_high"],
-    *["ci_note", "n_fit", "share_given_fit", "given_fit_ci_low", "given_fit_ci_high", "ci_method", "updates"],
-    *[*PROTOCOL, *ORIGIN],
-]
 
 
 def responses_table(predictions: Iterable[Row], tasks: Mapping[str, Task]) -> pd.DataFrame:
@@ -58,7 +54,30 @@ def responses_table(predictions: Iterable[Row], tasks: Mapping[str, Task]) -> pd
                 | {"ci_method": "BCa bootstrap over seeds, 95 %"}
                 | about
             )
-    return pd.DataFrame(rows, columns=RESPONSE_COLUMNS)
+    return pd.DataFrame(rows, columns=columns_of("responses"))
+
+
+def outputs_table(predictions: Iterable[Row]) -> pd.DataFrame:
+    """What the seeds of a class output for each input, equal outputs together: `n_seeds` of the class's `n_class`.
+
+    `seeds` names them (`1-4 7`); `agrees` lists the rules that give this output, separated by blanks; `pred` is empty
+    for an empty output, and a diverged seed has no row.
+    """
+    rows = [{**r, "agrees": " ".join(r["agrees"])} for r in predictions if r["pred"] is not None]
+    if not rows:
+        return pd.DataFrame(columns=columns_of("outputs"))
+    frame = pd.DataFrame(rows)
+    group = [*CELL, "class", "src", "in_training", "pred", "agrees"]
+    counted = frame.groupby(group, sort=False, as_index=False).agg(n_seeds=("seed", "nunique"), seeds=("seed", ranges))
+    of_class = frame.groupby([*CELL, "class"], as_index=False).agg(n_class=("seed", "nunique"))
+    return counted.merge(of_class, on=[*CELL, "class"])[columns_of("outputs")]
+
+
+def with_shares(outputs: pd.DataFrame) -> pd.DataFrame:
+    """Rows of the table `outputs` with the `share` of the class's seeds and its Wilson interval `ci_low`, `ci_high`."""
+    intervals = [wilson(int(n), int(of)) for n, of in zip(outputs["n_seeds"], outputs["n_class"], strict=True)]
+    ends = {"ci_low": [each.low for each in intervals], "ci_high": [each.high for each in intervals]}
+    return outputs.assign(share=outputs["n_seeds"] / outputs["n_class"], **ends)
 
 
 def _counted(predictions: Iterable[Row], tasks: Mapping[str, Task]) -> pd.DataFrame:

@@ -13,13 +13,10 @@ import pandas as pd
 from indoubt.data.task import FPA
 from indoubt.errors import UserError
 from indoubt.files import read_text
+from indoubt.schema import ORIGIN, PROTOCOL
 
 Row = dict[str, Any]
 
-#: What a table must not mix.
-PROTOCOL = ("adam_state", "rng_streams", "min_len")
-#: What a table may mix, if it says so.
-ORIGIN = ("engine", "device", "torch")
 #: Of what a learner of one name, and a dataset of one cell, must be the same in a table: hashes of the learner with all
 #: its arguments and the code that trains it, and of the dataset's examples.
 CONFIGURATION = ("configured", "examples")

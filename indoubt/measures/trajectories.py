@@ -11,19 +11,10 @@ import pandas as pd
 from indoubt.data.task import Task, find_task, words
 from indoubt.measures.classify import DIVERGED, UNFIT, classes, classify
 from indoubt.measures.code_length import blocks_table, code_length_table, seed_code_lengths
-from indoubt.measures.fpa import CELL
 from indoubt.measures.intervals import wilson
-from indoubt.measures.rows import ORIGIN, PROTOCOL, Row, either
+from indoubt.measures.rows import Row, either
+from indoubt.schema import CELL, ORIGIN, PROTOCOL, columns_of
 
-TRAJECTORY_COLUMNS = [
-    *[*CELL, "update", "class", "n", "n_seeds", "share", "ci_low", "ci_high", "n_fit", "ci_method"],
-    *[*PROTOCOL, *ORIGIN],
-]
-PATH_COLUMNS = [*CELL, "seed", "first_fit", "n_switches", "final", "path"]
-CODE_TRAJECTORY_COLUMNS = [
-    *[*CELL, "candidate", "update", "n_seeds", "n_diverged", "n_incomplete", "bits_mean", "bits_median"],
-    *["ci_low", "ci_high", "ci_note", "ci_method", "bits_per_example", *PROTOCOL, *ORIGIN],
-]
 _LOOK = [*CELL, "seed", "update", "class", "fits", *PROTOCOL, *ORIGIN]
 
 
@@ -69,7 +60,7 @@ def trajectories_table(seen: pd.DataFrame, tasks: Mapping[str, Task]) -> pd.Data
                 | {"n_fit": int(moment["fits"].sum()), "ci_method": "Wilson 95 %"}
                 | about
             )
-    return pd.DataFrame(rows, columns=TRAJECTORY_COLUMNS)
+    return pd.DataFrame(rows, columns=columns_of("trajectories"))
 
 
 def paths_table(seen: pd.DataFrame) -> pd.DataFrame:
@@ -87,7 +78,7 @@ def paths_table(seen: pd.DataFrame) -> pd.DataFrame:
             | {"n_switches": sum(one != other for one, other in pairwise(after))}
             | {"final": said[-1], "path": " ".join(f"{c}@{u}" for c, u in zip(said, updates, strict=True))}
         )
-    return pd.DataFrame(rows, columns=PATH_COLUMNS).astype({"first_fit": "Int64"})
+    return pd.DataFrame(rows, columns=columns_of("seed_paths")).astype({"first_fit": "Int64"})
 
 
 def half_fit(trajectory: pd.DataFrame) -> int | None:
@@ -109,9 +100,9 @@ def code_trajectories_table(scores_at: Iterable[Row], code: pd.DataFrame, tasks:
         table = code_length_table(seed_code_lengths(blocks_table(rows), tasks), tasks)
         parts.append(table.assign(update=update))
     if not parts:
-        return pd.DataFrame(columns=CODE_TRAJECTORY_COLUMNS)
+        return pd.DataFrame(columns=columns_of("code_trajectories"))
     cells = pd.concat(parts)[[*CELL, "candidate"]].drop_duplicates()
     ends = code.merge(cells, on=[*CELL, "candidate"]).rename(columns={"updates": "update"})
-    whole = pd.concat([*parts, ends])[CODE_TRAJECTORY_COLUMNS]
+    whole = pd.concat([*parts, ends])[columns_of("code_trajectories")]
     whole = whole.drop_duplicates([*CELL, "candidate", "update"])
     return whole.sort_values([*CELL, "candidate", "update"], kind="stable", ignore_index=True)

@@ -20,10 +20,10 @@ from scipy import stats
 
 from indoubt.errors import UserError
 from indoubt.measures.code_length import COMPLETE
-from indoubt.measures.fpa import CELL
 from indoubt.measures.intervals import EQUAL, bca
-from indoubt.measures.rows import PROTOCOL, Row, either
+from indoubt.measures.rows import Row, either
 from indoubt.report.tar_entries import Entry, files_of
+from indoubt.schema import CELL, PROTOCOL
 from indoubt.statistics.paired import ALPHA, compare, corrected, needed_to_test
 from indoubt.statistics.permutations import changed_classes, independent_classes
 from indoubt.tables.tables import read_table

@@ -5,9 +5,9 @@ from __future__ import annotations
 import pandas as pd
 
 from indoubt.measures.classify import NO_RULE
-from indoubt.measures.fpa import CELL
 from indoubt.measures.intervals import wilson
 from indoubt.measures.trajectories import half_fit
+from indoubt.schema import CELL
 
 #: Share of the training time from which on it is said that milestones cost it.
 DEAR = 0.1

@@ -13,14 +13,15 @@ from markupsafe import Markup
 
 from indoubt.data.task import Task
 from indoubt.figures.style import NO_RULE_COLOURS, RULE_COLOURS, rules_of
-from indoubt.measures.rows import ORIGIN, PROTOCOL, either
-from indoubt.report import columns, provenance
+from indoubt.measures.rows import either
+from indoubt.report import provenance
 from indoubt.report.answer import SURE, answer, with_seeds_needed
-from indoubt.report.cells import PageTable, page_table
 from indoubt.report.sections import learner_section, missing, task_section
-from indoubt.report.summary import duration
+from indoubt.report.table_columns import AGREEMENT, CLAIMS, COSTS, MISSING, PageTable, page_table
+from indoubt.schema import ORIGIN, PROTOCOL, RUN
 from indoubt.statistics.judging import CONTRADICTED, SUPPORTED, TOO_FEW, UNDECIDED
-from indoubt.tables.tables import COLUMNS, read_found, read_table
+from indoubt.tables.tables import read_found, read_table
+from indoubt.tables.wording import duration
 
 HERE = Path(__file__).parent
 STATES = (SUPPORTED, CONTRADICTED, TOO_FEW, UNDECIDED)
@@ -47,7 +48,7 @@ def build_page(
     Raises:
         UserError: a table or figure is missing.
     """
-    read = {name: read_table(tables, name) for name in COLUMNS} | read_found(tables)
+    read = {name: read_table(tables, name) for name in RUN} | read_found(tables)
     verdicts, costs, claims = with_seeds_needed(read["verdicts"], read["preferences"]), read["costs"], read["claims"]
     names = sorted(set(verdicts["task"]))
     order = {state: place for place, state in enumerate(STATES)}
@@ -74,10 +75,10 @@ def build_page(
             learner_section(name, verdicts, (made_by or {}).get(f"learner.{name}"))
             for name in sorted(set(verdicts["learner"]))
         ],
-        claims=page_table("claims", "Published claims", claims, columns.CLAIMS),
+        claims=page_table("claims", "Published claims", claims, CLAIMS),
         claim_states={state: int((claims["state"] == state).sum()) for state in STATES},
-        agreement=page_table("agreement", "Agreement of the two measures", read["agreement"], columns.AGREEMENT),
-        costs=page_table("costs", "Trainings and their time", costs, columns.COSTS),
+        agreement=page_table("agreement", "Agreement of the two measures", read["agreement"], AGREEMENT),
+        costs=page_table("costs", "Trainings and their time", costs, COSTS),
         trainings=int(costs["n_trainings"].sum()),
         diverged=int(costs["n_diverged"].sum()),
         time=duration(float(costs["seconds"].sum())),
@@ -88,7 +89,7 @@ def build_page(
 
 
 def _missing(lost: pd.DataFrame | None) -> PageTable | None:
-    return None if lost is None else page_table("missing", "What is missing", lost, columns.MISSING)
+    return None if lost is None else page_table("missing", "What is missing", lost, MISSING)
 
 
 def _assets() -> list[str]:

@@ -15,12 +15,13 @@ from indoubt.data.task import Symbols, Task, line
 from indoubt.figures import OF_CODE_MILESTONES, OF_FPA_MILESTONES, OF_SWEEPS, files
 from indoubt.found.wording import by_cell, sentence
 from indoubt.measures.classify import NO_RULE
-from indoubt.report import columns
+from indoubt.measures.responses import with_shares
+from indoubt.report import table_columns as columns
 from indoubt.report.answer import Finding, findings
-from indoubt.report.cells import PageTable, page_table
 from indoubt.report.over_time import over_time
 from indoubt.report.question import in_numbers, question
 from indoubt.report.svg import Panels, panels
+from indoubt.report.table_columns import PageTable, page_table
 from indoubt.statistics.paired import ALPHA
 from indoubt.tables.wording import p_text
 
@@ -101,7 +102,9 @@ def task_section(name: str, task: Task | None, tables: Mapping[str, pd.DataFrame
         page_table(f"code-length-{name}", "Code lengths (bits)", of["code_length"], columns.CODE_LENGTH),
         page_table(f"preferences-{name}", "Preferences, tested pair by pair", of["preferences"], columns.PREFERENCES),
         page_table(f"paths-{name}", "Each seed's path through training", of["seed_paths"], columns.PATHS),
-        page_table(f"outputs-{name}", _title_of_outputs(of["fpa"]), _outputs(of["outputs"]), columns.OUTPUTS),
+        page_table(
+            f"outputs-{name}", _title_of_outputs(of["fpa"]), with_shares(_outputs(of["outputs"])), columns.OUTPUTS
+        ),
     ]
     return TaskSection(
         name,
@@ -293,6 +296,11 @@ def missing(expected: list[dict[str, Any]], tables: Mapping[str, pd.DataFrame]) 
             lost = sorted(set(cell["seeds"]) - there)
             if lost:
                 rows.append(
-                    {**{k: cell[k] for k in keys}, "dataset": dataset, "wanted": len(cell["seeds"]), "lost": len(lost)}
+                    {
+                        **{k: cell[k] for k in keys},
+                        "dataset": dataset,
+                        "n_seeds": len(cell["seeds"]),
+                        "n_missing": len(lost),
+                    }
                 )
-    return pd.DataFrame(rows, columns=[*keys, "dataset", "wanted", "lost"])
+    return pd.DataFrame(rows, columns=[*keys, "dataset", "n_seeds", "n_missing"])

@@ -15,9 +15,10 @@ from rich.text import Text
 from indoubt.data.rules import ANSWER, FOUND, RANDOM, RULE
 from indoubt.found.wording import by_cell, in_short
 from indoubt.measures.classify import NO_RULE, OTHER
-from indoubt.measures.rows import ORIGIN, PROTOCOL, either
+from indoubt.measures.rows import either
+from indoubt.schema import ORIGIN, PROTOCOL
 from indoubt.tables.tables import read_found, read_table
-from indoubt.tables.wording import number
+from indoubt.tables.wording import duration, number
 
 
 def summary(tables: Path) -> RenderableType:
@@ -130,12 +131,3 @@ def _footer(tables: Path, fpa: pd.DataFrame, code: pd.DataFrame, costs: pd.DataF
     places = {"tables": tables, "figures": root / "figures", "report": root / "report" / "index.html"}
     lines += [f"{name:8} {path}" for name, path in places.items() if path.exists()]
     return Text("\n".join(lines))
-
-
-def duration(seconds: float) -> str:
-    """A time for people: `42 s`, `12 min`, `3.4 h`, `12 days`."""
-    if math.isnan(seconds) or seconds < 120:
-        return f"{seconds:.0f} s"
-    if seconds < 7200:
-        return f"{seconds / 60:.0f} min"
-    return f"{seconds / 3600:.1f} h" if seconds < 172800 else f"{seconds / 86400:.1f} days"

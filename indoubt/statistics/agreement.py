@@ -9,17 +9,11 @@ import pandas as pd
 from numpy.typing import NDArray
 from scipy import stats
 
-from indoubt.measures.fpa import CELL
 from indoubt.measures.intervals import LEVEL, wilson
+from indoubt.schema import CELL, columns_of
 from indoubt.statistics.paired import mcnemar_p
 from indoubt.statistics.preferences import NOT_MEASURED, TESTED
 
-AGREEMENT_COLUMNS = [
-    *["task", "n_cells", "n_compared", "n_agree", "share", "share_ci_low", "share_ci_high"],
-    *["n_pairs", "rho", "rho_ci_low", "rho_ci_high", "rho_note"],
-    *["n_tested_code_only", "n_tested_fpa_only", "n_tested_both", "p_sensitivity"],
-    *["n_both", "n_agree_responses", "n_fpa_differs", "n_same_sign"],
-]
 RESAMPLES = 1999
 ALL = "all tasks"
 
@@ -42,7 +36,7 @@ def agreement_table(preferences: pd.DataFrame, verdicts: pd.DataFrame, responses
     rows = [_row(task, *(table[table["task"] == task] for table in tables)) for task in tasks]
     if rows:
         rows.append(_row(ALL, *tables))
-    return pd.DataFrame(rows, columns=AGREEMENT_COLUMNS)
+    return pd.DataFrame(rows, columns=columns_of("agreement"))
 
 
 def _row(task: str, preferences: pd.DataFrame, verdicts: pd.DataFrame, responses: pd.DataFrame) -> dict[str, object]:

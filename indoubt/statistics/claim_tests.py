@@ -10,7 +10,7 @@ import pandas as pd
 
 from indoubt.data.seeds import parse_seeds
 from indoubt.measures.code_length import COMPLETE
-from indoubt.measures.fpa import CELL
+from indoubt.schema import CELL
 from indoubt.statistics.judging import (
     CONTRADICTED,
     FEWEST,

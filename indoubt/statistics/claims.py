@@ -35,24 +35,12 @@ import pandas as pd
 import yaml
 
 from indoubt.errors import UserError, nearest
-from indoubt.measures.rows import PROTOCOL
+from indoubt.schema import PROTOCOL, columns_of
 from indoubt.statistics.agreement import ALL
 from indoubt.statistics.claim_tests import decide, pool
 from indoubt.statistics.judging import CONTRADICTED, FEWEST, SUPPORTED, TOO_FEW, UNDECIDED, Outcome
 from indoubt.statistics.paired import ALPHA
 
-CLAIM_COLUMNS = [
-    "id",
-    "statement",
-    "source",
-    "state",
-    "why",
-    "n_cells",
-    "n_run",
-    "n_supporting",
-    "n_contradicting",
-    "seeds",
-]
 BUILT_IN = Path(__file__).with_name("claims.yaml")
 #: Updates per training that a claim speaks of unless it says otherwise.
 UPDATES = 3000
@@ -112,7 +100,7 @@ def claims_table(claims: list[dict[str, Any]], tables: Mapping[str, pd.DataFrame
     `n_cells` cells does it speak of, of which `n_run` were measured as it wants, `n_supporting` support and
     `n_contradicting` contradict it; `seeds` per cell. A claim is never supported while a cell that it needs is missing.
     """
-    return pd.DataFrame([_evaluate(claim, tables) for claim in claims], columns=CLAIM_COLUMNS)
+    return pd.DataFrame([_evaluate(claim, tables) for claim in claims], columns=columns_of("claims"))
 
 
 def _evaluate(claim: dict[str, Any], tables: Mapping[str, pd.DataFrame]) -> dict[str, Any]:

@@ -11,21 +11,14 @@ import pandas as pd
 
 from indoubt.data.rules import CANDIDATE, RANDOM
 from indoubt.measures.code_length import COMPLETE
-from indoubt.measures.fpa import CELL
 from indoubt.measures.intervals import bca
-from indoubt.measures.rows import ORIGIN, PROTOCOL, Row, either
+from indoubt.measures.rows import Row, either
+from indoubt.schema import CELL, ORIGIN, PROTOCOL, columns_of
 from indoubt.statistics.anytime import ENOUGH, adjusted, e_value
 from indoubt.statistics.paired import ALPHA, MANY, compare, corrected, mcnemar_p, needed_to_settle, needed_to_test
 
 #: Levels of a verdict: decided by the corrected test, open although it could have decided, too few seeds to test.
 TESTED, OPEN, DESCRIPTIVE, NOT_MEASURED = "tested", "open", "descriptive", "not measured"
-PREFERENCE_COLUMNS = [
-    *[*CELL, "a", "b", "n_seeds", "n_a_shorter", "n_b_shorter", "diff_mean", "diff_median", "ci_low", "ci_high"],
-    *["ci_note", "p_signflip", "p_signflip_holm", "p_signflip_bh", "p_wilcoxon", "p_wilcoxon_holm", "p_t", "p_t_holm"],
-    *["rank_biserial", "dz", "n_family", "seeds_to_test", "seeds_to_settle", "preferred", "level", "verdict"],
-    *["fpa_n_seeds", "fpa_n_a", "fpa_n_b", "fpa_diff", "fpa_ci_low", "fpa_ci_high", "p_mcnemar", "p_mcnemar_holm"],
-    *["p_mcnemar_bh", "fpa_n_family", "fpa_preferred", "fpa_level", *PROTOCOL, *ORIGIN, "e_value", "fpa_e_value"],
-]
 
 
 def preferences_table(
@@ -65,7 +58,7 @@ def preferences_table(
         _judge_shares_by_evidence([row for row in stepwise if row["fpa_n_seeds"]])
     _correct([row for row in rows if row["level"] != NOT_MEASURED], "p_signflip", "bh")
     _correct([row for row in rows if row["fpa_n_seeds"]], "p_mcnemar", "bh")
-    return pd.DataFrame(rows, columns=PREFERENCE_COLUMNS)
+    return pd.DataFrame(rows, columns=columns_of("preferences"))
 
 
 def _pairs(lengths: pd.DataFrame, fpa: pd.DataFrame) -> list[tuple[Any, ...]]:

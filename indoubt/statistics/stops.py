@@ -7,13 +7,9 @@ from pathlib import Path
 
 import pandas as pd
 
-from indoubt.measures.fpa import CELL
 from indoubt.measures.rows import Row
+from indoubt.schema import columns_of
 from indoubt.workflow.cells import Look, read_look
-
-STOP_COLUMNS = [
-    *[*CELL, "n_seeds", "at_most", "n_looks", "decided", "rule", "measure", "e_value", "needed", "n_pairs", "why"],
-]
 
 
 def stops_table(paths: Iterable[Path]) -> pd.DataFrame:
@@ -38,7 +34,7 @@ def stops_table(paths: Iterable[Path]) -> pd.DataFrame:
                 | {"n_looks": n_looks, "decided": look.decided, "rule": look.rule, "measure": look.measure}
                 | {"e_value": look.e_value, "needed": look.needed, "n_pairs": look.n_pairs, "why": _why(look)}
             )
-    return pd.DataFrame(rows, columns=STOP_COLUMNS)
+    return pd.DataFrame(rows, columns=columns_of("stops"))
 
 
 def _why(look: Look) -> str:

@@ -10,27 +10,10 @@ import pandas as pd
 from statsmodels.stats.multitest import multipletests
 
 from indoubt.measures.classify import NO_RULE
-from indoubt.measures.fpa import CELL
 from indoubt.measures.intervals import wilson
 from indoubt.measures.rows import Row
+from indoubt.schema import columns_of
 
-SWEEP_COLUMNS = [
-    *[*CELL, "sweep", "rule", "n", "n_seeds", "share", "ci_low", "ci_high", "n_fit", "fit", "fit_ci_low"],
-    *["fit_ci_high", "leads_here", "ci_method"],
-]
-SWEEP_TEST_COLUMNS = [
-    "task",
-    "size",
-    "sweep",
-    "argument",
-    "rule",
-    "n_seeds",
-    "p",
-    "p_holm",
-    "n_tests",
-    "method",
-    "said",
-]
 #: By the name of a sweep: its learners, each with the values of the arguments that vary.
 Sweeps = Mapping[str, Mapping[str, Mapping[str, Any]]]
 PERMUTATIONS = 9999
@@ -58,7 +41,7 @@ def sweeps_table(fpa: pd.DataFrame, sweeps: Sweeps) -> pd.DataFrame:
                     place = {"task": task, "size": size, "learner": learner, "sweep": name, "rule": rule}
                     rows.append(place | _numbers(own, rule) | {key: _said(v) for key, v in values.items()})
     swept = [argument for argument in arguments if any(argument in row for row in rows)]
-    return pd.DataFrame(rows, columns=[*SWEEP_COLUMNS, *swept]).fillna(dict.fromkeys(swept, ""))
+    return pd.DataFrame(rows, columns=[*columns_of("sweeps"), *swept]).fillna(dict.fromkeys(swept, ""))
 
 
 def _numbers(own: pd.DataFrame, rule: str) -> Row:
@@ -105,7 +88,7 @@ def sweep_tests_table(seeds: pd.DataFrame, table: pd.DataFrame, sweeps: Sweeps) 
                 | {"p": p, "method": f"chi-square, {PERMUTATIONS:,} permutations within the other settings"}
                 | {"said": f"{argument} {_in_words(cell, argument, rule)}"}
             )
-    frame = pd.DataFrame(rows, columns=SWEEP_TEST_COLUMNS)
+    frame = pd.DataFrame(rows, columns=columns_of("sweep_tests"))
     for _, of_task in frame.groupby("task"):
         known = of_task["p"].notna()
         places = of_task.index[known]

@@ -9,16 +9,11 @@ import pandas as pd
 
 from indoubt.data.rules import CANDIDATE, FOUND, RANDOM, RULE
 from indoubt.measures.code_length import COMPLETE
-from indoubt.measures.fpa import CELL
-from indoubt.measures.rows import PROTOCOL, Row, either
+from indoubt.measures.rows import Row, either
+from indoubt.schema import CELL, PROTOCOL, columns_of
 from indoubt.statistics.anytime import ENOUGH
 from indoubt.statistics.preferences import DESCRIPTIVE, NOT_MEASURED, OPEN, TESTED, settling
 
-VERDICT_COLUMNS = [
-    *[*CELL, "rule", "level", "verdict", "code_n", "code_rule", "code_level", "code_verdict", "code_lead"],
-    *["code_count", "code_needed", "fpa_n", "fpa_n_fit", "fpa_class", "fpa_count", "fpa_share", "fpa_ci_low"],
-    *["fpa_ci_high", "fpa_level", "fpa_verdict", "agree", *PROTOCOL],
-]
 ONE_CANDIDATE = "one candidate"
 
 
@@ -53,7 +48,7 @@ def verdicts_table(
             | {"agree": str(shortest == most) if shortest and most in _candidates(of["fpa"]) else ""}
             | {part: either([*of["code"][part], *of["fpa"][part]]) for part in PROTOCOL}
         )
-    return pd.DataFrame(rows, columns=VERDICT_COLUMNS)
+    return pd.DataFrame(rows, columns=columns_of("verdicts"))
 
 
 def _by_code(pairs: pd.DataFrame, lengths: pd.DataFrame, code: pd.DataFrame) -> Row:

@@ -12,8 +12,8 @@ import pandas as pd
 
 from indoubt.data.rules import CANDIDATE, RANDOM
 from indoubt.files import write_atomically
-from indoubt.measures.fpa import CELL
-from indoubt.measures.rows import PROTOCOL, either
+from indoubt.measures.rows import either
+from indoubt.schema import CELL, PROTOCOL
 from indoubt.tables.wording import number, share, span
 
 

@@ -35,3 +35,24 @@ def span(low: float, high: float, form: Callable[[float], str]) -> str:
 def p_text(value: float) -> str:
     """A p-value: `.031`, `<.001`, `1`."""
     return "<.001" if value < 0.001 else f"{value:.3f}".removeprefix("0").removesuffix(".000")
+
+
+def duration(seconds: float) -> str:
+    """A time for people: `42 s`, `12 min`, `3.4 h`, `12 days`."""
+    if math.isnan(seconds) or seconds < 120:
+        return f"{seconds:.0f} s"
+    if seconds < 7200:
+        return f"{seconds / 60:.0f} min"
+    return f"{seconds / 3600:.1f} h" if seconds < 172800 else f"{seconds / 86400:.1f} days"
+
+
+def shortened(symbols: list[str]) -> str:
+    """Symbols in short: runs of more than four as `b × 46`, nothing as `(empty)`."""
+    runs: list[list[str]] = []
+    for symbol in symbols:
+        if runs and runs[-1][0] == symbol:
+            runs[-1].append(symbol)
+        else:
+            runs.append([symbol])
+    words = [f"{run[0]} × {len(run)}" if len(run) > 4 else " ".join(run) for run in runs]
+    return " ".join(words) or "(empty)"

@@ -19,9 +19,9 @@ from indoubt.figures.atlas import ABREAST, atlas
 from indoubt.figures.code_lengths import log_floor
 from indoubt.figures.draw import draw_atlas, draw_figures
 from indoubt.figures.style import RULE_COLOURS
-from indoubt.found.found_rules import FOUND_COLUMNS, FOUND_TEXT
 from indoubt.measures.classify import predictions
 from indoubt.report.answer import findings, with_seeds_needed
+from indoubt.schema import columns_of, text_columns
 from indoubt.tables.tables import build_tables, read_found, read_table, write_tables
 from tests.shared.made_up import Row, code, decode, follow
 
@@ -189,7 +189,7 @@ def test_what_was_found_has_marks_and_words_of_its_own(tmp_path: Path) -> None:
                                                                for source in COUNT.test_inputs(10)])
         for form in forms for s in range(1, 13)
     ])  # fmt: skip
-    empty = dict.fromkeys(FOUND_COLUMNS, math.nan) | dict.fromkeys(FOUND_TEXT & set(FOUND_COLUMNS), "")
+    empty = dict.fromkeys(columns_of("found_rules"), math.nan) | dict.fromkeys(text_columns("found_rules"), "")
     rows = [
         empty
         | {"task": COUNT.name, "size": 10, "learner": form.replace(" ", "-"), "form": form, "part": part}
@@ -198,7 +198,7 @@ def test_what_was_found_has_marks_and_words_of_its_own(tmp_path: Path) -> None:
         for form in forms
         for part in ((1, 2) if form in ("split", "mixture") else (1,))
     ]
-    write_tables({"found_rules": pd.DataFrame(rows, columns=FOUND_COLUMNS)}, of)
+    write_tables({"found_rules": pd.DataFrame(rows, columns=columns_of("found_rules"))}, of)
     figure = atlas(
         *(read_table(of, n) for n in ("verdicts", "fpa", "code_length")), found=read_found(of)["found_rules"]
     )

@@ -13,9 +13,9 @@ from indoubt.found.found_rules import found_tables
 from indoubt.found.functions import function
 from indoubt.found.library import grammar_of
 from indoubt.measures.classify import predictions
-from indoubt.measures.fpa import CELL
 from indoubt.measures.rows import Row
 from indoubt.report.rebuild import rows_of
+from indoubt.schema import CELL
 from indoubt.workflow.archive import unpack
 from indoubt.workflow.plan import Plan
 from tests.shared.workspace import ROOT

@@ -10,9 +10,10 @@ import pandas as pd
 import pytest
 
 from indoubt.data.task import Symbols, Task, line
-from indoubt.found.found_rules import FOUND_COLUMNS, SIGNATURE_COLUMNS, found_tables, median_interval
+from indoubt.found.found_rules import found_tables, median_interval
 from indoubt.measures.classify import classify
 from indoubt.measures.rows import Row
+from indoubt.schema import columns_of
 from tests.found.planted import TASKS
 
 ABOUT = {
@@ -56,7 +57,7 @@ def test_what_seeds_do_is_said_with_its_share() -> None:
     task = TASKS["first-last-majority-parity"]
     found, signatures = found_tables(predicted(task, 5, ends_vote, 24), TASKS)
     row = the_row(found)
-    assert list(found.columns) == FOUND_COLUMNS and list(signatures.columns) == SIGNATURE_COLUMNS
+    assert list(found.columns) == columns_of("found_rules") and list(signatures.columns) == columns_of("signatures")
     assert row["form"] == "rule" and row["n_seeds"] == row["n_part"] == 24
     assert row["ci_low"] <= row["share"] <= row["ci_high"] and row["share"] > 0.95
     assert row["deciding_ci_low"] > row["given_deciding"] and row["given"] == "majority"

@@ -12,9 +12,9 @@ import pytest
 from indoubt.data.rules import criteria
 from indoubt.data.task import Symbols, Task, line, load_tasks, words
 from indoubt.measures.classify import classes, classify, predictions
-from indoubt.measures.code_length import SEED_LENGTH_COLUMNS
 from indoubt.measures.fpa import fpa_table, seed_classes
 from indoubt.measures.responses import NONE, responses_table
+from indoubt.schema import columns_of
 from indoubt.statistics.preferences import preferences_table
 from tests.shared.made_up import decode
 
@@ -97,7 +97,7 @@ def test_shares_of_fpa_add_up_to_one_and_tell_kinds_apart() -> None:
 
 def test_rules_that_only_classify_are_not_tested_against_candidates() -> None:
     fpa = fpa_table(seed_classes(rows(*[LENGTHS["total"]] * 12)), {"add-or-mul": SUMS})
-    pairs = preferences_table(pd.DataFrame(columns=SEED_LENGTH_COLUMNS), fpa)
+    pairs = preferences_table(pd.DataFrame(columns=columns_of("seed_code_lengths")), fpa)
     assert {*pairs["a"], *pairs["b"]} == {"add", "mul", "mem"} and set(pairs["fpa_n_family"]) == {3}
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import runpy
 import subprocess
 import sys
 from collections.abc import Callable
@@ -15,6 +16,7 @@ import yaml
 from indoubt.data.check import check_task
 from indoubt.data.task import Task, load_tasks
 from indoubt.measures.classify import classify
+from indoubt.schema import TABLES
 from indoubt.workflow.plan import Plan
 from tests.shared.workspace import ROOT
 
@@ -48,6 +50,13 @@ def test_commands_name_what_there_is(page: Path) -> None:
 @pytest.mark.parametrize("page", PAGES, ids=lambda path: path.name)
 def test_no_path_of_a_machine(page: Path) -> None:
     assert not re.search(r"(?<![\w.])/(?:root|home|tmp|work|Users)/", page.read_text(encoding="utf-8"))
+
+
+def test_the_lists_of_columns_are_those_of_the_schema() -> None:
+    tool = runpy.run_path(str(ROOT / "docs/tools/columns.py"))
+    page = (ROOT / "docs/measures.md").read_text(encoding="utf-8")
+    assert tool["filled"](page) == page, "write them anew: .venv/bin/python docs/tools/columns.py"
+    assert sorted(re.findall(r"<!-- columns of (\w+) -->", page)) == sorted(TABLES)
 
 
 def test_the_task_of_the_docs_runs(tmp_path: Path) -> None:

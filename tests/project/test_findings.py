@@ -10,7 +10,8 @@ import pytest
 import yaml
 
 from indoubt.report.quoting import quoted
-from indoubt.tables.tables import COLUMNS, read_table
+from indoubt.schema import RUN
+from indoubt.tables.tables import read_table
 from indoubt.workflow.cli_options import content_of
 from indoubt.workflow.plan import Plan
 from indoubt.workflow.status import narrowed
@@ -34,7 +35,7 @@ def rebuilt(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def test_every_number_of_the_text_is_the_archives(rebuilt: Path) -> None:
-    tables = {name: read_table(rebuilt / "tables", name) for name in COLUMNS}
+    tables = {name: read_table(rebuilt / "tables", name) for name in RUN}
     text = (FINDINGS / "findings.md.j2").read_text()
     assert quoted(text, tables) == (ROOT / "docs/findings.md").read_text(), "make findings"
 
@@ -116,7 +117,7 @@ def test_what_the_text_says_is_preferred_is_by_the_corrected_test(rebuilt: Path)
 def test_the_runs_of_the_papers_readme_are_the_archives(tmp_path: Path) -> None:
     tables = tables_of("readme.tar.gz", tmp_path / "results") / "tables"
     text = (FINDINGS / "readme.md.j2").read_text()
-    assert quoted(text, {name: read_table(tables, name) for name in COLUMNS}) == (FINDINGS / "readme.md").read_text()
+    assert quoted(text, {name: read_table(tables, name) for name in RUN}) == (FINDINGS / "readme.md").read_text()
     claims = read_table(tables, "claims").set_index("id")["state"]
     assert (
         claims[["readme-lstm-multiplies", "readme-cnn-memorizes", "readme-transformer-memorizes"]] == "supported"

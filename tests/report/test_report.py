@@ -18,10 +18,10 @@ from indoubt.errors import UserError
 from indoubt.figures.draw import draw_figures
 from indoubt.measures.classify import predictions
 from indoubt.measures.rows import read_runs
-from indoubt.report.columns import shorten
 from indoubt.report.page import build_page
 from indoubt.report.question import in_numbers, question
 from indoubt.tables.tables import build_tables, read_table, write_tables
+from indoubt.tables.wording import shortened
 from tests.shared.made_up import Row, code, decode, follow, write_cells
 from tests.shared.reported import write_results
 from tests.shared.tasks import released_tasks
@@ -176,7 +176,7 @@ def test_sums_and_products_of_size_are_numbers_and_all_else_stays(text: str, sai
     ("symbols", "said"), [("", "(empty)"), ("b b b", "b b b"), ("b " * 46, "b × 46"), ("F a A A A A A", "F a A × 5")]
 )
 def test_outputs_in_short(symbols: str, said: str) -> None:
-    assert shorten(symbols.split()) == said
+    assert shortened(symbols.split()) == said
 
 
 @pytest.mark.long

@@ -17,8 +17,9 @@ from indoubt.data.rules import with_random
 from indoubt.errors import UserError
 from indoubt.measures.classify import classes, predictions
 from indoubt.measures.rows import either, read_runs
+from indoubt.schema import RUN, TABLES, columns_of
 from indoubt.tables.paper_table import latex, markdown, number, paper_tables
-from indoubt.tables.tables import COLUMNS, build_tables, read_table, write_tables
+from indoubt.tables.tables import build_tables, read_table, write_tables
 from tests.shared.made_up import code, decode, follow, score, write_cells
 from tests.shared.tasks import released_tasks
 from tests.shared.workspace import ROOT
@@ -70,7 +71,7 @@ def test_the_columns_that_others_rely_on(made_up: Path) -> None:
 
 
 def test_the_rows_of_the_tables(made_up: Path) -> None:
-    tables = {name: read_table(made_up / "tables", name) for name in COLUMNS}
+    tables = {name: read_table(made_up / "tables", name) for name in RUN}
     n_codes = sum(2 * len(task.candidates) for task in TASKS.values())
     assert len(tables["code_length"]) == n_codes and len(tables["seed_code_lengths"]) == 3 * n_codes
     assert len(tables["fpa"]) == sum(2 * len(classes(task)) for task in TASKS.values())
@@ -101,9 +102,9 @@ def test_equal_outputs_are_counted_together() -> None:
 def test_no_rows_give_tables_with_headers(tmp_path: Path) -> None:
     done = script("aggregate", "--tables", tmp_path)
     assert done.returncode == 0, done.stderr
-    for name, columns in COLUMNS.items():
+    for name in RUN:
         table = read_table(tmp_path, name)
-        assert list(table.columns) == columns and (table.empty or name == "claims")
+        assert list(table.columns) == columns_of(name) and (table.empty or name == "claims")
     assert (tmp_path / "paper_table.md").read_text() == "Nothing was measured.\n"
     assert "nothing was measured" in (tmp_path / "paper_table.tex").read_text()
 
@@ -150,6 +151,40 @@ def test_broken_tables(tmp_path: Path) -> None:
         read_table(tmp_path, "fpa")
 
 
+def test_a_word_where_a_number_must_stand_is_said(tmp_path: Path) -> None:
+    write_tables(tables_of([decode(outputs=follow(COUNT, 10, "count"))]), tmp_path)
+    path = tmp_path / "fpa.csv"
+    path.write_text(path.read_text().replace("0.20654931437723745", "a fifth", 1))
+    with pytest.raises(UserError, match=r"fpa\.csv is damaged: ci_low is 'a fifth', no share"):
+        read_table(tmp_path, "fpa")
+
+
+@pytest.mark.parametrize("learner", ["1e5", "NA", "nan", "007", "True"])
+def test_names_are_read_as_they_were_written(tmp_path: Path, learner: str) -> None:
+    """A learner may be called what looks like a number or like nothing, and a training's hash may look like one."""
+    rows = code(COUNT, 10, "mem", learner, 1, 5.0, training_id="12e34567")
+    write_tables(tables_of([*rows, decode(learner=learner, outputs=follow(COUNT, 10, "count"))]), tmp_path)
+    for name in ("blocks", "seed_classes", "fpa", "code_length", "costs"):
+        assert set(read_table(tmp_path, name)["learner"]) == {learner}, name
+    assert set(read_table(tmp_path, "blocks")["training_id"]) == {"12e34567"}
+
+
+def test_no_table_leaves_with_other_columns_than_the_schema_says(tmp_path: Path) -> None:
+    table = tables_of([decode(outputs=follow(COUNT, 10, "count"))])["fpa"]
+    with pytest.raises(ValueError, match="table fpa has the columns"):
+        write_tables({"fpa": table.drop(columns="n_fit")}, tmp_path)
+    with pytest.raises(ValueError, match="table fpa has the columns"):
+        write_tables({"fpa": table[[*table.columns[::-1]]]}, tmp_path)
+    assert not list(tmp_path.iterdir())
+
+
+def test_every_column_has_a_meaning_and_its_interval_its_ends() -> None:
+    for name, table in TABLES.items():
+        for column, about in table.columns.items():
+            assert about.meaning, (name, column)
+            assert {*(about.ends or ()), *filter(None, [about.note])} <= set(table.columns), (name, column)
+
+
 def test_empty_outputs_survive_reading(tmp_path: Path) -> None:
     write_tables(tables_of([decode(outputs=follow(COUNT, 10, "count"))]), tmp_path)
     table = read_table(tmp_path, "outputs")
@@ -189,7 +224,7 @@ def test_a_learner_that_was_configured_in_two_ways_is_refused(kind: str) -> None
     one, other = made(), made(seed=2, configured="otherwise", updates=200)
     with pytest.raises(UserError, match=r"'lstm'.*two ways.*seed 1 \(updates 3000.*seed 2 \(updates 200.*make run"):
         tables_of([one, other])
-    assert len(tables_of([one, made(learner="another", configured="otherwise")])) == len(COLUMNS)
+    assert len(tables_of([one, made(learner="another", configured="otherwise")])) == len(RUN)
 
 
 def test_predictions_of_before_beside_the_runs_of_today_are_refused() -> None:

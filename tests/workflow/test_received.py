@@ -17,7 +17,7 @@ import yaml
 
 from indoubt.errors import UserError
 from indoubt.report.comparison import compare_results, tables_of
-from indoubt.tables.tables import COLUMNS
+from indoubt.schema import columns_of
 from indoubt.workflow import archive as received
 from indoubt.workflow.archive import read_archive, unpack
 from tests.shared.workspace import ROOT
@@ -246,7 +246,7 @@ def test_code_that_is_trusted_is_run(tmp_path: Path) -> None:
 
 
 def table(name: str, **cells: Any) -> str:
-    row = {column: cells.get(column, 1) for column in COLUMNS[name]}
+    row = {column: cells.get(column, 1) for column in columns_of(name)}
     return ",".join(row) + "\n" + ",".join(map(str, row.values())) + "\n"
 
 
