@@ -17,7 +17,8 @@ from indoubt.data.rules import criteria
 from indoubt.data.task import Symbols, Task, words
 from indoubt.found.library import LENGTHS, SEQUENCES, Bits, Library, Numbers
 from indoubt.measures.classify import DIVERGED, OTHER, UNFIT
-from indoubt.measures.rows import ORIGIN, PROTOCOL, Row, either
+from indoubt.measures.rows import Row, either
+from indoubt.schema import ORIGIN, PROTOCOL
 
 Cell = tuple[str, int, str]
 

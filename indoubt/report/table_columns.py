@@ -69,7 +69,7 @@ def _from_schema(table: str, name: str) -> PageColumn:
         if value is None or (isinstance(value, float) and math.isnan(value)):
             return Cell("–", "")
         form = _FORMS[column.kind, column.unit]
-        interval = span(*(float(row[end]) for end in column.ends), form) if column.ends else ""
+        interval = span(float(row[column.ends[0]]), float(row[column.ends[1]]), form) if column.ends else ""
         note = f"({row[column.note]})" if column.note and not interval and row[column.note] else ""
         return Cell(f"{form(value)} {interval or note}".strip(), float(value))
 
