@@ -21,6 +21,7 @@ from indoubt.data.vocabulary import Vocabulary
 from indoubt.engines.fairseq.models import build_model, dictionary_of, import_user_dir, make_batch, namespace
 from indoubt.engines.fairseq.optimizer import Optimizer, summed_nll
 from indoubt.errors import UserError, nearest
+from indoubt.learners import blindness, made_up
 from indoubt.learners.numbers import decimal_pair, is_number
 from indoubt.learners.ranges import check_ranges
 from indoubt.learners.texts import check_texts
@@ -179,6 +180,23 @@ def check_dictionaries(learner: Learner, cells: Iterable[Mapping[str, Any]]) -> 
             ) from error
         finally:
             torch.random.set_rng_state(state)
+
+
+def cannot_tell(learner: Learner) -> tuple[str, ...]:
+    """What a learner cannot tell apart whatever its weights are (`blindness`)."""
+    source, target = dictionary_of(made_up.SOURCE), dictionary_of(made_up.TARGET)
+    with torch.random.fork_rng():
+        try:
+            model = build_model(learner, source, target).eval()
+        except Exception:  # one that needs both sides to share their dictionary
+            model = build_model(learner, source, source).eval()
+
+        def logits(example: Example) -> torch.Tensor:
+            batch = make_batch([example], source, torch.device("cpu"))
+            found: torch.Tensor = model(**batch["net_input"])[0][0]
+            return found
+
+        return blindness.cannot_tell(model, logits)
 
 
 def _try_out(learner: Learner) -> None:

@@ -16,7 +16,7 @@ from typing import Any
 
 from indoubt.engines.fused.architectures import supports
 from indoubt.errors import UserError
-from indoubt.learners.definitions import check_dictionaries, resolve
+from indoubt.learners.definitions import cannot_tell, check_dictionaries, resolve
 from indoubt.learners.modules import kind_of, resolve_module
 from indoubt.training import Protocol
 
@@ -41,10 +41,15 @@ def resolve_any(
     if kind_of(definition) == "arch":
         learner = resolve(definition, request["updates"], request["batch_size"])
         check_dictionaries(learner, cells)
-        return {"learner": asdict(learner), "not_fused": supports(learner, protocol)}
+        return {
+            "learner": asdict(learner),
+            "not_fused": supports(learner, protocol),
+            "cannot_tell": cannot_tell(learner),
+        }
     defaults = request["updates"], request["batch_size"], protocol, request["learner_folder"]
     found = resolve_module(definition, *defaults, longest)
-    return {"learner": asdict(found.learner), "not_fused": None, "tried": asdict(found.tried)}
+    about = {"learner": asdict(found.learner), "not_fused": None, "cannot_tell": found.tried.cannot_tell}
+    return about | {"tried": asdict(found.tried)}
 
 
 def answer(resolve_one: Callable[..., dict[str, Any]]) -> None:

@@ -15,7 +15,7 @@ class TriedOut:
     models are trained one at a time, or is None; `notes` is what else a user should know. `seconds` is what an update
     of T of add-or-mul/5 takes on one CPU thread, per model of a full lockstep, and `seconds_of_eight` what one of
     `EIGHT` such examples does, rounded to powers of sqrt(2): job sizes hang on them. `in_place` is whether its dropout
-    writes into what it is given.
+    writes into what it is given, and `cannot_tell` what it cannot tell apart (`data.indistinguishable`).
     """
 
     weights: int
@@ -24,3 +24,4 @@ class TriedOut:
     seconds: float
     seconds_of_eight: float
     in_place: bool = False
+    cannot_tell: tuple[str, ...] = ()

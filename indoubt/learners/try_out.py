@@ -17,6 +17,7 @@ from indoubt.engines.modules.contents import changed, contents_of
 from indoubt.engines.modules.overrides import plainly
 from indoubt.errors import UserError
 from indoubt.learners.against_plain import Snapshot, difference, trains_again
+from indoubt.learners.blindness import cannot_tell
 from indoubt.learners.made_up import EXAMPLES
 from indoubt.learners.same_start import same_start
 from indoubt.learners.timing import TIMED, seconds_of
@@ -52,7 +53,8 @@ def try_out(learner: Learner, longest: tuple[int, int]) -> TriedOut:
             alone = trial.why_alone()
             timed = Learner({**learner.arguments, "together": alone is None}, TIMED, None, learner.user_dir)
             times = seconds_of(timed, 1), seconds_of(timed, EIGHT)
-            return TriedOut(trial.n_weights, alone, notes, *times, trial.in_place)
+            in_place = trial.in_place
+            return TriedOut(trial.n_weights, alone, notes, *times, in_place, trial.cannot_tell())
         except UserError:
             raise
         except FAILURES as error:
@@ -274,6 +276,10 @@ class _Checks(Trial):
         """Whether dropout writes into what it is given."""
         with self.undone():
             return self.trained_on(range(len(EXAMPLES))).in_place
+
+    def cannot_tell(self) -> tuple[str, ...]:
+        """What it cannot tell apart; its weights are others afterwards."""
+        return cannot_tell(self.module, lambda example: self.evaluated([example])[0])
 
     def _drops_weights(self) -> bool:
         """Whether dropout acts on what does not grow with the number of examples, or has these not in front."""

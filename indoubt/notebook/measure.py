@@ -111,7 +111,8 @@ def _measured(
     scores = [row for row in rows if row["kind"] == "score"]
     decodes = [row for row in rows if row["kind"] == "decode"]
     lines = predictions(chosen, size, decodes)
-    tables = build_tables(scores, decodes, lines, {chosen.name: chosen})
+    cannot_tell = {label: resolved["cannot_tell"]}
+    tables = build_tables(scores, decodes, lines, {chosen.name: chosen}, cannot_tell=cannot_tell)
     found, signatures = found_tables(lines, load_tasks() | {chosen.name: chosen})
     tables |= {"found_rules": found, "signatures": signatures}
     rules_found = found_rules(chosen, size, found)

@@ -52,7 +52,15 @@ def rebuild_tables(plan: Plan, results: Path) -> None:
         decodes = [row for row in of_cell if row["kind"] == "decode"]
         predicted += predictions(plan.tasks[cell.task], cell.size, decodes)
     gc.freeze()  # as in scripts/aggregate.py
-    tables = build_tables(rows["score"], rows["decode"], predicted, plan.tasks, milestones=rows, sweeps=plan.sweeps)
+    tables = build_tables(
+        rows["score"],
+        rows["decode"],
+        predicted,
+        plan.tasks,
+        milestones=rows,
+        sweeps=plan.sweeps,
+        cannot_tell=plan.cannot_tell,
+    )
     found_rules, signatures = found_tables(predicted if plan.config.found else [], plan.tasks)
     write_tables(tables | {"found_rules": found_rules, "signatures": signatures}, results / "tables")
     write_paper_tables(tables, results / "tables")

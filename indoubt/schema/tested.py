@@ -23,7 +23,7 @@ _HOLM = "corrected by Holm (1979) over the pairs of the task that were run"
 _BH = "corrected by Benjamini and Hochberg (1995) over all tasks"
 _LEVEL = (
     "`tested`: the corrected test decides; `open`: it could have and does not; `descriptive`: too few seeds to test; "
-    "`not measured`"
+    "`not measured`; of a pair also `not representable`: the learner has no weights for one of its rules"
 )
 _diff_mean = number(
     "mean of a - b over seeds, each seed's codes compared; negative: a is shorter", "bits", "mean a - b", _CI, "ci_note"
@@ -123,6 +123,9 @@ TESTED = {
                 "same rule first",
             ),
             **PROTOCOL_COLUMNS,
+            "cannot_tell": text(
+                "what the learner cannot tell apart whatever its weights are: `order`, `length`", "cannot tell"
+            ),
         },
     ),
     "agreement": Table(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Container
+from collections.abc import Container, Mapping
 from typing import Any, cast
 
 import pandas as pd
@@ -17,12 +17,20 @@ from indoubt.schema import CELL, ORIGIN, PROTOCOL, columns_of
 from indoubt.statistics.anytime import ENOUGH, adjusted, e_value
 from indoubt.statistics.paired import ALPHA, MANY, compare, corrected, mcnemar_p, needed_to_settle, needed_to_test
 
-#: Levels of a verdict: decided by the corrected test, open although it could have decided, too few seeds to test.
+#: Levels of a verdict: decided by the corrected test, open although it could have decided, too few seeds to test; and
+#: of a pair with a rule that the learner cannot represent, which is no comparison.
 TESTED, OPEN, DESCRIPTIVE, NOT_MEASURED = "tested", "open", "descriptive", "not measured"
+UNREPRESENTABLE = "not representable"
+#: Levels of pairs that are not compared.
+NOT_COMPARED = (NOT_MEASURED, UNREPRESENTABLE)
+Cell = tuple[str, int, str]
 
 
 def preferences_table(
-    lengths: pd.DataFrame, fpa: pd.DataFrame, in_steps: Container[tuple[str, int, str]] = ()
+    lengths: pd.DataFrame,
+    fpa: pd.DataFrame,
+    in_steps: Container[Cell] = (),
+    unrepresentable: Mapping[Cell, Container[str]] | None = None,
 ) -> pd.DataFrame:
     """One row per (task, size, learner) and pair a, b of candidates; rules that only classify are not tested.
 
@@ -35,15 +43,21 @@ def preferences_table(
     (`anytime`) alone, `e_value` of the seeds with the shorter code and `fpa_e_value` of those that follow a or b, each
     adjusted over all pairs of the task's cells in steps.
 
+    A rule that a learner cannot represent is not beaten: its pairs have the numbers, but no verdict, and count in no
+    correction.
+
     Args:
         lengths: the table `seed_code_lengths`.
         fpa: the table `fpa`.
         in_steps: the cells (task, size, learner) whose seeds came in steps.
+        unrepresentable: of cells the rules that their learner cannot represent.
     """
     rows = [_pair(*cell_pair) for cell_pair in _pairs(lengths, fpa)]
+    for row in rows:
+        _set_apart(row, (unrepresentable or {}).get((row["task"], row["size"], row["learner"]), ()))
     for task in dict.fromkeys(row["task"] for row in rows):
-        family = [row for row in rows if row["task"] == task and row["level"] != NOT_MEASURED]
-        shares = [row for row in rows if row["task"] == task and row["fpa_n_seeds"]]
+        family = [row for row in rows if row["task"] == task and row["level"] not in NOT_COMPARED]
+        shares = [row for row in rows if row["task"] == task and row["fpa_level"] not in NOT_COMPARED]
         for name in ("signflip", "wilcoxon", "t"):
             _correct(family, f"p_{name}", "holm")
         _correct(shares, "p_mcnemar", "holm")
@@ -54,11 +68,23 @@ def preferences_table(
             row["fpa_n_family"] = len(shares)
             _judge_shares(row)
         stepwise = [row for row in rows if row["task"] == task and tuple(row[name] for name in CELL) in in_steps]
-        _judge_by_evidence([row for row in stepwise if row["level"] != NOT_MEASURED])
-        _judge_shares_by_evidence([row for row in stepwise if row["fpa_n_seeds"]])
-    _correct([row for row in rows if row["level"] != NOT_MEASURED], "p_signflip", "bh")
-    _correct([row for row in rows if row["fpa_n_seeds"]], "p_mcnemar", "bh")
+        _judge_by_evidence([row for row in stepwise if row["level"] not in NOT_COMPARED])
+        _judge_shares_by_evidence([row for row in stepwise if row["fpa_level"] not in NOT_COMPARED])
+    _correct([row for row in rows if row["level"] not in NOT_COMPARED], "p_signflip", "bh")
+    _correct([row for row in rows if row["fpa_level"] not in NOT_COMPARED], "p_mcnemar", "bh")
     return pd.DataFrame(rows, columns=columns_of("preferences"))
+
+
+def _set_apart(row: Row, unrepresentable: Container[str]) -> None:
+    """Take a pair out of all comparisons where the learner cannot represent one of its rules."""
+    names = [rule for rule in (row["a"], row["b"]) if rule in unrepresentable]
+    if not names:
+        return
+    for measure, verdict in (("level", "verdict"), ("fpa_level", None)):
+        if row[measure] != NOT_MEASURED:
+            row[measure] = UNREPRESENTABLE
+            if verdict:
+                row[verdict] = f"it cannot represent {' or '.join(names)}"
 
 
 def _pairs(lengths: pd.DataFrame, fpa: pd.DataFrame) -> list[tuple[Any, ...]]:

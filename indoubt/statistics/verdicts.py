@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Container, Mapping, Sequence
 from typing import Any
 
 import pandas as pd
@@ -12,13 +13,26 @@ from indoubt.measures.code_length import COMPLETE
 from indoubt.measures.rows import Row, either
 from indoubt.schema import CELL, PROTOCOL, columns_of
 from indoubt.statistics.anytime import ENOUGH
-from indoubt.statistics.preferences import DESCRIPTIVE, NOT_MEASURED, OPEN, TESTED, settling
+from indoubt.statistics.preferences import (
+    DESCRIPTIVE,
+    NOT_COMPARED,
+    NOT_MEASURED,
+    OPEN,
+    TESTED,
+    Cell,
+    settling,
+)
 
 ONE_CANDIDATE = "one candidate"
 
 
 def verdicts_table(
-    preferences: pd.DataFrame, lengths: pd.DataFrame, fpa: pd.DataFrame, code: pd.DataFrame
+    preferences: pd.DataFrame,
+    lengths: pd.DataFrame,
+    fpa: pd.DataFrame,
+    code: pd.DataFrame,
+    cannot_tell: Mapping[str, Sequence[str]] | None = None,
+    unrepresentable: Mapping[Cell, Container[str]] | None = None,
 ) -> pd.DataFrame:
     """One row per (task, size, learner).
 
@@ -27,14 +41,24 @@ def verdicts_table(
     the shortest code in most seeds, `code_count` of them, and `code_needed` seeds would be needed. `agree` says
     whether the rule with the shortest mean code is that of most seeds; empty where a measure or a rule is missing.
     Where more than half of the seeds follow a rule that is no candidate, and so has no code, `verdict` says so too.
+
+    Args:
+        cannot_tell: of learners what their architecture cannot tell (`indistinguishable`), which the column of this
+            name says.
+        unrepresentable: of cells the rules that their learner therefore cannot represent, which are not compared.
     """
     groups = {name: dict(list(f.groupby(CELL))) for name, f in
               (("pairs", preferences), ("lengths", lengths), ("fpa", fpa), ("code", code))}  # fmt: skip
     empty = {"pairs": preferences[:0], "lengths": lengths[:0], "fpa": fpa[:0], "code": code[:0]}
+    of_cells: Mapping[Any, Container[str]] = unrepresentable or {}
     rows = []
     for cell in sorted({*groups["fpa"], *groups["code"]}):
+        beyond = of_cells.get(cell, ())
         of = {name: groups[name].get(cell, empty[name]) for name in groups}
-        by_code, by_fpa = _by_code(of["pairs"], of["lengths"], of["code"]), _by_fpa(of["pairs"], of["fpa"])
+        by_code, by_fpa = (
+            _by_code(of["pairs"], of["lengths"], of["code"], beyond),
+            _by_fpa(of["pairs"], of["fpa"], beyond),
+        )
         lead = by_fpa if by_code["code_level"] == NOT_MEASURED != by_fpa["fpa_level"] else by_code
         measure = "code" if lead is by_code else "fpa"
         shortest, most = by_code.pop("shortest"), by_fpa["fpa_class"]
@@ -47,14 +71,15 @@ def verdicts_table(
             | by_fpa
             | {"agree": str(shortest == most) if shortest and most in _candidates(of["fpa"]) else ""}
             | {part: either([*of["code"][part], *of["fpa"][part]]) for part in PROTOCOL}
+            | {"cannot_tell": " ".join((cannot_tell or {}).get(str(cell[2]), ()))}
         )
     return pd.DataFrame(rows, columns=columns_of("verdicts"))
 
 
-def _by_code(pairs: pd.DataFrame, lengths: pd.DataFrame, code: pd.DataFrame) -> Row:
+def _by_code(pairs: pd.DataFrame, lengths: pd.DataFrame, code: pd.DataFrame, beyond: Container[str]) -> Row:
     """The verdict by code length."""
     code = code[code["candidate"] != RANDOM]
-    pairs = pairs[pairs["level"] != NOT_MEASURED]
+    pairs = pairs[~pairs["level"].isin(NOT_COMPARED)]
     means = code.set_index("candidate")["bits_mean"].dropna()
     n = int(pairs["n_seeds"].min()) if len(pairs) else int(code["n_seeds"].max()) if len(code) else 0
     answer: Row = {"code_n": n, "code_rule": "", "code_level": OPEN, "shortest": ""}
@@ -65,10 +90,7 @@ def _by_code(pairs: pd.DataFrame, lengths: pd.DataFrame, code: pd.DataFrame) -> 
         return answer | {"code_level": NOT_MEASURED, "code_verdict": said}
     answer["shortest"] = str(means.idxmin()) if (means == means.min()).sum() == 1 else ""
     if pairs.empty:
-        return answer | {
-            "code_level": ONE_CANDIDATE,
-            "code_verdict": f"one candidate ({means.index[0]}), no comparison",
-        }
+        return answer | {"code_level": ONE_CANDIDATE, "code_verdict": _nothing_to_compare([*code["candidate"]], beyond)}
     in_steps = bool(pairs["e_value"].notna().any())
     beaten = {r["a"] if r["preferred"] == r["b"] else r["b"] for r in pairs.to_dict("records") if r["preferred"]}
     rules = list(dict.fromkeys([*pairs["a"], *pairs["b"]]))
@@ -97,6 +119,14 @@ def _by_code(pairs: pd.DataFrame, lengths: pd.DataFrame, code: pd.DataFrame) -> 
     return answer | {"code_verdict": f"no clear preference at n = {n}{over}{text}"}
 
 
+def _nothing_to_compare(candidates: list[str], beyond: Container[str]) -> str:
+    """Why the candidates of a cell are not compared."""
+    within = [rule for rule in candidates if rule not in beyond]
+    if within == candidates:
+        return f"one candidate ({candidates[0]}), no comparison"
+    return f"of the candidates it can represent {within[0] if within else 'none'}: no comparison"
+
+
 def _described(lengths: pd.DataFrame, rules: list[str], needed: int) -> Row:
     """`3 of 4 seeds: linear; 11 needed to test`: the rule that has the shortest code in most seeds."""
     complete = lengths[(lengths["state"] == COMPLETE) & lengths["candidate"].isin(rules)]
@@ -114,7 +144,7 @@ def _described(lengths: pd.DataFrame, rules: list[str], needed: int) -> Row:
     return {"code_verdict": said, "code_lead": names[0] if len(names) == 1 else "", "code_count": best}
 
 
-def _by_fpa(pairs: pd.DataFrame, fpa: pd.DataFrame) -> Row:
+def _by_fpa(pairs: pd.DataFrame, fpa: pd.DataFrame, beyond: Container[str]) -> Row:
     """The verdict by FPA: the class of most seeds."""
     if fpa.empty:
         nothing = {"fpa_n": 0, "fpa_n_fit": 0, "fpa_class": "", "fpa_count": 0, "fpa_share": math.nan}
@@ -123,12 +153,13 @@ def _by_fpa(pairs: pd.DataFrame, fpa: pd.DataFrame) -> Row:
     most = fpa[fpa["n"] == fpa["n"].max()]
     row: Any = most.iloc[0]
     name = str(row["class"]) if len(most) == 1 else ""
-    measured = pairs[pairs["fpa_level"] != NOT_MEASURED]
+    measured = pairs[~pairs["fpa_level"].isin(NOT_COMPARED)]
     candidates = _candidates(fpa)
-    others = len(candidates - {name})
+    within = {rule for rule in candidates if rule not in beyond}
+    others = len(within - {name})
     tested = name in candidates and others > 0 and int((measured["fpa_preferred"] == name).sum()) == others
     few = bool((measured["fpa_level"] == DESCRIPTIVE).any())
-    level = TESTED if tested else DESCRIPTIVE if few else OPEN
+    level = TESTED if tested else DESCRIPTIVE if few else ONE_CANDIDATE if len(within) < 2 <= len(candidates) else OPEN
     said = " and ".join(most["class"]) + (" each" if len(most) > 1 else "")
     return {
         "fpa_n": int(row["n_seeds"]),

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 import pandas as pd
 
+from indoubt.data.indistinguishable import unrepresentable
 from indoubt.data.task import Task
 from indoubt.errors import UserError
 from indoubt.files import write_atomically
@@ -30,7 +31,7 @@ Tables = dict[str, pd.DataFrame]
 def build_tables(
     scores: list[Row], decodes: list[Row], predictions: list[Row], tasks: Mapping[str, Task],
     claims: Path | None = None, milestones: Mapping[str, list[Row]] | None = None, looks_at: Iterable[Path] = (),
-    sweeps: Sweeps | None = None,
+    sweeps: Sweeps | None = None, cannot_tell: Mapping[str, Sequence[str]] | None = None,
 ) -> Tables:  # fmt: skip
     """All tables of some rows.
 
@@ -39,6 +40,7 @@ def build_tables(
         milestones: rows of kind `score_at` and `decode_at`, by kind.
         sweeps: by the name of a sweep its learners, each with its swept values.
         looks_at: the files of looks at cells whose seeds are trained in steps.
+        cannot_tell: what learners cannot tell apart (`data.indistinguishable`).
 
     Raises:
         UserError: the rows were made under different protocols or by different configurations, or contradict each
@@ -51,8 +53,11 @@ def build_tables(
     fpa, code = fpa_table(seeds, tasks), code_length_table(lengths, tasks)
     stops = stops_table(looks_at)
     in_steps = set(stops[CELL].itertuples(index=False, name=None))
-    preferences = preferences_table(lengths, fpa, in_steps)
-    verdicts = verdicts_table(preferences, lengths, fpa, code)
+    cells = {cell for table in (fpa, code) for cell in table[CELL].itertuples(index=False, name=None)}
+    kinds = {cell: (cannot_tell or {}).get(cell[2], ()) for cell in cells}
+    beyond = {cell: unrepresentable(tasks[cell[0]], int(cell[1]), kinds[cell]) for cell in cells if kinds[cell]}
+    preferences = preferences_table(lengths, fpa, in_steps, beyond)
+    verdicts = verdicts_table(preferences, lengths, fpa, code, cannot_tell, beyond)
     responses = responses_table(predictions, tasks)
     tables = {
         "blocks": blocks,

@@ -30,13 +30,15 @@ BUILT_IN = ROOT / "learners"
 @dataclass(frozen=True)
 class ResolvedLearner:
     """A learner; why it has no fused form under the configuration's protocol (None: it has one); of one of engine
-    `modules` what trying it out has shown; and of a user's own module the hashes of all that it computes with.
+    `modules` what trying it out has shown; of a user's own module the hashes of all that it computes with; and what
+    its architecture cannot tell apart (`data.indistinguishable`).
     """
 
     learner: Learner
     not_fused: str | None
     tried: TriedOut | None = None
     own: str | None = None
+    cannot_tell: tuple[str, ...] = ()
 
 
 def resolved_learners(config: Config, tasks: Mapping[str, Task], cache: Path) -> dict[str, ResolvedLearner]:
@@ -99,7 +101,9 @@ def _answer(module: str, request: str, *arguments: str) -> str:
 
 def _read(one: Mapping[str, Any]) -> ResolvedLearner:
     tried = TriedOut(**one["tried"]) if "tried" in one else None
-    return ResolvedLearner(Learner(**one["learner"]), one["not_fused"], tried, one.get("own"))
+    return ResolvedLearner(
+        Learner(**one["learner"]), one["not_fused"], tried, one.get("own"), tuple(one["cannot_tell"])
+    )
 
 
 def _is_own(learner: str, config: Config) -> bool:

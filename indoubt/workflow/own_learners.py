@@ -158,8 +158,8 @@ def resolve_as_it_is(
             raise
         raise UserError(f"what the learner computes with cannot be told: {said(error)}") from error
     found = with_trial(learner, _tried(learner, own, longest, cache))
-    about = {"learner": asdict(found.learner), "not_fused": None, "tried": asdict(found.tried)}
-    return about | {"own": own}
+    about = {"learner": asdict(found.learner), "not_fused": None, "cannot_tell": found.tried.cannot_tell}
+    return about | {"tried": asdict(found.tried), "own": own}
 
 
 def _tried(learner: Learner, own: str, longest: tuple[int, int], cache: Path | None) -> TriedOut:

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from indoubt.data.datasets import dataset_digest
+from indoubt.data.indistinguishable import unrepresentable
 from indoubt.data.rules import rules
 from indoubt.data.seeds import label
 from indoubt.data.task import FPA, Task
@@ -58,6 +59,7 @@ class Plan:
         self.learners = {name: one.learner for name, one in resolved.items()}
         self.not_fused = {name: one.not_fused for name, one in resolved.items() if one.not_fused is not None}
         self.tried = {name: one.tried for name, one in resolved.items() if one.tried is not None}
+        self.cannot_tell = {name: one.cannot_tell for name, one in resolved.items() if one.cannot_tell}
         self._own = {name: one.own for name, one in resolved.items() if one.own is not None}
         self.protocol = self.config.resolved_protocol()
         self.cells = cells_of(self.config, self.tasks, expanded.grids, self.learners)
@@ -169,10 +171,15 @@ class Plan:
         return [cell for cell in self.cells.values() if cell.task == task and cell.until is not None]
 
     def rules_in_doubt(self, cell: CellPlan) -> tuple[str, list[str]]:
-        """By which measure a cell of steps is decided, and between which rules: by code length where that is taken."""
+        """By which measure a cell of steps is decided, and between which rules: by code length where that is taken.
+
+        Rules that its learner cannot represent are not in doubt.
+        """
         task = self.tasks[cell.task]
-        coded = [rule for rule in rules(task) if rule in cell.datasets]
-        return ("code_length", coded) if len(coded) > 1 else ("fpa", list(rules(task)))
+        beyond = unrepresentable(task, cell.size, self.cannot_tell.get(cell.learner, ()))
+        within = [rule for rule in rules(task) if rule not in beyond]
+        coded = [rule for rule in within if rule in cell.datasets]
+        return ("code_length", coded) if len(coded) > 1 else ("fpa", within)
 
     def _within(self, cell: CellPlan, all_blocks: int, minutes: float) -> tuple[int, int]:
         """How many seeds and blocks take about so many minutes; blocks in even parts, of which the last costs most."""

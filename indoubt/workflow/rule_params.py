@@ -68,7 +68,8 @@ class Upstream:
     def figures(self) -> str:
         """Of the figures."""
         made = [self.tables(), code_hash("scripts/aggregate.py"), content_hash("indoubt/statistics/*.yaml")]
-        return digest([made, json.dumps(self._plan.sweeps, sort_keys=True)])
+        about = json.dumps([self._plan.sweeps, self._plan.cannot_tell], sort_keys=True)
+        return digest([made, about])
 
     def page(self, beside: Sequence[object]) -> str:
         """Of the page; `beside`: what else it is made of."""
