@@ -69,10 +69,14 @@ def atlas(
     rules = {task: _rules(task, fpa, code) for task, _ in chosen}
     colours = _colours(rules)
     sizes = {task: sum(each == task for each, _ in chosen) for task in rules}
+    blind = dict(shown.loc[shown["cannot_tell"] != "", ["learner", "cannot_tell"]].itertuples(index=False, name=None))
     of_others = {} if found is None else dict(by_cell(_of(shown, found)))
     adopted = {*fpa.loc[fpa["kind"] == FOUND, ["task", "class"]].itertuples(index=False, name=None)}
     with our_settings():
         said = "Mark and name: the rule that is preferred, or that leads, with the share of seeds that follow it."
+        if blind:
+            what = " or ".join(sorted({kind for kinds in blind.values() for kind in kinds.split()}))
+            said += f" † cannot tell {what}, whatever its weights are: rules that ask for it are not beaten."
         width = max(LEFT + COLUMN * max(len(of_band) for of_band, _ in bands) + 0.2, 5.0)
         lines = textwrap.wrap(small_print(_of(shown, fpa if len(fpa) else code), said), int(width * 17))
         below = 0.35 + 0.13 * len(lines) + (0.36 if of_others else 0)
@@ -84,7 +88,7 @@ def atlas(
             top -= ABOVE + high
             axes = figure.add_axes((LEFT / width, top / height, wide / width, high / height))
             names = [task if sizes[task] == 1 else f"{task} {size}" for task, size in of_band]
-            _prepare(axes, names, learners_of_band)
+            _prepare(axes, names, [f"{learner} †" if learner in blind else learner for learner in learners_of_band])
             for row in shown[shown["column"].isin(of_band)].to_dict("records"):
                 place = of_band.index(row["column"]), learners_of_band.index(str(row["learner"]))
                 cell = str(row["task"]), int(str(row["size"])), str(row["learner"])
