@@ -20,28 +20,29 @@ env: .venv/.installed ## set up the environment in .venv, or bring it up to date
 	@sh envs/create.sh
 	@touch $@
 
-# PRESET=presets/paper.yaml says of which configuration; without it, config.yaml's.
-CONFIGURED := $(if $(PRESET),--configfile $(PRESET))
+# PRESET=paper, or any file, says of which configuration; without it, config.yaml's.
+CONFIGURED := $(if $(PRESET),--preset $(PRESET))
+INDOUBT := $(PYTHON) -m indoubt
 
-run: env ## run an experiment end to end: the default one of config.yaml; PRESET=FILE
-	@$(PYTHON) scripts/run.py $(CONFIGURED)
+run: env ## run an experiment end to end: the default one of config.yaml; PRESET=NAME
+	@$(INDOUBT) run $(CONFIGURED)
 
-status: env ## say where a run stands: trainings done, running, failed, missing; PRESET=FILE
-	@$(PYTHON) scripts/status.py $(CONFIGURED)
+status: env ## say where a run stands: trainings done, running, failed, missing; PRESET=NAME
+	@$(INDOUBT) status $(CONFIGURED)
 
-plan: env ## say which trainings a run would do, and why; PRESET=FILE
-	@$(PYTHON) scripts/status.py --why $(CONFIGURED)
+plan: env ## say which trainings a run would do, and why; PRESET=NAME
+	@$(INDOUBT) plan $(CONFIGURED)
 
-estimate: env ## say what a run costs before it is run; PRESET=FILE
-	@$(PYTHON) scripts/estimate.py $(CONFIGURED)
+estimate: env ## say what a run costs before it is run; PRESET=NAME
+	@$(INDOUBT) estimate $(CONFIGURED)
 
-archive: env ## pack what was measured into one file, to rebuild from it elsewhere; PRESET=FILE
-	@$(PYTHON) scripts/archive.py pack $(CONFIGURED)
+archive: env ## pack what was measured into one file, to rebuild from it elsewhere; PRESET=NAME
+	@$(INDOUBT) archive pack $(CONFIGURED)
 
 FINDINGS := docs/findings
 findings: env ## rebuild the texts and tables of docs/findings from their archives
-	@$(PYTHON) scripts/archive.py rebuild --tables $(FINDINGS)/atlas.tar.gz --results results/findings/atlas
-	@$(PYTHON) scripts/archive.py rebuild --tables $(FINDINGS)/readme.tar.gz --results results/findings/readme
+	@$(INDOUBT) archive rebuild --tables $(FINDINGS)/atlas.tar.gz --results results/findings/atlas
+	@$(INDOUBT) archive rebuild --tables $(FINDINGS)/readme.tar.gz --results results/findings/readme
 	@$(PYTHON) scripts/quote.py $(FINDINGS)/findings.md.j2 --tables results/findings/atlas/tables --output docs/findings.md
 	@$(PYTHON) scripts/quote.py $(FINDINGS)/readme.md.j2 --tables results/findings/readme/tables --output $(FINDINGS)/readme.md
 	@for table in $(FINDINGS)/tables/*.csv; do cp results/findings/atlas/tables/$$(basename $$table) $$table; done

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 import io
+import os
 import signal
 import sys
 from collections.abc import Callable, Iterable
@@ -41,16 +42,21 @@ def how_it_ended(status: int) -> str:
 def exit_on_user_error(main: Callable[[], None]) -> None:
     """Run a command line's `main`; a `UserError` ends it with status 1 and its message, without a traceback.
 
-    So does Ctrl-C, with status 130. A character that the terminal's encoding lacks is shown as another.
+    So does Ctrl-C, with status 130, and a reader that has read enough, such as `head`, with status 1 and no message. A
+    character that the terminal's encoding lacks is shown as another.
     """
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="replace")
     try:
         main()
+        sys.stdout.flush()
     except UserError as error:
         print(f"error: {error}", file=sys.stderr)
         sys.exit(1)
     except KeyboardInterrupt:
         print("interrupted", file=sys.stderr)
         sys.exit(130)
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # so that flushing at the end does not fail too
+        sys.exit(1)

@@ -12,10 +12,18 @@ from typing import IO
 
 from indoubt.errors import UserError
 
-#: The folder of the project: Snakefile, tasks, scripts and this package lie in it.
-ROOT = Path(__file__).resolve().parent.parent
+PACKAGE = Path(__file__).resolve().parent
+#: Whether this is an installed copy: the project's other files then lie below the package, and not beside it.
+INSTALLED = (PACKAGE / "project").is_dir()
+#: The folder of the project: Snakefile, tasks, learners, presets, rules and scripts lie in it.
+ROOT = PACKAGE / "project" if INSTALLED else PACKAGE.parent
 #: Bytes of a file's name, at most: file systems take 255, and it gets an ending, and is longer while it is written.
 LONGEST = 220
+
+
+def python_path() -> str:
+    """The `PYTHONPATH` of a process that is to import this package, from wherever it is started."""
+    return os.pathsep.join(filter(None, [str(PACKAGE.parent), os.environ.get("PYTHONPATH")]))
 
 
 def read_text(path: Path, remedy: str) -> str:

@@ -17,6 +17,7 @@ from indoubt.data.datasets import BINARY_FILES, CHECKSUMS
 from indoubt.data.seeds import LABEL as SEEDS
 from indoubt.data.datasets import text_files
 from indoubt.errors import UserError, how_it_ended
+from indoubt.files import python_path
 from indoubt.figures import ATLAS, files as figure_files, names as figure_names
 from indoubt.schema import TABLES as SCHEMA
 from indoubt.tables import FILES as TABLE_FILES, FOUND_FILES
@@ -100,8 +101,8 @@ def say_what_is_stale():
     if nothing is not None:
         logger.info(nothing)
         return
-    command = [sys.executable, str(Path(workflow.basedir) / "scripts/status.py"), "--why", "--configfile", "-"]
-    environment = {**os.environ, "PYTHONIOENCODING": "utf-8"}
+    command = [sys.executable, "-m", "indoubt", "plan", "--configfile", "-"]
+    environment = {**os.environ, "PYTHONPATH": python_path(), "PYTHONIOENCODING": "utf-8"}
     done = subprocess.run(command, input=json.dumps(config), capture_output=True, encoding="utf-8", env=environment)
     said = done.stdout
     if done.returncode != 0:

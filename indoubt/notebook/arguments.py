@@ -12,7 +12,6 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-import yaml
 from pydantic import ValidationError
 from torch import nn
 
@@ -20,8 +19,8 @@ from indoubt.data.seeds import parse_seeds
 from indoubt.data.task import Task, check_definition, find_task, load_tasks
 from indoubt.engines.modules.loader import GIVEN, GIVEN_OF_FILES
 from indoubt.errors import UserError, nearest, said
-from indoubt.files import ROOT
 from indoubt.workflow.config import Config, sentence
+from indoubt.workflow.named_learners import named_learners
 
 
 def named(learner: type[nn.Module]) -> str:
@@ -46,8 +45,6 @@ def forget_given(module: str) -> None:
             del GIVEN_OF_FILES[file, name]
 
 
-#: Where learners that have a name are defined; a later file's definition goes before that of an earlier one.
-DEFINED = ("presets/atlas.yaml", "config.yaml", "presets/learners.yaml")
 MEASURES = ("fpa", "code_length")
 #: A learner's definition, as a configuration has it; its `module` may be a class.
 Definition = Mapping[str, Any]
@@ -148,7 +145,7 @@ def definition_of(learner: object, name: str | None) -> tuple[dict[str, Any], st
     if name is not None and not (isinstance(name, str) and name):
         raise UserError(f"name is what tables and figures call the learner, a text; it is {name!r:.80}")
     if isinstance(learner, str):
-        known = _known()
+        known = named_learners()
         if learner not in known:
             raise UserError(f"no learner {learner!r}{nearest(learner, known)}; there are {', '.join(sorted(known))}")
         return dict(known[learner]), name or learner
@@ -161,14 +158,6 @@ def definition_of(learner: object, name: str | None) -> tuple[dict[str, Any], st
     if isinstance(learner, type | nn.Module):
         return {"module": _module(learner)}, name or str(getattr(learner, "__name__", ""))
     raise UserError(f"{learner!r:.80} is no learner: give a name, a definition or a class that derives from nn.Module")
-
-
-def _known() -> dict[str, Any]:
-    """The definitions that have a name."""
-    known: dict[str, Any] = {}
-    for path in DEFINED:
-        known |= yaml.safe_load((ROOT / path).read_text(encoding="utf-8"))["learners"]
-    return known
 
 
 def _text(key: object) -> str:

@@ -12,8 +12,9 @@ from pathlib import Path
 from typing import Any
 
 from indoubt.errors import UserError
-from indoubt.files import ROOT
+from indoubt.files import INSTALLED, ROOT
 
+DISTRIBUTION = "in-doubt"
 PACKAGES = ("torch", "fairseq", "numpy", "scipy", "statsmodels", "pandas", "matplotlib", "snakemake")
 
 
@@ -34,9 +35,14 @@ def of_this_machine() -> dict[str, str]:
 
 
 def revision() -> str:
-    """The git revision, `(changed)` if files differ from it, or `unknown`."""
+    """The git revision, `(changed)` if files differ from it; of an installed copy its version; or `unknown`."""
+    if INSTALLED:  # perhaps below somebody else's repository
+        return f"version {metadata.version(DISTRIBUTION)}, installed"
     try:
         options: dict[str, Any] = {"cwd": ROOT, "text": True, "capture_output": True, "check": True, "timeout": 10}
+        top = subprocess.run(["git", "rev-parse", "--show-toplevel"], **options).stdout.strip()
+        if Path(top).resolve() != ROOT:
+            return "unknown"
         head = subprocess.run(["git", "rev-parse", "HEAD"], **options).stdout.strip()
         changed = subprocess.run(["git", "status", "--porcelain", "--untracked-files=no"], **options).stdout.strip()
     except (OSError, subprocess.SubprocessError):

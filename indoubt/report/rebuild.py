@@ -12,12 +12,10 @@ import torch
 import yaml
 
 from indoubt.errors import UserError
-from indoubt.figures.draw import draw_atlas, draw_figures
-from indoubt.files import write_atomically
 from indoubt.found.found_rules import found_tables
 from indoubt.measures.classify import predictions
 from indoubt.measures.rows import NEEDED, Row
-from indoubt.report.page import build_page
+from indoubt.report.from_tables import draw_page
 from indoubt.tables.paper_table import write_paper_tables
 from indoubt.tables.tables import build_tables, write_tables
 from indoubt.training import Result, Training
@@ -73,11 +71,8 @@ def rebuild_page(content: dict[str, Any], plan: Plan, results: Path, made: dict[
         content: the configuration, to be shown on the page.
         made: what made the results.
     """
-    draw_figures(results / "tables", results / "figures")
-    draw_atlas(results / "tables", results / "figures")
-    shown = yaml.safe_dump(content, sort_keys=False)
-    page = build_page(results / "tables", results / "figures", plan.tasks, made, shown, plan.expected())
-    write_atomically(results / "report" / "index.html", page)
+    shown, page = yaml.safe_dump(content, sort_keys=False), results / "report" / "index.html"
+    draw_page(results, plan.tasks, page, made, shown, plan.expected())
 
 
 def rows_of(plan: Plan, cell: CellPlan, ledger: Path) -> list[Row]:

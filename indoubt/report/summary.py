@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pandas as pd
 from rich.box import SIMPLE_HEAD
-from rich.console import Group, RenderableType
+from rich.console import Console, Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
@@ -19,6 +19,16 @@ from indoubt.measures.rows import either
 from indoubt.schema import ORIGIN, PROTOCOL
 from indoubt.tables.tables import read_found, read_table
 from indoubt.tables.wording import duration, number
+
+
+def print_summary(tables: Path) -> None:
+    """Print a summary; where the output is no terminal, its lines are not broken.
+
+    Raises:
+        UserError: a table is missing.
+    """
+    console = Console()
+    console.print(summary(tables), highlight=False, soft_wrap=not console.is_terminal and console.width < 100)
 
 
 def summary(tables: Path) -> RenderableType:

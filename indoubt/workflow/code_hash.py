@@ -20,7 +20,7 @@ from functools import cache
 from pathlib import Path
 
 from indoubt.engines.modules.user_code import imported_files
-from indoubt.files import ROOT
+from indoubt.files import PACKAGE, ROOT
 
 COMMENT = re.compile(r"/\*.*?\*/|//[^\n]*", re.DOTALL)
 #: Modules that decide no number: messages for people.
@@ -29,12 +29,12 @@ WITHOUT_EFFECT = {"indoubt", "indoubt.errors"}
 
 def code_hash(*entries: str | Path) -> str:
     """Hash of some files (paths relative to the repository) and of every module of ours that they import, 16 digits."""
-    return _digest(sorted(file_hash(ROOT / entry) for entry in entries))
+    return _digest(sorted(file_hash(_located(entry)) for entry in entries))
 
 
 def content_hash(*patterns: str) -> str:
     """Hash of the files below the repository that match patterns: templates and the like, 16 digits."""
-    paths = sorted(path for pattern in patterns for path in ROOT.glob(pattern) if path.is_file())
+    paths = sorted(path for pattern in patterns for path in _glob(pattern) if path.is_file())
     return _digest(f"{path.name}:{hashlib.sha256(path.read_bytes()).hexdigest()}" for path in paths)
 
 
@@ -94,8 +94,18 @@ def file_hash(path: Path) -> str:
 
 def _files(module: str) -> list[Path]:
     """Where a module of this name lies: a file, or a package's `__init__`; nowhere, if it is no module."""
-    stem = ROOT / module.replace(".", "/")
+    stem = _located(module.replace(".", "/"))
     return [path for path in (stem.with_suffix(".py"), stem / "__init__.py") if path.is_file()]
+
+
+def _located(path: str | Path) -> Path:
+    """A path of the repository, where it lies; in an installed copy the package is not in the project's folder."""
+    return (PACKAGE.parent if Path(path).parts[:1] == (PACKAGE.name,) else ROOT) / path
+
+
+def _glob(pattern: str) -> Iterable[Path]:
+    folder, name = pattern.rsplit("/", 1)
+    return _located(folder).glob(name)
 
 
 def _digest(parts: Iterable[str]) -> str:

@@ -20,7 +20,7 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
-from indoubt.files import ROOT
+from indoubt.files import PACKAGE, ROOT
 from indoubt.workflow.code_hash import beyond_its_folder, code_hash, file_hash, joined, own_code
 
 #: The module that an engine's numbers come from; what it imports belongs to it.
@@ -29,7 +29,7 @@ SOURCES = {
     "fused": "indoubt/engines/fused/engine.py",
     "modules": "indoubt/engines/modules/engine.py",
 }
-NUMBERS = ROOT / "indoubt/engines/numbers.json"
+NUMBERS = PACKAGE / "engines/numbers.json"
 NAME = re.compile(
     r"(?P<version>[a-z_]+-\d+)(?P<edited>-edited-[0-9a-f]{16})?(-(?P<own>[0-9a-f]{16})(?P<values>-[0-9a-f]{16})?)?"
 )

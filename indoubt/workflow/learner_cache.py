@@ -17,7 +17,7 @@ from typing import Any
 from indoubt.data.task import Task
 from indoubt.data.vocabulary import distinct_vocabularies, training_pairs
 from indoubt.errors import UserError, how_it_ended
-from indoubt.files import ROOT, write_atomically
+from indoubt.files import ROOT, python_path, write_atomically
 from indoubt.learners.tried import TriedOut
 from indoubt.training import Learner
 from indoubt.workflow.code_hash import code_hash, learner_code
@@ -85,8 +85,7 @@ def _answer(module: str, request: str, *arguments: str) -> str:
     Raises:
         UserError: a definition is wrong.
     """
-    path = os.pathsep.join(filter(None, [str(ROOT), os.environ.get("PYTHONPATH")]))
-    environment = {**os.environ, "PYTHONPATH": path, "PYTHONIOENCODING": "utf-8"}
+    environment = {**os.environ, "PYTHONPATH": python_path(), "PYTHONIOENCODING": "utf-8"}
     command = [sys.executable, "-m", module, *arguments]
     done = subprocess.run(
         command, input=request, capture_output=True, encoding="utf-8", errors="replace", env=environment, check=False

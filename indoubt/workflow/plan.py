@@ -292,6 +292,12 @@ class Plan:
         return self._engine_hashes[engine, user_dir]
 
 
+def trainings_of_a_seed(task: Task, size: int) -> int:
+    """How many trainings a seed takes at most for both measures, where none is chained to another; for FPA it is 1."""
+    datasets = (FPA, *task.candidates)
+    return len(distinct_vocabularies(task, size, datasets)) + len(task.candidates) * (task.n_blocks(size) - 1)
+
+
 def _in_steps(cell: CellPlan, at_a_time: int) -> Iterator[tuple[int, ...]]:
     """The cell's seeds, so many at a time, those of different steps apart."""
     seeds, start = tuple(cell.seeds), 0

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -19,12 +18,11 @@ from indoubt.notebook.measurement import Measurement
 from indoubt.tables.tables import write_tables
 from tests.found.planted import TASKS
 from tests.found.test_found_tables import ends_vote, predicted, the_row
-from tests.shared.workspace import ROOT
+from tests.shared.workspace import ROOT, indoubt
 
 
 def script(name: str, *arguments: object) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, str(ROOT / f"scripts/{name}.py"), *map(str, arguments)]
-    return subprocess.run(command, capture_output=True, text=True, check=False)
+    return subprocess.run(indoubt(name, *arguments), capture_output=True, text=True, check=False)
 
 
 FLMP = TASKS["first-last-majority-parity"]

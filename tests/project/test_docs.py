@@ -17,8 +17,8 @@ from indoubt.data.check import check_task
 from indoubt.data.task import Task, load_tasks
 from indoubt.measures.classify import classify
 from indoubt.schema import TABLES
-from indoubt.workflow.plan import Plan
-from tests.shared.workspace import ROOT
+from indoubt.workflow.plan import Plan, trainings_of_a_seed
+from tests.shared.workspace import ROOT, indoubt
 
 PAGES = sorted([ROOT / "README.md", ROOT / "CHANGELOG.md", ROOT / "CONTRIBUTING.md", *(ROOT / "docs").glob("*.md")])
 
@@ -68,7 +68,7 @@ def test_the_task_of_the_docs_runs(tmp_path: Path) -> None:
         "seeds_per_job": 4,
     }
     (tmp_path / "my.yaml").write_text(yaml.safe_dump(config))
-    command = [sys.executable, str(ROOT / "scripts/run.py"), "--configfile", "my.yaml", "--cores", "1"]
+    command = indoubt("run", "--configfile", "my.yaml", "--cores", "1")
     done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, env=os.environ | {"COLUMNS": "120"})
     assert done.returncode == 0, done.stdout + done.stderr
     assert "reverse-or-copy" in done.stdout and "trainings to do" in done.stdout
@@ -116,6 +116,9 @@ def test_the_page_of_tasks_has_each_task_with_its_numbers(tmp_path: Path) -> Non
     def listed(of: Callable[[int], object], task: Task) -> str:
         return ", ".join(str(of(size)) for size in task.sizes)
 
+    assert all(
+        trainings_of_a_seed(task, size) == trainings(task, size) for task in tasks.values() for size in task.sizes
+    )
     rows = [line.strip("| ").split(" | ") for line in (ROOT / "docs/tasks.md").read_text().splitlines()]
     found = {row[0]: row[1:] for row in rows if len(row) == 7 and row[0] in tasks}
     assert set(found) == set(tasks)

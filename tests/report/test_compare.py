@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 import subprocess
-import sys
 import tarfile
 from pathlib import Path
 from typing import Any
@@ -17,11 +16,10 @@ from indoubt.measures.classify import predictions
 from indoubt.report.comparison import compare_results, tables_of
 from indoubt.tables.tables import build_tables, write_tables
 from tests.shared.made_up import Row, code, decode, follow
-from tests.shared.workspace import ROOT
+from tests.shared.workspace import indoubt
 
 TASKS = load_tasks()
 COUNT = TASKS["count-or-mem"]
-SCRIPT = ROOT / "scripts/compare.py"
 
 
 def rows(factor: float = 1.0, seeds: range = range(1, 9), rule: str = "mem", **changes: Any) -> list[Row]:
@@ -178,13 +176,13 @@ def test_the_command_line_and_archives(tmp_path: Path) -> None:
     a, b = folder(tmp_path / "a", rows()), folder(tmp_path / "b", rows(1.5, engine="another"))
     with tarfile.open(tmp_path / "b.tar.gz", "w:gz") as archive:
         archive.add(b, "results")
-    command = [sys.executable, str(SCRIPT), str(a), str(tmp_path / "b.tar.gz"), "--csv", str(tmp_path / "x.csv")]
+    command = indoubt("compare", a, tmp_path / "b.tar.gz", "--csv", tmp_path / "x.csv")
     done = subprocess.run([*command, "--strict"], capture_output=True, text=True)
     assert done.returncode == 2, done.stderr
     assert "count-or-mem/10/lstm/count" in done.stdout and "1 beyond seed noise" in done.stdout
     assert "engine: made-up in A, another in B" in done.stdout
     few = folder(tmp_path / "few", rows(1.5, range(1, 4)))
-    done = subprocess.run([*command[:3], str(few), "--strict"], capture_output=True, text=True)
+    done = subprocess.run(indoubt("compare", a, few, "--strict"), capture_output=True, text=True)
     assert done.returncode == 0 and "too few seeds (3; 6 needed)" in done.stdout, done.stdout + done.stderr
     assert (tmp_path / "x.csv").read_text().startswith("measure,task")
 

@@ -32,6 +32,12 @@ SMALL = {
 ROWS = "results/runs/hierar-or-linear/4/transformer.jsonl"
 
 
+def indoubt(*words: object, code: Path = ROOT) -> list[str]:
+    """The command `indoubt` of a copy of the code, from whatever folder it is run in."""
+    program = f"import sys; sys.path.insert(0, {str(code)!r}); from indoubt.command.main import main; main()"
+    return [sys.executable, "-c", program, *map(str, words)]
+
+
 class Workspace:
     """A copy of the code in `folder/code` and the folder `folder/here` in which Snakemake runs."""
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +11,7 @@ import yaml
 
 from indoubt.statistics.reach import out_of_reach
 from indoubt.workflow.plan import Plan
-from tests.shared.workspace import ROOT
+from tests.shared.workspace import ROOT, indoubt
 
 CONFIG = yaml.safe_load((ROOT / "config.yaml").read_text(encoding="utf-8"))
 
@@ -95,9 +94,9 @@ def test_many_cells_are_not_all_named(tmp_path: Path) -> None:
     assert line.endswith("too few: 5/cnn (4), 5/transformer (4), 10/cnn (4), 5 more.")
 
 
-@pytest.mark.parametrize("script", [["estimate.py"], ["status.py", "--why"]])
-def test_plan_and_estimate_say_so(tmp_path: Path, script: list[str]) -> None:
+@pytest.mark.parametrize("name", ["estimate", "plan"])
+def test_plan_and_estimate_say_so(tmp_path: Path, name: str) -> None:
     (tmp_path / "few.yaml").write_text(yaml.safe_dump({"experiments": [experiment("add-or-mul", "1-4")]}))
-    command = [sys.executable, str(ROOT / "scripts" / script[0]), *script[1:], "--configfile", "few.yaml"]
+    command = indoubt(name, "--configfile", "few.yaml")
     done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=True)
     assert "no rule can be preferred by FPA with fewer than 7 seeds" in done.stdout

@@ -105,6 +105,7 @@ def test_results_of_other_code_are_not_taken(tmp_path: Path) -> None:
 
 def test_hashes_know_code_by_what_it_computes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(code_hash, "ROOT", tmp_path)
+    monkeypatch.setattr(code_hash, "PACKAGE", tmp_path / "indoubt")
     (tmp_path / "indoubt/deep").mkdir(parents=True)
 
     def hash_of(files: dict[str, str]) -> str:

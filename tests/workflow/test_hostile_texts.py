@@ -6,7 +6,6 @@ import hashlib
 import io
 import json
 import subprocess
-import sys
 import tarfile
 from collections.abc import Callable
 from dataclasses import asdict
@@ -23,7 +22,7 @@ from indoubt.engines.checkpoints import FORMAT as CHECKPOINT
 from indoubt.training import Learner
 from indoubt.workflow.archive import FORMAT
 from indoubt.workflow.cost import batch_of, work_of
-from tests.shared.workspace import EXPERIMENT, ROOT, SMALL, Workspace
+from tests.shared.workspace import EXPERIMENT, ROOT, SMALL, Workspace, indoubt
 
 #: Climbs from a tuple to a class that knows `os`, without any of Python's builtins.
 CLIMBER = "[c for c in ().__class__.__base__.__subclasses__() if c.__name__ == '_wrap_close'][0]"
@@ -37,9 +36,8 @@ def hostile(argument: str = "encoder_layers") -> dict[str, Any]:
 
 
 def script(name: str, *words: str, folder: Path) -> str:
-    """What a script says as it refuses."""
-    command = [sys.executable, str(ROOT / f"scripts/{name}.py"), *words]
-    done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
+    """What a command says as it refuses."""
+    done = subprocess.run(indoubt(name, *words), cwd=folder, capture_output=True, text=True, check=False)
     assert done.returncode == 1 and "Traceback" not in done.stderr, done.stderr
     assert not (folder / "RAN").exists()
     return done.stderr

@@ -11,7 +11,7 @@ import pytest
 
 from indoubt.workflow import code_hash
 from indoubt.workflow.identity import identity
-from tests.shared.workspace import ROOT, Workspace
+from tests.shared.workspace import ROOT, Workspace, indoubt
 
 pytestmark = pytest.mark.xdist_group("learner_code")
 MINE = '''"""A learner."""
@@ -98,7 +98,7 @@ def test_a_changed_file_retrains_its_learner_alone_and_stops_a_run_that_knew_ano
     workspace.run(*targets)
     assert Counter(record["note"]["learner"] for record in workspace.records()) == {"mine": 2, "s4d": 2}
     (workspace.here / "my/sizes.py").write_text("WIDTH = 24\n")
-    status = [sys.executable, str(workspace.code / "scripts/status.py"), "--why", "--configfile", "our.yaml"]
+    status = indoubt("plan", "--configfile", "our.yaml", code=workspace.code)
     said = subprocess.run(status, cwd=workspace.here, capture_output=True, text=True, check=True).stdout
     reasons = [line.split(":")[0].strip() for line in said.splitlines() if line.startswith("  add-or-mul")]
     assert reasons == ["add-or-mul/5/mine"]

@@ -1,4 +1,4 @@
-"""`scripts/run.py` says "up to date" of nothing that plan and ledger know nothing of."""
+"""`indoubt run` says "up to date" of nothing that plan and ledger know nothing of."""
 
 from __future__ import annotations
 
@@ -7,7 +7,6 @@ import os
 import shutil
 import signal
 import subprocess
-import sys
 import time
 from pathlib import Path
 from typing import Any
@@ -22,7 +21,7 @@ from indoubt.workflow.cli_options import content_of
 from indoubt.workflow.jobs import Job, Places, run_job
 from indoubt.workflow.missing import outdated
 from indoubt.workflow.plan import Plan
-from tests.shared.workspace import EXPERIMENT, SMALL, Workspace
+from tests.shared.workspace import EXPERIMENT, SMALL, Workspace, indoubt
 
 pytestmark = pytest.mark.xdist_group("outdated")
 ONE_SEED = SMALL | {"experiments": [EXPERIMENT | {"seeds": 1, "candidates": ["hierar"]}]}
@@ -106,8 +105,7 @@ def test_what_snakemake_has_no_note_of_is_made_anew_by_all_of_its_rules(made: Ma
 
 
 def run(workspace: Workspace) -> subprocess.Popen[str]:
-    command = [sys.executable, str(workspace.code / "scripts/run.py"), "tables", "--cores", "2"]
-    command += ["--configfile", "our.yaml"]
+    command = indoubt("run", "tables", "--cores", "2", "--configfile", "our.yaml", code=workspace.code)
     pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT}
     return subprocess.Popen(command, cwd=workspace.here, text=True, start_new_session=True, **pipes)  # type: ignore[call-overload]
 

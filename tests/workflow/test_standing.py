@@ -6,7 +6,6 @@ import csv
 import json
 import os
 import subprocess
-import sys
 import tarfile
 import time
 from pathlib import Path
@@ -26,23 +25,24 @@ from indoubt.workflow.plan import Plan
 from tests.data.test_content import write
 from tests.shared.archives import tarred
 from tests.shared.tasks import released_tasks
-from tests.shared.workspace import EXPERIMENT, ROWS, SMALL, Workspace
+from tests.shared.workspace import EXPERIMENT, ROWS, SMALL, Workspace, indoubt
 
 pytestmark = pytest.mark.xdist_group("standing")
 CELL = "hierar-or-linear/4/transformer"
 ONE_SEED = SMALL | {"experiments": [EXPERIMENT | {"seeds": 1}]}
 
 
-def ask(workspace: Workspace, script: str, *words: str, succeeds: bool = True) -> str:
-    """What one of a workspace's scripts says of its configuration."""
-    command = [sys.executable, str(workspace.code / "scripts" / script), *words]
-    done = subprocess.run(command, cwd=workspace.here, capture_output=True, text=True, check=False)
+def ask(workspace: Workspace, *words: str, succeeds: bool = True) -> str:
+    """What a command says of a workspace's configuration."""
+    done = subprocess.run(
+        indoubt(*words, code=workspace.code), cwd=workspace.here, capture_output=True, text=True, check=False
+    )
     assert (done.returncode == 0) == succeeds, done.stderr
     return done.stdout if succeeds else done.stderr
 
 
 def why(workspace: Workspace) -> str:
-    return ask(workspace, "status.py", "--why", "--configfile", "our.yaml")
+    return ask(workspace, "plan", "--configfile", "our.yaml")
 
 
 @pytest.fixture(scope="module")
@@ -124,11 +124,11 @@ def test_trainings_that_stand_there_twice_with_other_numbers_are_said_and_the_la
     sentence = (
         f"with different numbers; of each the latest record counts, as a whole: 1 of {CELL}. The first: {CELL}, seed 1"
     )
-    for text in (why(ours), ask(ours, "status.py", "--configfile", "our.yaml")):
+    for text in (why(ours), ask(ours, "status", "--configfile", "our.yaml")):
         assert f"1 training stands in the ledger more than once, {sentence}" in text and "by before on cpu" in text
-    ask(ours, "archive.py", "pack", "--configfile", "our.yaml")
+    ask(ours, "archive", "pack", "--configfile", "our.yaml")
     archive = ours.here / "results/doubt-archive.tar.gz"
-    ask(ours, "archive.py", "rebuild", "--tables", str(archive), "--results", "rebuilt")
+    ask(ours, "archive", "rebuild", "--tables", str(archive), "--results", "rebuilt")
     assert (ours.here / "rebuilt/tables/blocks.csv").read_bytes() == (
         ours.here / "results/tables/blocks.csv"
     ).read_bytes()
@@ -155,7 +155,7 @@ def test_status(ours: Workspace) -> None:
         with pytest.raises(RuntimeError), heartbeat(running, job | {"seeds": [seed, seed]}):
             raise RuntimeError("no luck")
     with heartbeat(running, job | {"seeds": [2, 2]}):
-        text = ask(ours, "status.py", "--configfile", "our.yaml")
+        text = ask(ours, "status", "--configfile", "our.yaml")
     numbers = next(line for line in text.splitlines() if line.startswith(CELL)).split()[1:]
     assert numbers == ["28", "7", "0", "7", "7", "7"], "trainings, done, diverged, running, failed, missing"
     assert "1 job running; 7 trainings in the last hour; at their rate " in text and " left." in text
@@ -184,7 +184,7 @@ def test_estimate(ours: Workspace) -> None:
     learners = ["transformer", "cnn"]
     experiments = [EXPERIMENT | {"learners": learners}, {"task": "add-or-mul", "learners": learners, "seeds": 1}]
     ours.configure(SMALL | {"updates": 20, "experiments": experiments})
-    lines = ask(ours, "estimate.py", "--configfile", "our.yaml").splitlines()
+    lines = ask(ours, "estimate", "--configfile", "our.yaml").splitlines()
     by_cell = {line.split()[0]: line for line in lines if "/" in line.split(" ")[0]}
     assert "7 trainings of this cell" in by_cell[CELL]
     assert "7 trainings of this learner elsewhere" in by_cell["add-or-mul/5/transformer"]
@@ -197,13 +197,13 @@ def test_estimate(ours: Workspace) -> None:
 
 
 def test_an_archive_rebuilds_the_tables_elsewhere_without_training(ours: Workspace, tmp_path: Path) -> None:
-    ask(ours, "archive.py", "pack", "--configfile", "our.yaml")
+    ask(ours, "archive", "pack", "--configfile", "our.yaml")
     archive = ours.here / "results/doubt-archive.tar.gz"
     other = Workspace(tmp_path / "other", ONE_SEED)
     assert "snakemake --cores 2 --configfile results/archived/config.yaml" in ask(
-        other, "archive.py", "unpack", str(archive)
+        other, "archive", "unpack", str(archive)
     )
-    ask(other, "archive.py", "unpack", str(archive))  # twice does no harm
+    ask(other, "archive", "unpack", str(archive))  # twice does no harm
     (other.here / "our.yaml").write_bytes((other.here / "results/archived/config.yaml").read_bytes())
     n_records = len(other.records())
     ran = other.run("results/tables/blocks.csv")
@@ -219,7 +219,7 @@ def test_tables_of_another_configuration_are_left_out_of_an_archive(
 ) -> None:
     def packed(change: dict[str, object]) -> tuple[set[str], str]:
         (ours.here / "other.yaml").write_text(yaml.safe_dump(ONE_SEED | change))
-        script = [sys.executable, str(ours.code / "scripts/archive.py"), "pack", "--configfile", "other.yaml"]
+        script = indoubt("archive", "pack", "--configfile", "other.yaml", code=ours.code)
         done = subprocess.run(script, cwd=ours.here, capture_output=True, text=True, check=True)
         with tarfile.open(ours.here / "results/doubt-archive.tar.gz") as tar:
             return {name.split("/")[0] for name in tar.getnames()}, done.stderr
@@ -243,13 +243,13 @@ def test_tables_of_another_configuration_are_left_out_of_an_archive(
 
 
 def test_damaged_and_foreign_archives_are_refused(ours: Workspace, tmp_path: Path) -> None:
-    ask(ours, "archive.py", "pack", "--configfile", "our.yaml")
+    ask(ours, "archive", "pack", "--configfile", "our.yaml")
     archive = ours.here / "results/doubt-archive.tar.gz"
     whole = archive.read_bytes()
     other = Workspace(tmp_path / "other", ONE_SEED)
 
     def refusal() -> str:
-        text = ask(other, "archive.py", "unpack", str(archive), succeeds=False)
+        text = ask(other, "archive", "unpack", str(archive), succeeds=False)
         assert text.startswith("error: ") and not (other.here / "results/ledger").exists()
         return text
 
@@ -286,16 +286,16 @@ def test_damaged_and_foreign_archives_are_refused(ours: Workspace, tmp_path: Pat
 
 
 def test_what_other_code_measured_is_rebuilt_and_not_trained_on(ours: Workspace, tmp_path: Path) -> None:
-    ask(ours, "archive.py", "pack", "--configfile", "our.yaml")
+    ask(ours, "archive", "pack", "--configfile", "our.yaml")
     archive = ours.here / "results/doubt-archive.tar.gz"
     other = Workspace(tmp_path / "other", ONE_SEED)
     edited = other.code / "indoubt/engines/backend.py"
     edited.write_text(edited.read_text().replace("CHECK_EVERY = 100", "CHECK_EVERY = 101"))
     assert "Measured by other code than this, and taken as they are: transformer." in ask(
-        other, "archive.py", "unpack", str(archive)
+        other, "archive", "unpack", str(archive)
     )
     expected = (ours.here / "results/tables/blocks.csv").read_bytes()
-    assert "report/index.html" in ask(other, "archive.py", "rebuild", str(archive), "--results", "rebuilt")
+    assert "report/index.html" in ask(other, "archive", "rebuild", str(archive), "--results", "rebuilt")
     for table in ("blocks.csv", "fpa.csv", "code_length.csv", "paper_table.md"):
         there = (other.here / "rebuilt/tables" / table).read_bytes()
         assert there == (ours.here / "results/tables" / table).read_bytes()
@@ -318,11 +318,11 @@ def test_what_other_code_measured_is_rebuilt_and_not_trained_on(ours: Workspace,
 def test_a_run_that_was_stopped_is_packed_as_far_as_seeds_are_whole(ours: Workspace, tmp_path: Path) -> None:
     more = [EXPERIMENT | {"seeds": "1-3"}, EXPERIMENT | {"seeds": 4, "measures": ["fpa"]}]
     (ours.here / "more.yaml").write_text(yaml.safe_dump(SMALL | {"experiments": more}))
-    ask(ours, "archive.py", "pack", "--configfile", "more.yaml", "--measured", "--output", "some.tar.gz")
+    ask(ours, "archive", "pack", "--configfile", "more.yaml", "--measured", "--output", "some.tar.gz")
     config = yaml.safe_load(tarred((ours.here / "some.tar.gz").read_bytes(), "config.yaml"))
     assert config["experiments"] == [EXPERIMENT | {"sizes": [4], "learners": ["transformer"], "seeds": "1"}]
     (ours.here / "more.yaml").write_text(yaml.safe_dump(SMALL | {"experiments": [EXPERIMENT | {"seeds": 9}]}))
-    refused = ask(ours, "archive.py", "pack", "--configfile", "more.yaml", "--measured", succeeds=False)
+    refused = ask(ours, "archive", "pack", "--configfile", "more.yaml", "--measured", succeeds=False)
     assert "no seed of this configuration has all of its trainings" in refused
 
 

@@ -18,7 +18,7 @@ from typing import Any
 import pytest
 import yaml
 
-from tests.shared.workspace import ROOT
+from tests.shared.workspace import ROOT, indoubt
 
 ORIGINAL_ROWS = ROOT / "tests/shared/reference/original_code_lengths.jsonl"
 ROWS = [json.loads(row) for row in ORIGINAL_ROWS.read_text().splitlines()]
@@ -161,7 +161,7 @@ def test_ctrl_c_a_kill_or_a_closed_terminal_keep_what_is_done_and_the_next_run_g
     experiment = {"task": "hierar-or-linear", "learners": ["transformer"], "seeds": "1-2"}
     config = {"experiments": [experiment], "updates": 80, "engine": "fairseq", "blocks_per_job": 4, "device": "cpu"}
     (tmp_path / "changed.yaml").write_text(yaml.safe_dump(config))
-    command = [sys.executable, str(ROOT / "scripts/run.py"), "tables", "--cores", "1", "--configfile", "changed.yaml"]
+    command = indoubt("run", "tables", "--cores", "1", "--configfile", "changed.yaml")
     run = subprocess.Popen(
         command,
         cwd=tmp_path,
@@ -230,7 +230,7 @@ def test_a_lock_that_a_killed_run_left_is_answered_with_what_to_do(tmp_path: Pat
     outputs = [str(path) for path in ("results/tables/fpa.csv", "results/runs/hierar-or-linear/4/transformer.jsonl")]
     (locks / "0.output.lock").write_text("\n".join(outputs) + "\n")
     (locks / "0.input.lock").write_text("")
-    command = [sys.executable, str(ROOT / "scripts/run.py"), "tables", "--cores", "1", "--configfile", "one.yaml"]
+    command = indoubt("run", "tables", "--cores", "1", "--configfile", "one.yaml")
     refused = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True)
     assert refused.returncode == 1 and "was killed before it could take its lock away" in refused.stderr
     said = re.search(r"`(.+ --unlock .+)`", refused.stderr.replace("\n", " "))

@@ -29,7 +29,7 @@ from importlib.machinery import ModuleSpec, PathFinder
 from pathlib import Path
 from typing import Any
 
-from indoubt.files import ROOT
+from indoubt.files import INSTALLED, PACKAGE, ROOT
 
 
 @cache
@@ -38,7 +38,9 @@ def is_own(file: str) -> bool:
     installer has put into `site-packages` and knows by a version. What is no file (a notebook's cell) is a user's too.
     """
     path = Path(file).resolve()
-    if path.is_relative_to(ROOT / "indoubt"):
+    if INSTALLED and path.is_relative_to(ROOT):  # a built-in learner, which in a clone lies beside the package
+        return True
+    if path.is_relative_to(PACKAGE):
         return False
     for folder in _site_packages():
         if path.is_relative_to(folder):  # a copied folder has no version

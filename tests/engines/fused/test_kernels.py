@@ -213,7 +213,7 @@ def test_changed_c_code_makes_fused_trainings_stale_and_no_others(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     shutil.copytree(ROOT / "indoubt", tmp_path / "indoubt")
-    monkeypatch.setattr(code_hash, "ROOT", tmp_path)
+    monkeypatch.setattr(code_hash, "PACKAGE", tmp_path / "indoubt")
     path = tmp_path / "indoubt/engines/fused/native/functions.h"
 
     def hashes() -> dict[str, str]:

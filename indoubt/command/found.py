@@ -1,33 +1,36 @@
 """A found rule as Python for its task's file, and whether the task may have it.
 
 Example:
-    python scripts/found.py first-last-majority-parity/5/hf-llama --results results --name ends_vote
+    indoubt found first-last-majority-parity/5/hf-llama --results results --name ends_vote
 """
 
 from __future__ import annotations
 
 import argparse
-import sys
+from collections.abc import Sequence
 from pathlib import Path
 
-sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
-
+from indoubt.command import named_parser
 from indoubt.data.seeds import ranges
 from indoubt.data.task import find_task, load_tasks
-from indoubt.errors import UserError, exit_on_user_error, nearest
+from indoubt.errors import UserError, nearest
 from indoubt.found.functions import adoption
 from indoubt.measures.rows import Row
 from indoubt.tables.tables import read_table
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("cell", metavar="TASK/SIZE/LEARNER", help="whose rule, as found_rules.csv has it")
-    parser.add_argument("--results", type=Path, default=Path("results"), metavar="DIR", help="default: results")
-    parser.add_argument("--part", type=int, default=1, metavar="N", help="which rule of a split or mixture; default: 1")
-    parser.add_argument("--name", metavar="NAME", help="what the rule is to be called; default: found_N")
-    parser.add_argument("--task-folder", action="append", default=[], help="a folder of tasks of your own")
-    arguments = parser.parse_args()
+def parser() -> argparse.ArgumentParser:
+    made = named_parser("found", __doc__)
+    made.add_argument("cell", metavar="TASK/SIZE/LEARNER", help="whose rule, as found_rules.csv has it")
+    made.add_argument("--results", type=Path, default=Path("results"), metavar="DIR", help="default: results")
+    made.add_argument("--part", type=int, default=1, metavar="N", help="which rule of a split or mixture; default: 1")
+    made.add_argument("--name", metavar="NAME", help="what the rule is to be called; default: found_N")
+    made.add_argument("--task-folder", action="append", default=[], help="a folder of tasks of your own")
+    return made
+
+
+def main(words: Sequence[str] | None = None) -> None:
+    arguments = parser().parse_args(words)
     name = arguments.name or f"found_{arguments.part}"
     if not name.isidentifier() or not name.islower():
         raise UserError(f"--name {name}: a rule's name is one of a Python function in lower case, such as ends_vote")
@@ -61,7 +64,3 @@ def _seeds(tables: Path, row: Row) -> str:
         (seeds["task"] == row["task"]) & (seeds["size"] == row["size"]) & (seeds["learner"] == row["learner"])
     ]
     return ranges(int(seed) for seed in of_cell["seed"])
-
-
-if __name__ == "__main__":
-    exit_on_user_error(main)

@@ -1,14 +1,14 @@
 """Run the workflow with progress in trainings, and end with a summary of what was found.
 
-    python scripts/run.py                                   what `make run` does: all of config.yaml, on all cores
-    python scripts/run.py --cores 2 --configfile presets/smoke.yaml
+    indoubt run                                  what `make run` does: all of config.yaml, on all cores
+    indoubt run --preset smoke --cores 2
+    indoubt run tables --configfile my.yaml      the tables alone (also: data, figures, report)
 
-Every option is Snakemake's. What Snakemake prints goes to results/logs/snakemake.log.
+Every other option is Snakemake's. What Snakemake prints goes to results/logs/snakemake.log.
 """
 
 from __future__ import annotations
 
-import argparse
 import contextlib
 import csv
 import os
@@ -18,16 +18,17 @@ import subprocess
 import sys
 import tempfile
 import time
+from argparse import ArgumentParser
+from collections.abc import Sequence
 from pathlib import Path
 from typing import IO
 
-sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
-
 from rich.console import Console
 
-from indoubt.errors import UserError, exit_on_user_error, how_it_ended
+from indoubt.command import named_parser
+from indoubt.errors import UserError, how_it_ended
 from indoubt.files import ROOT
-from indoubt.workflow.cli_options import add_config_options, plan_of
+from indoubt.workflow.cli_options import add_config_options, configfiles, plan_of
 from indoubt.workflow.locks import only_run, snakemake_has_locked
 from indoubt.workflow.plan import Plan
 from indoubt.workflow.progress import Progress, failed_jobs, in_lines, in_words, pending_jobs
@@ -41,24 +42,39 @@ LOCKED, SNAKEMAKE_TOLD = "LockException", "Terminating processes on user request
 INTERVAL = 30
 
 
-def main() -> None:
-    options = sys.argv[1:]
+def parser() -> ArgumentParser:
+    made = named_parser("run", __doc__)
+    made.allow_abbrev = False  # what is no option of ours is Snakemake's
+    add_config_options(made)
+    return made
+
+
+def main(words: Sequence[str] | None = None) -> None:
+    known, options = parser().parse_known_args(words)
+    files = configfiles(known)
     if not any(option.startswith(("--cores", "-c", "-j", "--jobs")) for option in options):
         options += ["--cores", str(os.cpu_count() or 1)]
+    configured = ["--configfile", *files] if files else []
+    configured += ["--config", *known.config] if known.config else []
     stop = Stop()
     with stop.listening():
         try:
             with only_run(RESULTS) as lock:
-                run(options, stop, lock)
+                plan = plan_of(files, known.config, RESULTS)
+                run(plan, [*options, *configured], stop, lock)
         except Stopped:
             raise UserError("stopped while nothing was trained; run the same command again") from None
 
 
-def run(options: list[str], stop: Stop, lock: int) -> None:
-    """Run what is to be done, and say what was found."""
+def run(plan: Plan, options: list[str], stop: Stop, lock: int) -> None:
+    """Run what is to be done, and say what was found.
+
+    Args:
+        options: Snakemake's.
+        lock: of the results folder, to be handed on.
+    """
     command = [sys.executable, "-m", "snakemake", "--snakefile", str(ROOT / "Snakefile"), *options]
     started = time.monotonic()
-    plan = the_plan(options)
     outputs = summary_of(command, stop)
     pending = [output["output_file"] for output in outputs if output["plan"] == "update pending"]
     again = [] if len(pending) == len(outputs) else made_anew(plan, outputs)
@@ -102,14 +118,6 @@ def made_anew(plan: Plan, outputs: list[dict[str, str]]) -> list[str]:
 def shortened(names: list[str]) -> str:
     """Some names, and how many more there are."""
     return ", ".join(names[:3]) + (f" and {len(names) - 3} more" if len(names) > 3 else "")
-
-
-def the_plan(options: list[str]) -> Plan:
-    """The plan that Snakemake makes of these options."""
-    parser = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
-    add_config_options(parser)
-    known, _ = parser.parse_known_args(options)
-    return plan_of(known.configfile, known.config, known.results)
 
 
 def follow(command: list[str], progress: Progress, stop: Stop, lock: int) -> None:
@@ -186,10 +194,14 @@ def _complain(status: int, said: str, stop: Stop) -> None:
 
 def summarise() -> None:
     """Print what was found, if there are tables."""
-    if Path("results/tables/fpa.csv").exists():
-        command = [sys.executable, str(ROOT / "scripts/summary.py"), "--tables", str(RESULTS / "tables")]
-        if subprocess.run(command, check=False).returncode != 0:
-            raise UserError("all is done, but its summary could not be shown; `results/report/index.html` has it all")
+    if (RESULTS / "tables/fpa.csv").exists():
+        from indoubt.report.summary import print_summary  # slow to import: pandas
+
+        try:
+            print_summary(RESULTS / "tables")
+        except (OSError, UserError) as error:
+            why = f"all is done, but its summary could not be shown ({error}); `results/report/index.html` has it all"
+            raise UserError(why) from error
 
 
 def _say(text: str) -> None:
@@ -205,7 +217,3 @@ def _whole(file: IO[bytes]) -> str:
 
 def _tail(text: str, n_lines: int = 25) -> str:
     return "\n".join(text.strip().splitlines()[-n_lines:])
-
-
-if __name__ == "__main__":
-    exit_on_user_error(main)

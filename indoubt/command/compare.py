@@ -4,40 +4,43 @@ A refactoring leaves every cell equal; a change of results shows as cells beyond
 --strict with status 2 if a cell is beyond seed noise; cells of too few seeds to tell do not count.
 
 Example:
-    python scripts/compare.py results /elsewhere/results
-    python scripts/compare.py old-results.tar.gz results --csv changes.csv --strict
+    indoubt compare results /elsewhere/results
+    indoubt compare old-results.tar.gz results --csv changes.csv --strict
 """
 
 from __future__ import annotations
 
 import argparse
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
-
-sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from indoubt.errors import exit_on_user_error
+from indoubt.command import named_parser
 from indoubt.files import write_atomically
 from indoubt.report.comparison import BEYOND, EQUAL_STATE, FEW, compare_results, tables_of
 from indoubt.tables.wording import number, p_text, span
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("a", type=Path, help="a results folder, or a tar or zip archive of one")
-    parser.add_argument("b", type=Path, help="the other one")
-    parser.add_argument("--csv", type=Path, help="write the whole comparison to this file")
-    parser.add_argument("--all", action="store_true", help="show equal cells too")
-    parser.add_argument(
+def parser() -> argparse.ArgumentParser:
+    made = named_parser("compare", __doc__)
+    made.add_argument("a", type=Path, help="a results folder, or a tar or zip archive of one")
+    made.add_argument("b", type=Path, help="the other one")
+    made.add_argument("--csv", type=Path, help="write the whole comparison to this file")
+    made.add_argument("--all", action="store_true", help="show equal cells too")
+    made.add_argument(
         "--strict", action="store_true", help="end with status 2 if anything is beyond seed noise, else 0"
     )
-    arguments = parser.parse_args()
+    return made
+
+
+def main(words: Sequence[str] | None = None) -> None:
+    arguments = parser().parse_args(words)
     with tables_of(arguments.a) as a, tables_of(arguments.b) as b:
         changes, remarks = compare_results(a, b)
     if arguments.csv:
@@ -78,7 +81,3 @@ def _change(row: dict[Any, Any]) -> str:
 
 def _p(value: float) -> str:
     return "–" if value != value else p_text(value)
-
-
-if __name__ == "__main__":
-    exit_on_user_error(main)

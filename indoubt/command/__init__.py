@@ -1,0 +1,30 @@
+"""The command `indoubt`: a module for each of its subcommands, with a light `parser()` and a `main(words)`.
+
+`argparse` reads them, since they take options as Snakemake does (`--configfile one.yaml two.yaml`), hand Snakemake what
+is not theirs, and share a parser with fairseq. It comes with Python, so that nothing is installed for a list of tasks.
+"""
+
+from __future__ import annotations
+
+from argparse import ArgumentParser, RawDescriptionHelpFormatter
+
+#: The subcommands and what they do.
+COMMANDS = {
+    "run": "run an experiment end to end, with progress",
+    "plan": "say which trainings a run would do, and why",
+    "status": "say where a run stands",
+    "estimate": "say what a run costs before it is run",
+    "report": "show what was found, and make the page of a results folder anew",
+    "archive": "pack results into one file, rebuild from one, or take one up",
+    "found": "a found rule as Python for its task's file",
+    "compare": "which cells differ between two results, beyond the noise of seeds?",
+    "learners": "list the learners that have a name",
+    "tasks": "list the tasks",
+    "train": "train one learner, with fairseq's options",
+    "decode": "decode test inputs with a trained learner",
+}
+
+
+def named_parser(name: str, about: str | None) -> ArgumentParser:
+    """The parser of a subcommand."""
+    return ArgumentParser(f"indoubt {name}", description=about, formatter_class=RawDescriptionHelpFormatter)

@@ -1,0 +1,31 @@
+"""Say where a run stands: trainings done, running, failed and missing, the measured rate and the time left.
+
+    indoubt status --preset paper
+
+Works while jobs run, from any machine that sees the results folder.
+"""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Sequence
+
+from indoubt.command import named_parser
+from indoubt.workflow.cli_options import add_config_options, add_results_option, configfiles, plan_of
+
+
+def parser() -> argparse.ArgumentParser:
+    made = named_parser("status", __doc__)
+    add_config_options(made)
+    add_results_option(made)
+    return made
+
+
+def main(words: Sequence[str] | None = None) -> None:
+    arguments = parser().parse_args(words)
+    plan = plan_of(configfiles(arguments), arguments.config, arguments.results)
+
+    # now: it imports torch and pandas, which a wrong configuration should not wait for
+    from indoubt.workflow import status
+
+    print("\n".join(status.status(plan, arguments.results)))
