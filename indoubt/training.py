@@ -98,7 +98,8 @@ class Training:
 
     `blocks` holds those blocks' examples in the order in which they are sent. `chain` is None where trainings are
     independent; where Adam or the random stream is carried from block to block it holds what else decides the result:
-    the number of hold-out examples and the digest of the dataset.
+    the number of hold-out examples and the digest of the dataset. `beside` holds scores that nobody has asked for yet:
+    a training gives them too, at its end, and a result that lacks them is whole.
     """
 
     learner: Learner
@@ -110,6 +111,7 @@ class Training:
     chain: tuple[int, str] | None = None
     scores: tuple[Score, ...] = ()
     decodes: tuple[Decode, ...] = ()
+    beside: tuple[Score, ...] = ()
 
     @property
     def block(self) -> int:
@@ -125,7 +127,12 @@ class Training:
     def at(self, update: int | None) -> Training:
         """The training with what is asked of it after so many updates; None: at its end."""
         scores = tuple(score for score in self.scores if score.at == update)
-        return replace(self, scores=scores, decodes=tuple(each for each in self.decodes if each.at == update))
+        decodes = tuple(each for each in self.decodes if each.at == update)
+        return replace(self, scores=scores, decodes=decodes, beside=())
+
+    def asked_beside(self) -> Training:
+        """The training with what it is to give beside, and nothing else."""
+        return replace(self, scores=self.beside, decodes=(), beside=())
 
     @property
     def examples(self) -> tuple[Example, ...]:
@@ -159,10 +166,11 @@ class Training:
 class Result:
     """What a training gave.
 
-    `nats` maps the key of each score asked for to the summed negative log-likelihood of its targets, `</s>` included;
-    `outputs` maps the key of each decoding to the ids of each source's output, without `</s>`. `status` is `ok` or
-    `diverged` (a NaN or infinity in loss or weights; no scores or outputs then). `seconds` is the time that training,
-    scoring and decoding took, `looking` the part of it that went to milestones, `updates` how many updates were done.
+    `nats` maps the key of each score asked for, and of those given beside, to the summed negative log-likelihood of its
+    targets, `</s>` included; `outputs` maps the key of each decoding to the ids of each source's output, without
+    `</s>`. `status` is `ok` or `diverged` (a NaN or infinity in loss or weights; no scores or outputs then). `seconds`
+    is the time that training, scoring and decoding took, `looking` the part of it that went to milestones, `updates`
+    how many updates were done.
     """
 
     key: str

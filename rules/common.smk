@@ -147,9 +147,8 @@ def job_argument(wildcards):
 
 def binarized(wildcards):
     """The checksums of the binary data that a training job reads: they stand for the data's many files."""
-    requests = PLAN.requests(cell_of(wildcards), chunk_of(wildcards))
-    datasets = sorted({dataset for wanted in requests.values() for dataset in wanted})
     folder = f"{RESULTS}/data-bin/{wildcards.task}/{wildcards.size}"
+    datasets = PLAN.datasets(cell_of(wildcards), chunk_of(wildcards))
     return [f"{folder}/{dataset}/{CHECKSUMS}" for dataset in datasets]
 
 

@@ -106,8 +106,8 @@ def main(words: Sequence[str] | None = None) -> None:
             results.append(result)
             report(trainings[len(results) - 1], result, len(trainings))
     bits = [
-        None if not r.nats else next(iter(r.nats.values())) / len(b) / math.log(2)
-        for r, b in zip(results, blocks[1:], strict=False)
+        None if not result.nats else result.nats[training.scores[0].key] / len(block) / math.log(2)
+        for training, result, block in zip(trainings, results, blocks[1:], strict=False)
     ]
     total = None if None in bits else sum(len(b) * x for b, x in zip(blocks[1:], bits, strict=True) if x is not None)
     print(

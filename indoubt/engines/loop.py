@@ -12,7 +12,7 @@ import time
 from collections import defaultdict
 from collections.abc import Hashable, Iterator, Sequence
 from copy import deepcopy
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Generic
 
@@ -153,6 +153,7 @@ class _Loop(Generic[AnyLockstep]):
                 self._save(lockstep, links)
         results = self._results(lockstep)
         self.backend.evaluate(lockstep, [link.training.at(None) for link in links], results)
+        self._score_beside(lockstep, links, results)
         seconds = (time.monotonic() - started) / len(links)
         following: list[tuple[_Link, State, Result]] = []
         for row, (link, result) in enumerate(zip(links, results, strict=True)):
@@ -175,6 +176,16 @@ class _Loop(Generic[AnyLockstep]):
         seconds = (time.monotonic() - started) / len(links)
         for link, training, result in zip(links, asked, results, strict=True):
             link.seen.add(training, result, seconds)
+
+    def _score_beside(self, lockstep: AnyLockstep, links: list[_Link], results: list[Result]) -> None:
+        """Note the scores that nobody has asked for, of trainings where all of them are finite."""
+        asked = [link.training.asked_beside() for link in links]
+        if not any(training.scores for training in asked):
+            return
+        found = [replace(result, nats={}, outputs={}) for result in results]
+        self.backend.evaluate(lockstep, asked, found)
+        for result, beside in zip(results, found, strict=True):
+            result.nats |= {key: nats for key, nats in beside.nats.items() if key not in result.nats}
 
     def _results(self, lockstep: AnyLockstep) -> list[Result]:
         """A result for each training, as far as it is known before scoring and decoding."""

@@ -101,10 +101,10 @@ def _measured(
     definition, label = definition_of(learner, name)
     check_settings(chosen, size, definition, label, updates, device)
     wanted = ([FPA] if "fpa" in names else []) + (list(rules(chosen)) if "code_length" in names else [])
-    datasets = {each: dataset_in_memory(chosen, size, each) for each in wanted}
+    datasets = {each: dataset_in_memory(chosen, size, each) for each in dict.fromkeys([*wanted, *rules(chosen)])}
     with tempfile.TemporaryDirectory() as folder:
         places = Places(Path(folder) if ledger is None else checked_ledger(ledger))
-        resolved = _resolved(definition, label, updates, datasets)
+        resolved = _resolved(definition, label, updates, {each: datasets[each] for each in wanted})
         job = _job(chosen, size, label, resolved, dict.fromkeys(numbers, wanted))
         with Bar(f"{chosen.name} {size}, {label}", job.learner, progress) as bar:
             rows = measured(job, datasets, places, choose_device(device), bar)

@@ -65,7 +65,8 @@ class Job:
 
     `seeds` maps each seed to the datasets it needs (`fpa` for the FPA, candidates for the code length), `blocks` is the
     first and the last block that is trained on, `engine_hash` the code under which results are filed, `milestones` the
-    updates at which trainings are looked at, by seed and dataset, `examples` what each dataset is to hold, as a hash.
+    updates at which trainings are looked at, by seed and dataset, `examples` what each dataset is to hold, as a hash:
+    of those that its seeds need, and of all candidates whose blocks T is scored on beside.
     """
 
     task: str
@@ -128,10 +129,9 @@ def run_job(job: Job, data_bin: Path, places: Places, output: Path, device: torc
     """
     about = {"task": job.task, "size": job.size, "learner": job.name, "blocks": list(job.blocks)}
     with heartbeat(places.running, about | {"seeds": sorted(job.seeds)}):
-        names = sorted({dataset for dataset, _ in job.requests})
-        for name in names:
+        for name in job.examples:
             check_sums(data_bin / name)
-        datasets = {name: load_dataset(data_bin / name) for name in names}
+        datasets = {name: load_dataset(data_bin / name) for name in job.examples}
         for name, dataset in datasets.items():
             _check_examples(job, data_bin / name, dataset)
         rows = measured(job, datasets, places, device, Printed(f"{job.task}/{job.size} {job.name}"))

@@ -236,8 +236,14 @@ class Plan:
 
     def _examples(self, cell: CellPlan, chunk: Chunk) -> dict[str, str]:
         """What the datasets that a job needs are to hold, as hashes, by name."""
-        names = sorted({name for datasets in self.requests(cell, chunk).values() for name in datasets})
-        return {name: dataset_digest(self.tasks[cell.task], cell.size, name) for name in names}
+        task = self.tasks[cell.task]
+        return {name: dataset_digest(task, cell.size, name) for name in self.datasets(cell, chunk)}
+
+    def datasets(self, cell: CellPlan, chunk: Chunk) -> list[str]:
+        """The datasets that a job reads: what it measures, and where it trains on T all candidates, for T's scores."""
+        asked = {name for datasets in self.requests(cell, chunk).values() for name in datasets}
+        beside = rules(self.tasks[cell.task]) if chunk.blocks[0] == 0 else ()
+        return sorted({*asked, *beside})
 
     def n_trainings(self, cell: CellPlan, chunk: Chunk) -> int:
         """How many trainings a job has at most: fewer where candidates give the first blocks the same outputs."""

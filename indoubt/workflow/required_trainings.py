@@ -32,6 +32,10 @@ class Cell:
     """One (task, size, learner) with its binarized datasets by name, the size of T and of a block.
 
     `milestones` says for each seed and dataset after which updates, beside the end, what is asked is asked too.
+
+    Beside what is asked of it, a training gives the scores of all later blocks, and T's of all blocks of all datasets
+    of which it is the same training: they take next to no time, and are there when coarser blocks, or the first blocks
+    of more rules, are asked for.
     """
 
     datasets: Mapping[str, Dataset]
@@ -40,6 +44,7 @@ class Cell:
     learner: Learner
     protocol: Protocol
     milestones: Mapping[int, Mapping[str, Sequence[int]]] = field(default_factory=dict)
+    _sent: dict[tuple[str, int], tuple[Score, ...]] = field(default_factory=dict, init=False, repr=False)
 
     @property
     def chained(self) -> bool:
@@ -78,7 +83,31 @@ class Cell:
             self._context(data) if self.chained else None,
             tuple(Score(blocks[block + 1], at) for at in updates) if scored else (),
             tuple(Decode(data.test_sources, self.protocol.min_len, at=at) for at in updates) if decoded else (),
+            self._beside(dataset, seed, block),
         )
+
+    def _beside(self, dataset: str, seed: int, block: int) -> tuple[Score, ...]:
+        """The scores that the training gives too: of the blocks after the next one, and of T's of all that share it."""
+        later = self._scores(dataset, seed)[block + 1 :]
+        if block > 0 or self.chained:
+            return later
+        others = (name for name in self.datasets if name != dataset and self._share_t(name, dataset))
+        return later + tuple(score for name in others for score in self._scores(name, seed))
+
+    def _scores(self, dataset: str, seed: int) -> tuple[Score, ...]:
+        """The scores of all hold-out blocks, in the seed's order, at the end of a training."""
+        if (dataset, seed) not in self._sent:
+            self._sent[dataset, seed] = tuple(map(Score, self.blocks(dataset, seed)[1:]))
+        return self._sent[dataset, seed]
+
+    def _share_t(self, one: str, other: str) -> bool:
+        """Whether T is one training for two datasets: the same examples, by the same dictionaries."""
+        a, b = self.datasets[one], self.datasets[other]
+        same = (a.source_vocabulary.symbols, a.target_vocabulary.symbols) == (
+            b.source_vocabulary.symbols,
+            b.target_vocabulary.symbols,
+        )
+        return same and a.examples[: self.n_training] == b.examples[: self.n_training]
 
     def _context(self, data: Dataset) -> tuple[int, str]:
         """What decides the results of a chain beside the examples sent so far."""
@@ -122,7 +151,8 @@ def _together(one: Training, other: Training) -> Training:
     """One training with what is asked of two of the same identity."""
     scores = {score.key: score for score in (*one.scores, *other.scores)}
     decodes = {request.key: request for request in (*one.decodes, *other.decodes)}
-    return replace(one, scores=tuple(scores.values()), decodes=tuple(decodes.values()))
+    beside = dict.fromkeys((*one.beside, *other.beside))  # by content, which takes less than their keys
+    return replace(one, scores=tuple(scores.values()), decodes=tuple(decodes.values()), beside=tuple(beside))
 
 
 def kept_at(folder: Path, code: str, training: Training) -> Path | None:

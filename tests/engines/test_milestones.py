@@ -126,7 +126,7 @@ def test_ends_are_to_the_bit_those_without_milestones(
         assert {key: ours.nats[key] for key in theirs.nats} == theirs.nats
         assert {key: ours.outputs[key] for key in theirs.outputs} == theirs.outputs
         assert ours.looking > 0 == theirs.looking
-        assert set(ours.nats) == {score.key for score in training.scores}
+        assert set(ours.nats) == {score.key for score in (*training.scores, *training.beside)}
         assert set(ours.outputs) == {decode.key for decode in training.decodes}
 
 
@@ -194,7 +194,7 @@ def test_a_state_that_has_passed_a_new_milestone_is_begun_anew(
     monkeypatch.undo()
     looked, whole = trained(engine, looked_at, tmp_path), trained(engine, looked_at)
     for training in asked(looked_at):
-        assert {score.key for score in training.scores} == set(looked[training.key].nats)
+        assert {each.key for each in (*training.scores, *training.beside)} == set(looked[training.key].nats)
         assert {decode.key for decode in training.decodes} == set(looked[training.key].outputs)
         assert looked[training.key].nats == whole[training.key].nats
         assert looked[training.key].outputs == whole[training.key].outputs

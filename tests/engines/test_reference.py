@@ -177,7 +177,7 @@ def test_T_is_trained_once_for_all_candidates(results: Path, learner_of: Callabl
         for name, score in zip(("add", "mul", "mem"), first.scores, strict=True)
     }
     (together,) = train_chain([first], CPU)
-    assert together.nats == alone
+    assert {key: together.nats[key] for key in alone} == alone
 
 
 def test_T_is_trained_twice_where_dictionaries_differ(results: Path, learner_of: Callable[..., Learner]) -> None:
@@ -233,7 +233,8 @@ def test_a_kept_model_gives_the_scores_of_its_training(
     ((training,),) = chains(cell, [("fpa", 1), ("mul", 1)], [0])
     (result,) = train_chain([training], CPU, lambda t, model: save_checkpoint(tmp_path / "T.pt", t, model))
     again = evaluate_kept(training, load_checkpoint(tmp_path / "T.pt").model(CPU), CPU)
-    assert (again.nats, again.outputs) == (result.nats, result.outputs)
+    assert again.nats == {score.key: result.nats[score.key] for score in training.scores}
+    assert again.outputs == result.outputs
     assert set(torch.load(tmp_path / "T.pt", weights_only=True)) >= {"state_dict", "learner", "source_symbols"}
 
 
