@@ -42,8 +42,9 @@ from indoubt.data.task import FPA, load_tasks
 from indoubt.engines.devices import device_name
 from indoubt.engines.fairseq import engine as reference
 from indoubt.engines.fused.engine import train_many
+from indoubt.learner import Learner
 from indoubt.learners.definitions import resolve
-from indoubt.training import Learner, Protocol, Score, Training
+from indoubt.training import Protocol, Score, Training
 from indoubt.workflow.required_trainings import Cell
 
 _OPTIMISATION = {"dropout": 0.5, "optimizer": "adam", "lr": 1e-3, "lr_scheduler": "inverse_sqrt"}

@@ -15,8 +15,9 @@ from typing import Any
 import torch
 
 from indoubt.engines.modules.engine import train_chains
+from indoubt.learner import Learner
 from indoubt.learners.modules import resolve_module
-from indoubt.training import Learner, Protocol, Training
+from indoubt.training import Protocol, Training
 
 PRESET = Path(__file__).resolve().parent.parent / "presets/learners.yaml"
 #: Models trained alone beside those together; the median counts.

@@ -13,6 +13,8 @@ from dataclasses import asdict, dataclass, field, replace
 from functools import cached_property
 from typing import Any, Literal
 
+from indoubt.learner import Learner
+
 #: Symbol ids of one side of an example; the last one is `</s>`.
 Ids = tuple[int, ...]
 
@@ -37,21 +39,6 @@ class Protocol:
     adam_state: Literal["fresh", "carried"] = "fresh"
     rng_streams: Literal["independent", "released"] = "independent"
     min_len: int = 0
-
-
-@dataclass(frozen=True)
-class Learner:
-    """A learner, resolved: every argument of fairseq's that has an effect on it, with its value.
-
-    `arguments` holds the model's, optimizer's and schedule's arguments by fairseq's names, `updates` how often it is
-    updated in a training, `batch_size` (None: all examples sent so far) how many examples are drawn with replacement
-    for an update, `user_dir` a folder of fairseq plug-ins.
-    """
-
-    arguments: dict[str, Any]
-    updates: int = 3000
-    batch_size: int | None = None
-    user_dir: str | None = None
 
 
 def is_chained(learner: Learner, protocol: Protocol) -> bool:
@@ -142,10 +129,8 @@ class Training:
     @cached_property
     def key(self) -> str:
         """The identity of the training; what is asked of it afterwards has no part in it."""
-        learner = dict(vars(self.learner))
-        learner.pop("user_dir")  # a path; the plug-in's code is part of the code's hash
         content: dict[str, Any] = {
-            "learner": learner,
+            "learner": self.learner.content,
             "adam_state": self.protocol.adam_state,
             "rng_streams": self.protocol.rng_streams,
             "seed": self.seed,
@@ -154,7 +139,7 @@ class Training:
             "block": self.block,
             "examples": [[e.source, e.target] for e in self.examples],
         }
-        if self.learner.batch_size and "arch" not in self.learner.arguments:
+        if self.learner.batch_size and self.learner.engine == "modules":
             # Engine `modules` once drew its batches by a stream of its own: those were other trainings.
             content["drawn"] = "as by every engine"
         if self.chain:

@@ -18,8 +18,8 @@ import yaml
 
 from indoubt.data.binary import binarize
 from indoubt.data.datasets import write_dataset
+from indoubt.learner import Learner
 from indoubt.learners.definitions import resolve
-from indoubt.training import Learner
 from tests.shared.tasks import released_tasks
 from tests.shared.workspace import ROOT
 

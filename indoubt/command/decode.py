@@ -49,7 +49,7 @@ def main(words: Sequence[str] | None = None) -> None:
     asked = Decode(dataset.test_sources, arguments.min_len)
     protocol = Protocol(min_len=arguments.min_len)
     training = Training(checkpoint.learner, protocol, 0, *theirs, blocks=((),), decodes=(asked,))
-    engine = "fairseq" if "arch" in checkpoint.learner.arguments else "modules"
+    engine = checkpoint.learner.engine
     outputs = evaluate_kept(engine, training, checkpoint.model(device), device).outputs[asked.key]
     for read, given in zip(dataset.test_sources, outputs, strict=True):
         src, pred = [theirs[0][i] for i in read[:-1]], [theirs[1][i] for i in given]

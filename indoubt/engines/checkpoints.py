@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 
 import torch
@@ -14,7 +14,8 @@ from indoubt.engines.modules.contents import Contents, contents_of, put_back
 from indoubt.engines.modules.loader import Builder
 from indoubt.errors import UserError
 from indoubt.files import replacing
-from indoubt.training import Learner, Training
+from indoubt.learner import FairseqLearner, Learner, learner_of_json
+from indoubt.training import Training
 
 FORMAT = "doubt-checkpoint-1"
 
@@ -39,7 +40,7 @@ class Checkpoint:
             UserError: an argument of the learner cannot be read.
         """
         with torch.random.fork_rng():
-            if "arch" in self.learner.arguments:
+            if isinstance(self.learner, FairseqLearner):
                 dictionaries = dictionary_of(self.source_symbols), dictionary_of(self.target_symbols)
                 try:
                     model = build_model(self.learner, *dictionaries)
@@ -62,12 +63,12 @@ def save_checkpoint(path: Path, training: Training, model: torch.nn.Module) -> N
     """
     content = {
         "format": FORMAT,
-        "learner": json.dumps(asdict(training.learner)),
+        "learner": json.dumps(training.learner.to_json()),
         "source_symbols": list(training.source_symbols),
         "target_symbols": list(training.target_symbols),
         "state_dict": {name: value.cpu() for name, value in model.state_dict().items()},
     }
-    if "arch" not in training.learner.arguments:
+    if not isinstance(training.learner, FairseqLearner):
         content["contents"] = _beside(model)
     try:
         with replacing(path) as file:
@@ -93,7 +94,7 @@ def load_checkpoint(path: Path) -> Checkpoint:
     if not isinstance(content, dict) or content.get("format") != FORMAT:
         raise UserError(f"{path} is no checkpoint of doubt; give the 0.pt that scripts/train.py wrote")
     return Checkpoint(
-        Learner(**json.loads(content["learner"])),
+        learner_of_json(json.loads(content["learner"])),
         tuple(content["source_symbols"]),
         tuple(content["target_symbols"]),
         content["state_dict"],

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import io
 from collections.abc import Sequence
+from dataclasses import replace
 from textwrap import shorten
 from typing import Any
 
@@ -24,8 +25,9 @@ from indoubt.engines.modules.one_by_one import Plain
 from indoubt.engines.modules.overrides import Site
 from indoubt.engines.modules.stacked_models import Maker
 from indoubt.errors import said
+from indoubt.learner import Learner
 from indoubt.learners.made_up import SETS, SOURCE, TARGET, VOCABULARY
-from indoubt.training import Learner, Protocol, Training
+from indoubt.training import Protocol, Training
 
 CPU = torch.device("cpu")
 #: Updates, and how far losses and gradients may be apart, relative to themselves; gradients that are smaller than
@@ -130,8 +132,7 @@ class _Masks:
 
 def _trainings(learner: Learner, updates: int) -> list[Training]:
     """A training for each of three seeds, whose weights move fast."""
-    arguments = {**learner.arguments, **FAST}
-    fast = Learner(arguments, updates, None, learner.user_dir)
+    fast = replace(learner, arguments=learner.arguments | FAST, updates=updates, batch_size=None)
     return [
         Training(fast, Protocol(), seed, SOURCE, TARGET, (examples,)) for seed, examples in enumerate(SETS, start=1)
     ]

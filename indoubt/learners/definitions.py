@@ -21,11 +21,12 @@ from indoubt.data.vocabulary import Vocabulary
 from indoubt.engines.fairseq.models import build_model, dictionary_of, import_user_dir, make_batch, namespace
 from indoubt.engines.fairseq.optimizer import Optimizer, summed_nll
 from indoubt.errors import UserError, nearest
+from indoubt.learner import FairseqLearner, Learner
 from indoubt.learners import blindness, made_up
 from indoubt.learners.numbers import decimal_pair, is_number
 from indoubt.learners.ranges import check_ranges
 from indoubt.learners.texts import check_texts
-from indoubt.training import Example, Learner
+from indoubt.training import Example
 
 #: Arguments of fairseq-train that the original's commands give and that change nothing here.
 WITHOUT_EFFECT = {"disable_validation", "no_epoch_checkpoints", "sentence_avg", "min_lr", "criterion", "task"}
@@ -35,7 +36,7 @@ GENERAL = {"arch", "optimizer", "lr_scheduler", "lr", "clip_norm", "max_source_p
 OWN = {"updates", "batch_size", "user_dir"}
 
 
-def resolve(definition: Mapping[str, Any], updates: int, batch_size: int | None) -> Learner:
+def resolve(definition: Mapping[str, Any], updates: int, batch_size: int | None) -> FairseqLearner:
     """The learner that a definition (fairseq's argument names, `_` or `-`, with values) describes.
 
     Args:
@@ -53,7 +54,7 @@ def resolve(definition: Mapping[str, Any], updates: int, batch_size: int | None)
     import_user_dir(user_dir)
     arch = _architecture(given)
     arguments = parse(given, arch)
-    learner = Learner(
+    learner = FairseqLearner(
         _in_one_spelling(
             {name: getattr(arguments, name) for name in sorted(_effective(arguments)) if hasattr(arguments, name)},
             given,

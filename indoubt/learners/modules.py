@@ -11,11 +11,12 @@ from typing import Any
 from indoubt.engines.modules.loader import GIVEN, load_class, parameters_of
 from indoubt.errors import UserError, nearest
 from indoubt.files import ROOT
+from indoubt.learner import HuggingFaceLearner, Learner, ModuleLearner
 from indoubt.learners.numbers import spelled_as
 from indoubt.learners.optimisation import PAPER, optimisation
 from indoubt.learners.tried import TriedOut
 from indoubt.learners.try_out import try_out
-from indoubt.training import Learner, Protocol
+from indoubt.training import Protocol
 
 #: The kinds of a definition, by the one key that each has.
 KINDS = ("arch", "grid", "module", "hf")
@@ -96,15 +97,14 @@ def learner_of(
     given = {str(key).replace("-", "_") if key != "hf" else key: value for key, value in definition.items()}
     own = {name: given.pop(name) for name in ("updates", "batch_size") if name in given}
     arguments: dict[str, Any] = optimisation({name: given.pop(name) for name in PAPER if name in given})
-    file: str | None
-    if "module" in given:
-        file, about = _module(given, learner_folder)
-    else:
-        from indoubt.learners import hugging_face  # slow to import: only where a learner asks for it
-
-        about, file = hugging_face.resolve(given)
     sizes = own.get("updates", updates), own.get("batch_size", batch_size)
-    return Learner(arguments | about | {"together": True}, *sizes, file)
+    if kind_of(given) == "module":
+        file, about = _module(given, learner_folder)
+        return ModuleLearner(arguments | about | {"together": True}, *sizes, file=file)
+    from indoubt.learners import hugging_face  # slow to import: only where a learner asks for it
+
+    about, weights = hugging_face.resolve(given)
+    return HuggingFaceLearner(arguments | about | {"together": True}, *sizes, weights)
 
 
 def _trained(tried: TriedOut) -> dict[str, Any]:

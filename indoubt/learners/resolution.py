@@ -42,13 +42,13 @@ def resolve_any(
         learner = resolve(definition, request["updates"], request["batch_size"])
         check_dictionaries(learner, cells)
         return {
-            "learner": asdict(learner),
+            "learner": learner.to_json(),
             "not_fused": supports(learner, protocol),
             "cannot_tell": cannot_tell(learner),
         }
     defaults = request["updates"], request["batch_size"], protocol, request["learner_folder"]
     found = resolve_module(definition, *defaults, longest)
-    about = {"learner": asdict(found.learner), "not_fused": None, "cannot_tell": found.tried.cannot_tell}
+    about = {"learner": found.learner.to_json(), "not_fused": None, "cannot_tell": found.tried.cannot_tell}
     return about | {"tried": asdict(found.tried)}
 
 

@@ -13,8 +13,9 @@ from indoubt.engines.modules.loader import Builder
 from indoubt.engines.modules.lockstep import Lockstep
 from indoubt.engines.modules.one_by_one import Plain
 from indoubt.engines.modules.stacked_models import Maker
+from indoubt.learner import Learner
 from indoubt.learners.made_up import SOURCE, TARGET, VOCABULARY
-from indoubt.training import Example, Learner, Protocol, Training
+from indoubt.training import Example, Protocol, Training
 
 #: Updates that are timed; the fastest counts.
 TIMED = 4

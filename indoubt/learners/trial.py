@@ -18,9 +18,10 @@ from indoubt.engines.modules.overrides import Dropout, Found, Site
 from indoubt.engines.modules.stacked_models import SiteMasks
 from indoubt.errors import UserError
 from indoubt.errors import said as words_of
+from indoubt.learner import HuggingFaceLearner, Learner, ModuleLearner
 from indoubt.learners.made_up import EXAMPLES, VOCABULARY, inputs_of
 from indoubt.learners.sizes import TooMuch, guarded, oversized, too_large
-from indoubt.training import Example, Learner
+from indoubt.training import Example
 
 CPU = torch.device("cpu")
 #: What a module's code may raise: a learner that leaves the process by itself is refused like one that fails.
@@ -33,7 +34,7 @@ class Trial:
     module: nn.Module
 
     def __init__(self, learner: Learner) -> None:
-        self.about, self.file, self.learner = _about(learner), str(learner.user_dir), learner
+        self.about, self.file, self.learner = _about(learner), str(learner.place), learner
         self.builder = Builder(learner)
         self.vocabulary = VOCABULARY
 
@@ -146,7 +147,7 @@ class Trial:
 
 def _about(learner: Learner) -> str:
     """What a message calls the learner."""
-    if "hf" in learner.arguments:
-        return f"hf {learner.arguments['hf']!r}"
-    name = str(learner.arguments["module"]).rsplit(".", 1)[1]
-    return f"module {learner.user_dir!r}: class {name}"
+    if isinstance(learner, HuggingFaceLearner):
+        return f"hf {learner.type!r}"
+    assert isinstance(learner, ModuleLearner)
+    return f"module {learner.file!r}: class {learner.class_name}"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import random
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -16,6 +17,7 @@ from indoubt.engines.fairseq.randomness import independent_stream
 from indoubt.engines.modules.contents import changed, contents_of
 from indoubt.engines.modules.overrides import plainly
 from indoubt.errors import UserError
+from indoubt.learner import Learner
 from indoubt.learners.against_plain import Snapshot, difference, trains_again
 from indoubt.learners.blindness import cannot_tell
 from indoubt.learners.made_up import EXAMPLES
@@ -23,7 +25,7 @@ from indoubt.learners.same_start import same_start
 from indoubt.learners.timing import TIMED, seconds_of
 from indoubt.learners.trial import FAILURES, Trial
 from indoubt.learners.tried import EIGHT, TriedOut
-from indoubt.training import Example, Learner
+from indoubt.training import Example
 
 #: Logits that should be equal but come from other shapes may differ by so much; by so much where shapes are equal.
 TOLERANCE, LEAK = 1e-4, 1e-6
@@ -51,7 +53,8 @@ def try_out(learner: Learner, longest: tuple[int, int]) -> TriedOut:
             trial.build()
             notes = trial.check(longest)
             alone = trial.why_alone()
-            timed = Learner({**learner.arguments, "together": alone is None}, TIMED, None, learner.user_dir)
+            arguments = learner.arguments | {"together": alone is None}
+            timed = replace(learner, arguments=arguments, updates=TIMED, batch_size=None)
             times = seconds_of(timed, 1), seconds_of(timed, EIGHT)
             in_place = trial.in_place
             return TriedOut(trial.n_weights, alone, notes, *times, in_place, trial.cannot_tell())

@@ -24,6 +24,7 @@ from indoubt.engines.devices import choose_device
 from indoubt.errors import UserError
 from indoubt.found.found_rules import found_tables
 from indoubt.found.functions import found_rules
+from indoubt.learner import learner_of_json
 from indoubt.measures.classify import predictions
 from indoubt.notebook.arguments import (
     MEASURES,
@@ -37,7 +38,7 @@ from indoubt.notebook.arguments import (
 )
 from indoubt.notebook.measurement import Bar, Measurement
 from indoubt.tables.tables import build_tables
-from indoubt.training import Learner, Protocol
+from indoubt.training import Protocol
 from indoubt.workflow.identity import identity, with_own_code
 from indoubt.workflow.jobs import Job, Places, measured
 from indoubt.workflow.own_learners import resolve_as_it_is
@@ -133,15 +134,15 @@ def _resolved(definition: Definition, label: str, updates: int, datasets: Mappin
 
 def _job(task: Task, size: int, label: str, resolved: Mapping[str, Any], seeds: Mapping[int, list[str]]) -> Job:
     """What the workflow's jobs are made of, for all seeds and blocks at once."""
-    about = resolved["learner"]
+    learner = learner_of_json(resolved["learner"])
     engine = "modules" if "tried" in resolved else "fused" if resolved["not_fused"] is None else "fairseq"
     own = resolved.get("own")
-    code = identity(engine, about["user_dir"]) if own is None else with_own_code(engine, own)
+    code = identity(engine, learner) if own is None else with_own_code(engine, own)
     return Job(
         task=task.name,
         size=size,
         name=label,
-        learner=Learner(**about),
+        learner=learner,
         protocol=Protocol(),
         engine=engine,
         engine_hash=code,

@@ -21,7 +21,8 @@ from indoubt.figures.draw import drawing
 from indoubt.figures.layout import Grid
 from indoubt.found.functions import FoundRule
 from indoubt.found.wording import by_cell, sentence
-from indoubt.training import Learner, Result, Training
+from indoubt.learner import Learner
+from indoubt.training import Result, Training
 
 #: Columns that a notebook shows of each table; `tables` has them all.
 SHOWN = {

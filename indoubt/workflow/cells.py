@@ -17,8 +17,8 @@ from indoubt.data.seeds import parse_seeds
 from indoubt.data.task import FPA, Task
 from indoubt.errors import UserError
 from indoubt.files import read_text
+from indoubt.learner import Learner
 from indoubt.learners.grids import check_grid
-from indoubt.training import Learner
 from indoubt.workflow.config import Config, Experiment, UntilSure
 
 

@@ -21,6 +21,7 @@ from functools import cache
 from pathlib import Path
 
 from indoubt.files import PACKAGE, ROOT
+from indoubt.learner import FairseqLearner, Learner, ModuleLearner
 from indoubt.workflow.code_hash import beyond_its_folder, code_hash, file_hash, joined, own_code
 
 #: The module that an engine's numbers come from; what it imports belongs to it.
@@ -86,19 +87,16 @@ def sources_hash(engine: str) -> str:
     return code_hash(SOURCES[engine])
 
 
-def identity(engine: str, user_dir: str | None = None) -> str:
+def identity(engine: str, learner: Learner) -> str:
     """The name under which results are filed that an engine gives for a learner.
 
-    Args:
-        user_dir: a folder of fairseq plug-ins; of a module its file. Anything else (None, or a folder of weights, which
-            the learner's arguments identify) adds nothing.
+    A module's file and fairseq's plug-ins have a part in it; weights, which the learner's arguments identify, have not.
     """
     own = None
-    if engine == "modules":
-        if user_dir is not None and (ROOT / user_dir).is_file():
-            own = _of_built_in(ROOT / user_dir, own_code(MODULES_THEN, ROOT / user_dir))
-    elif user_dir is not None:
-        plugins = list(Path(user_dir).resolve().glob("**/*.py"))
+    if isinstance(learner, ModuleLearner) and (ROOT / learner.file).is_file():
+        own = _of_built_in(ROOT / learner.file, own_code(MODULES_THEN, ROOT / learner.file))
+    elif isinstance(learner, FairseqLearner) and learner.plugins is not None:
+        plugins = list(Path(learner.plugins).resolve().glob("**/*.py"))
         own = joined(sorted([_FILE_THEN[engine], *map(file_hash, plugins)]))
         beyond = beyond_its_folder(plugins, plugins, {"fairseq"})
         own = joined([own, *beyond]) if beyond else own

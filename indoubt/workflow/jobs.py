@@ -20,7 +20,8 @@ from indoubt.data.seeds import label
 from indoubt.engines.registry import evaluate_kept, train_chains_of
 from indoubt.errors import UserError
 from indoubt.files import as_file_name, write_atomically
-from indoubt.training import Learner, Protocol, Result, Training, digest
+from indoubt.learner import Learner, ModuleLearner, learner_of_json
+from indoubt.training import Protocol, Result, Training, digest
 from indoubt.workflow.heartbeat import heartbeat
 from indoubt.workflow.identity import identity, with_own_code, without_values
 from indoubt.workflow.ledger import FROM_KEPT, Ledger
@@ -86,7 +87,7 @@ class Job:
     @classmethod
     def from_json(cls, text: str) -> Job:
         content = json.loads(text)
-        content["learner"] = Learner(**content["learner"])
+        content["learner"] = learner_of_json(content["learner"])
         content["protocol"] = Protocol(**content["protocol"])
         content["seeds"] = {int(seed): datasets for seed, datasets in content["seeds"].items()}
         content["blocks"] = tuple(content["blocks"])
@@ -216,16 +217,17 @@ def _results(
 def _check_code(job: Job) -> None:
     """Refuse to train by other code than results are filed under. A module's is read first, and not read again."""
     asked, found = job.engine_hash, None
-    if "module" in job.learner.arguments:
-        from indoubt.engines.modules.loader import is_given, load_class, located
+    if isinstance(job.learner, ModuleLearner):
+        from indoubt.engines.modules.loader import is_given, load_class
         from indoubt.workflow.own_learners import is_users_module, own_of
 
-        load_class(*located(job.learner))
-        if is_given(*located(job.learner)):  # from Python: there is no file that could have changed
+        where = job.learner.file, job.learner.class_name
+        load_class(*where)
+        if is_given(*where):  # from Python: there is no file that could have changed
             return
         if is_users_module(job.learner):  # not its values, which another processor may round in its own way
             asked, found = without_values(asked), without_values(with_own_code(job.engine, own_of(job.learner)))
-    if (found or identity(job.engine, job.learner.user_dir)) != asked:
+    if (found or identity(job.engine, job.learner)) != asked:
         raise UserError(
             f"the code of learner {job.name!r} is not {job.engine_hash}, by which trainings of it are missing: it has "
             "changed since this run was planned (run again), or `measured_by` names other code (take the learner out "
@@ -238,7 +240,7 @@ def _rows(job: Job, cell: Cell, results: Mapping[str, Result | None]) -> Iterato
 
     What was asked at a milestone has a row of its own, `score_at` or `decode_at`, that says after how many updates.
     """
-    configured = digest([vars(job.learner) | {"user_dir": None}, job.engine, job.engine_hash])[:16]
+    configured = digest([job.learner.shelved, job.engine, job.engine_hash])[:16]
     for dataset, seed in job.requests:
         for training in cell.trainings(dataset, seed, range(job.blocks[0], job.blocks[1] + 1)):
             result = results[training.key]

@@ -18,8 +18,8 @@ from indoubt.data.task import Task
 from indoubt.data.vocabulary import distinct_vocabularies, training_pairs
 from indoubt.errors import UserError, how_it_ended
 from indoubt.files import ROOT, python_path, write_atomically
+from indoubt.learner import Learner, learner_of_json
 from indoubt.learners.tried import TriedOut
-from indoubt.training import Learner
 from indoubt.workflow.code_hash import code_hash, learner_code
 from indoubt.workflow.config import Config
 
@@ -101,7 +101,7 @@ def _answer(module: str, request: str, *arguments: str) -> str:
 def _read(one: Mapping[str, Any]) -> ResolvedLearner:
     tried = TriedOut(**one["tried"]) if "tried" in one else None
     return ResolvedLearner(
-        Learner(**one["learner"]), one["not_fused"], tried, one.get("own"), tuple(one["cannot_tell"])
+        learner_of_json(one["learner"]), one["not_fused"], tried, one.get("own"), tuple(one["cannot_tell"])
     )
 
 

@@ -10,6 +10,7 @@ the time that stands in it, and `Ledger.results` holds each that differs from th
 
 from __future__ import annotations
 
+import contextlib
 import itertools
 import json
 import math
@@ -25,8 +26,9 @@ from typing import Any
 
 from indoubt.errors import UserError
 from indoubt.files import write_atomically
+from indoubt.learner import Learner, learner_of_json
 from indoubt.learners.numbers import one_spelling
-from indoubt.training import Learner, Result, Training, digest
+from indoubt.training import Result, Training, digest
 from indoubt.workflow.identity import same_numbers
 
 #: A file on each shelf that says in words what lies there.
@@ -151,8 +153,8 @@ class Ledger:
             found: dict[str, dict[str, Learner]] = {}
             for path in itertools.chain.from_iterable(sorted(folder.glob(f"*/{LABEL}")) for folder in self._read):
                 about = read_label(path.parent).get("learner")
-                if about is not None:
-                    learner = Learner(**about)
+                with contextlib.suppress(UserError):  # of a kind that a later version has
+                    learner = learner_of_json(about or {})
                     found.setdefault(_meaning(learner), {})[_text(learner)] = learner
             self._spelled = {meaning: list(spelled.values()) for meaning, spelled in found.items()}
         return self._spelled
@@ -160,7 +162,7 @@ class Ledger:
 
 def shelf_of(training: Training) -> str:
     """The shelf of a training, by content: its learner, dictionaries and T."""
-    content = [vars(training.learner) | {"user_dir": None}, training.source_symbols, training.target_symbols]
+    content = [training.learner.shelved, training.source_symbols, training.target_symbols]
     return digest([content, [vars(example) for example in training.blocks[0]]])[:16]
 
 
@@ -204,7 +206,7 @@ def _write_label(path: Path, training: Training) -> None:
     """Say what lies on a shelf, for people and for `make plan`; nothing else depends on it."""
     if not path.exists():
         examples = [asdict(example) for example in training.blocks[0]]
-        label = {"learner": asdict(training.learner), "T": examples}
+        label = {"learner": training.learner.to_json(), "T": examples}
         label |= {"source_symbols": training.source_symbols, "target_symbols": training.target_symbols}
         write_atomically(path, json.dumps(label, indent=1) + "\n")
 
@@ -280,11 +282,11 @@ def was_read_off(record: Record) -> bool:
 
 def _meaning(learner: Learner) -> str:
     """The learner, however its numbers are written."""
-    return digest(one_spelling(vars(learner) | {"user_dir": None}))
+    return digest(one_spelling(learner.content))
 
 
 def _text(learner: Learner) -> str:
-    return json.dumps(vars(learner) | {"user_dir": None}, sort_keys=True)
+    return json.dumps(learner.content, sort_keys=True)
 
 
 def _write_all(descriptor: int, data: bytes) -> None:

@@ -19,23 +19,24 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeGuard
 
 import numpy as np
 import torch
 from torch import nn
 
-from indoubt.engines.modules.loader import GIVEN, Builder, load_class, located, read_on_import
+from indoubt.engines.modules.loader import GIVEN, Builder, load_class, read_on_import
 from indoubt.engines.modules.user_code import reading
 from indoubt.errors import UserError, said
 from indoubt.files import ROOT, write_atomically
+from indoubt.learner import Learner, ModuleLearner
 from indoubt.learners.made_up import EXAMPLES, VOCABULARY, inputs_of
 from indoubt.learners.modules import BUILT_IN, kind_of, learner_of, with_trial
 from indoubt.learners.resolution import answer, resolve_any
 from indoubt.learners.sizes import too_large
 from indoubt.learners.tried import TriedOut
 from indoubt.learners.try_out import try_out
-from indoubt.training import Learner, Protocol, digest
+from indoubt.training import Protocol, digest
 from indoubt.workflow.code_hash import beyond_its_folder, code_hash, joined, own_code, versions
 from indoubt.workflow.identity import MODULES_THEN
 from indoubt.workflow.values import Values
@@ -44,22 +45,21 @@ from indoubt.workflow.values import Values
 SEED = 1
 
 
-def is_users_module(learner: Learner) -> bool:
+def is_users_module(learner: Learner) -> TypeGuard[ModuleLearner]:
     """Whether a learner is a class of a user's own, of a file or of a session, and not built in or Hugging Face's."""
-    if "module" not in learner.arguments:
+    if not isinstance(learner, ModuleLearner):
         return False
-    file, _ = located(learner)
-    return file in GIVEN or not (ROOT / file).resolve().is_relative_to(BUILT_IN)
+    return learner.file in GIVEN or not (ROOT / learner.file).resolve().is_relative_to(BUILT_IN)
 
 
-def own_of(learner: Learner) -> str:
+def own_of(learner: ModuleLearner) -> str:
     """What a learner that is a user's own module computes with now: the hash of code, `-`, the hash of values.
 
     Raises:
         UserError: two modules of one seed have different weights.
         Exception: whatever its code raises.
     """
-    file, name = located(learner)
+    file, name = learner.file, learner.class_name
     with _streams_kept(), torch.compiler.set_stance("force_eager"), reading() as read:
         kind, builder = load_class(file, name), Builder(learner)
         if fault := too_large(lambda: builder.module(VOCABULARY, SEED)):
@@ -158,14 +158,14 @@ def resolve_as_it_is(
             raise
         raise UserError(f"what the learner computes with cannot be told: {said(error)}") from error
     found = with_trial(learner, _tried(learner, own, longest, cache))
-    about = {"learner": asdict(found.learner), "not_fused": None, "cannot_tell": found.tried.cannot_tell}
+    about = {"learner": found.learner.to_json(), "not_fused": None, "cannot_tell": found.tried.cannot_tell}
     return about | {"tried": asdict(found.tried), "own": own}
 
 
 def _tried(learner: Learner, own: str, longest: tuple[int, int], cache: Path | None) -> TriedOut:
     """What trying a learner out shows, or has shown: for what it computes with, under this code and this torch."""
     code = code_hash("indoubt/learners/try_out.py"), str(torch.__version__)
-    known = cache / f"tried-{digest([asdict(learner), own, longest, code])}.json" if cache is not None else None
+    known = cache / f"tried-{digest([learner.to_json(), own, longest, code])}.json" if cache is not None else None
     if known is not None and known.exists():
         return TriedOut(**json.loads(known.read_text(encoding="utf-8")))
     tried = try_out(learner, longest)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Iterator, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -201,7 +201,7 @@ class Plan:
             "task": cell.task,
             "size": cell.size,
             "name": cell.learner,
-            "learner": asdict(learner),
+            "learner": learner.to_json(),
             "protocol": vars(self.protocol),
             "engine": self.engine(cell.learner),
             "engine_hash": self.engine_hash_of(cell),
@@ -292,10 +292,11 @@ class Plan:
             return self.config.measured_by[cell.learner]
         if cell.learner in self._own:
             return with_own_code("modules", self._own[cell.learner])
-        engine, user_dir = self.engine(cell.learner), self.learners[cell.learner].user_dir
-        if (engine, user_dir) not in self._engine_hashes:
-            self._engine_hashes[engine, user_dir] = identity(engine, user_dir)
-        return self._engine_hashes[engine, user_dir]
+        engine, learner = self.engine(cell.learner), self.learners[cell.learner]
+        known = engine, learner.place
+        if known not in self._engine_hashes:
+            self._engine_hashes[known] = identity(engine, learner)
+        return self._engine_hashes[known]
 
 
 def trainings_of_a_seed(task: Task, size: int) -> int:

@@ -19,7 +19,8 @@ from indoubt.data.task import FPA
 from indoubt.engines.checkpoints import load_checkpoint, save_checkpoint
 from indoubt.engines.fairseq.randomness import holdout_order
 from indoubt.errors import UserError
-from indoubt.training import Decode, Example, Learner, Protocol, Score, Training, digest, is_chained
+from indoubt.learner import Learner
+from indoubt.training import Decode, Example, Protocol, Score, Training, digest, is_chained
 from indoubt.workflow.identity import same_numbers
 from indoubt.workflow.ledger import Ledger
 

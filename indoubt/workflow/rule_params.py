@@ -23,7 +23,8 @@ from pathlib import Path
 from indoubt.data.datasets import rules_digest
 from indoubt.data.task import Task
 from indoubt.files import write_atomically
-from indoubt.training import Learner, digest
+from indoubt.learner import FairseqLearner, HuggingFaceLearner, Learner, ModuleLearner
+from indoubt.training import digest
 from indoubt.workflow.cells import CellPlan
 from indoubt.workflow.code_hash import canonical, code_hash, content_hash
 from indoubt.workflow.config import Config
@@ -96,15 +97,14 @@ def _parts(plan: Plan, name: str) -> list[str]:
 
 
 def _what(learner: Learner) -> str:
-    arguments = learner.arguments
-    if "arch" in arguments:
-        return f"fairseq's {arguments['arch']}"
-    if "hf" in arguments:
-        start = f", pretrained weights {arguments['pretrained'][:12]}" if "pretrained" in arguments else ""
-        return (
-            f"Hugging Face's {arguments['hf']} ({arguments['head']}), transformers {arguments['transformers']}{start}"
-        )
-    return f"class {arguments['module'].rsplit('.', 1)[1]} of {learner.user_dir}"
+    if isinstance(learner, FairseqLearner):
+        return f"fairseq's {learner.arch}"
+    if isinstance(learner, HuggingFaceLearner):
+        given = learner.arguments
+        weights = f", pretrained weights {given['pretrained'][:12]}" if "pretrained" in given else ""
+        return f"Hugging Face's {learner.type} ({learner.head}), transformers {given['transformers']}{weights}"
+    assert isinstance(learner, ModuleLearner)
+    return f"class {learner.class_name} of {learner.file}"
 
 
 #: Characters of arguments that are written out in a command; more go into a file.

@@ -12,8 +12,9 @@ from indoubt.data.datasets import text_files, write_dataset
 from indoubt.data.task import load_tasks
 from indoubt.data.vocabulary import JointVocabulary, Vocabulary
 from indoubt.errors import UserError
+from indoubt.learner import Learner
 from indoubt.measures.scale import uniform_bits
-from indoubt.training import Decode, Learner, Protocol
+from indoubt.training import Decode, Protocol
 from indoubt.workflow.required_trainings import Cell, chains
 
 TASKS = load_tasks()

@@ -16,7 +16,8 @@ from fairseq.trainer import Trainer
 
 from indoubt.data.binary import load_dataset
 from indoubt.engines.fairseq.engine import train_chain
-from indoubt.training import Learner, Protocol, Training
+from indoubt.learner import Learner
+from indoubt.training import Protocol, Training
 from indoubt.workflow.required_trainings import Cell
 
 SEED, UPDATES = 3, 6

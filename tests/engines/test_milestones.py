@@ -17,7 +17,8 @@ from indoubt.data.task import FPA, load_tasks
 from indoubt.engines.backend import Lockstep
 from indoubt.engines.fused import lockstep as fused_lockstep
 from indoubt.engines.registry import train_chains_of
-from indoubt.training import Learner, Protocol, Result, Training
+from indoubt.learner import Learner
+from indoubt.training import Protocol, Result, Training
 from indoubt.workflow.required_trainings import Cell, chains
 from tests.shared import made_modules as made
 from tests.shared.stopping import Stopped, stop_at_save

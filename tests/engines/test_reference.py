@@ -21,8 +21,9 @@ from indoubt.engines.fairseq.engine import evaluate_kept, train_chain
 from indoubt.engines.fairseq.models import build_model, dictionary_of, make_batch, namespace
 from indoubt.engines.fairseq.optimizer import Optimizer, summed_nll
 from indoubt.engines.fairseq.randomness import seed_everything
+from indoubt.learner import Learner
 from indoubt.learners.definitions import resolve
-from indoubt.training import Decode, Example, Learner, Protocol, Training
+from indoubt.training import Decode, Example, Protocol, Training
 from indoubt.workflow.required_trainings import Cell, chains
 from tests.shared.workspace import ROOT
 

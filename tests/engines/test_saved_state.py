@@ -19,8 +19,9 @@ from indoubt.data.binary import load_dataset
 from indoubt.engines import saved_states
 from indoubt.engines.fairseq.engine import train_chain, train_chains
 from indoubt.engines.registry import train_chains_of
-from indoubt.training import Learner, Protocol, Result, Training
-from indoubt.workflow.identity import identity
+from indoubt.learner import Learner
+from indoubt.training import Protocol, Result, Training
+from indoubt.workflow.identity import numbers_of
 from indoubt.workflow.ledger import read_records
 from indoubt.workflow.required_trainings import Cell
 from tests.shared.made_modules import learner as of_modules
@@ -201,8 +202,8 @@ def test_sigterm_saves_the_state_and_the_next_run_goes_on(
     results: Path, learner_of: Callable[..., Learner], tmp_path: Path
 ) -> None:
     """A job as Snakemake starts it, told to end as by SLURM at a time limit, and started again."""
-    learner, n_updates, code = learner_of("transformer", updates=500), 500, identity("fairseq")
-    job = {"task": "add-or-mul", "size": 5, "name": "it", "learner": asdict(learner), "protocol": asdict(FRESH)}
+    learner, n_updates, code = learner_of("transformer", updates=500), 500, numbers_of("fairseq").name
+    job = {"task": "add-or-mul", "size": 5, "name": "it", "learner": learner.to_json(), "protocol": asdict(FRESH)}
     job |= {"engine": "fairseq", "engine_hash": code, "n_training": 1, "block_size": 1}
     job |= {"seeds": {"1": ["mul"]}, "blocks": [0, 0], "milestones": {}}
     job |= {"examples": {"mul": load_dataset(results / "data-bin/add-or-mul/5/mul").digest}}

@@ -152,7 +152,7 @@ def saved(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def test_a_pretrained_learner_starts_from_its_weights_with_symbols_of_its_own(saved: Path) -> None:
     found = resolved(hf="gpt2", pretrained=str(saved))
-    assert found.learner.user_dir == str(saved) and len(found.learner.arguments["pretrained"]) == 64
+    assert found.learner.weights == str(saved) and len(found.learner.arguments["pretrained"]) == 64
     one, other = (Builder(found.learner).module(VOCABULARY, seed).state_dict() for seed in (1, 2))
     transformers = pytest.importorskip("transformers")
     theirs = transformers.GPT2LMHeadModel.from_pretrained(saved, dtype=torch.float32).state_dict()

@@ -9,9 +9,10 @@ from typing import Any
 
 import pytest
 
+from indoubt.learner import Learner
 from indoubt.learners.modules import resolve_module
 from indoubt.learners.numbers import one_spelling, spelled_as
-from indoubt.training import Learner, Protocol
+from indoubt.training import Protocol
 
 MODULE = """
 import torch

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from argparse import Namespace
 from collections.abc import Callable, Iterable
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
@@ -18,7 +19,7 @@ from indoubt.engines.fused.adam import Schedule
 from indoubt.engines.fused.parameters import Parameters
 from indoubt.engines.modules import stacked_models
 from indoubt.engines.modules.loader import load_class
-from indoubt.training import Learner
+from indoubt.learner import Learner
 from tests.shared import made_modules as made
 from tests.shared.double import Adam64, keep_double
 from tests.shared.made_modules import SOURCE, TARGET, T, ids
@@ -129,7 +130,7 @@ def test_twenty_clipped_steps_are_fairseqs(learner_of: Callable[..., Learner], m
     start = renamed(parameters(theirs), TRANSFORMER)
     same = {name: learner.arguments[name] for name in ("lr", "clip_norm", "warmup_updates", "warmup_init_lr")}
     ours = made.learner("transformer.Transformer", 20, dropout=0.0)
-    ours = Learner(ours.arguments | same, 20, None, ours.user_dir)
+    ours = replace(ours, arguments=ours.arguments | same, updates=20, batch_size=None)
     lockstep = made.lockstep([made.training(ours, 1), made.training(ours, 2)], start)
     schedule, weights = Schedule.of(learner), list(theirs.parameters())
     adam = Adam64(weights)
@@ -162,7 +163,7 @@ def test_a_hundred_updates_of_an_lstm_are_fairseqs(hidden: int, learner_of: Call
     learner = learner_of("lstm", 100, dropout=0.0, warmup_updates=10, **sizes)
     theirs = build_model(learner, dictionary_of(SOURCE), dictionary_of(TARGET))
     ours = made.learner("recurrent.Recurrent", 100, cell="lstm", hidden=hidden, dropout=0.0)
-    ours = Learner(ours.arguments | {"warmup_updates": 10}, 100, None, ours.user_dir)
+    ours = replace(ours, arguments=ours.arguments | {"warmup_updates": 10}, updates=100, batch_size=None)
     lockstep = made.lockstep([made.training(ours, 1)], renamed(parameters(theirs), LSTM))
     optimizer = Optimizer(theirs, Namespace(**learner.arguments))
     source, mask, previous = batch()

@@ -10,8 +10,9 @@ import torch
 
 from indoubt import layers
 from indoubt.errors import UserError
+from indoubt.learner import Learner
 from indoubt.learners.modules import resolve_module
-from indoubt.training import Learner, Protocol
+from indoubt.training import Protocol
 
 
 def resolved(**arguments: object) -> Learner:

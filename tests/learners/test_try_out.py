@@ -252,7 +252,7 @@ def test_a_file_may_import_what_lies_beside_it(tmp_path: Path) -> None:
         (folder / "sizes.py").write_text(f"WIDTH = {width}\n")
         file = written(folder, imports="from sizes import WIDTH", init="self.drop = nn.Dropout(WIDTH / 100)")
         found = resolved({"module": file})
-        assert found.learner.user_dir == file
+        assert found.learner.file == file
     assert "sizes" not in sys.modules
 
 
@@ -270,7 +270,7 @@ def test_what_prints_spoils_no_answer(tmp_path: Path) -> None:
 def test_learners_of_a_folder_are_named_by_their_stems(tmp_path: Path) -> None:
     written(tmp_path)
     found = resolve_module({"module": "mine", "width": 8}, 10, None, Protocol(), str(tmp_path), (5, 5))
-    assert found.learner.user_dir == str(tmp_path / "mine.py") and found.learner.arguments["width"] == 8
+    assert found.learner.file == str(tmp_path / "mine.py") and found.learner.arguments["width"] == 8
     with pytest.raises(UserError, match="did you mean 'mine'"):
         resolve_module({"module": "mines"}, 10, None, Protocol(), str(tmp_path), (5, 5))
     experiment = {"task": "add-or-mul", "learners": ["mine"], "seeds": "1"}

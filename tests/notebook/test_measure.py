@@ -22,10 +22,11 @@ from indoubt.data.seeds import parse_seeds
 from indoubt.data.task import line, load_tasks
 from indoubt.engines.progress import say
 from indoubt.errors import UserError
+from indoubt.learner import FairseqLearner, ModuleLearner
 from indoubt.notebook import measure as measuring
 from indoubt.notebook.arguments import definition_of
 from indoubt.notebook.measurement import Bar
-from indoubt.training import Example, Learner, Protocol, Result, Training
+from indoubt.training import Example, Protocol, Result, Training
 from tests.shared.workspace import ROOT, Workspace
 
 pytestmark = pytest.mark.xdist_group("notebook")
@@ -226,10 +227,10 @@ def test_measurements_of_several_threads_wait_for_each_other() -> None:
 
 
 def test_the_bar_moves_while_a_lockstep_is_under_way(capsys: pytest.CaptureFixture[str]) -> None:
-    learner = Learner({"module": "bag.Bag"}, updates=8)
+    learner = ModuleLearner({"module": "bag.Bag"}, 8, file="bag.py")
     examples = (Example((4, 2), (4, 2)),)
     trainings = [Training(learner, Protocol(), seed, ("a",), ("a",), (examples,)) for seed in (1, 2)]
-    others = [replace(each, learner=Learner({})) for each in trainings]
+    others = [replace(each, learner=FairseqLearner({})) for each in trainings]
     with Bar("label", learner, shown=True) as bar:
         bar.begin(3, 2)
         for asked, done, shown in ((others, 4, "0/2"), (trainings, 2, "0.5/2"), (trainings, 8, "2.0/2")):

@@ -26,8 +26,9 @@ import torch
 import yaml
 
 from indoubt.engines.registry import train_chains_of
+from indoubt.learner import Learner
 from indoubt.learners.definitions import resolve
-from indoubt.training import Decode, Learner, Protocol, Score, Training
+from indoubt.training import Decode, Protocol, Score, Training
 from indoubt.workflow.code_hash import own_code
 from indoubt.workflow.identity import MODULES_THEN, NUMBERS, SOURCES, numbers_of, sources_hash
 from tests.shared import made_modules as made

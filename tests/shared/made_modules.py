@@ -16,8 +16,9 @@ from indoubt.engines.modules.inputs import vocabulary_of
 from indoubt.engines.modules.loader import Builder
 from indoubt.engines.modules.lockstep import Lockstep
 from indoubt.engines.modules.stacked_models import Maker
+from indoubt.learner import HuggingFaceLearner, Learner, ModuleLearner
 from indoubt.learners.optimisation import PAPER
-from indoubt.training import Decode, Example, Ids, Learner, Protocol, Score, Training
+from indoubt.training import Decode, Example, Ids, Protocol, Score, Training
 
 CPU = torch.device("cpu")
 ROOT = Path(__file__).resolve().parents[2]
@@ -53,9 +54,9 @@ def learner(module: str, updates: int = 10, batch_size: int | None = None, **arg
         head = "seq2seq" if hf in ("t5", "bart") else "causal"
         config = HF.get(module, {}) | arguments
         about = {"hf": hf, "head": head, "config": config, "transformers": version("transformers")}
-        return Learner(optimisation | about, updates, batch_size)
+        return HuggingFaceLearner(optimisation | about, updates, batch_size)
     file = file or f"learners/{module.split('.')[0]}.py"
-    return Learner(optimisation | {"module": module, **arguments}, updates, batch_size, file)
+    return ModuleLearner(optimisation | {"module": module, **arguments}, updates, batch_size, file=file)
 
 
 def training(of: Learner, seed: int, block: int = 0, protocol: Protocol | None = None) -> Training:

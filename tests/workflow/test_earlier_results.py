@@ -14,7 +14,7 @@ import indoubt
 from indoubt.workflow import code_hash
 from indoubt.workflow.archive import pack
 from indoubt.workflow.cli_options import content_of
-from indoubt.workflow.identity import EARLIER, identity
+from indoubt.workflow.identity import EARLIER, numbers_of
 from indoubt.workflow.plan import Plan
 from tests.shared.archives import names, tarred
 from tests.shared.workspace import EXPERIMENT, ROOT, SMALL, Workspace
@@ -33,7 +33,7 @@ def numbers(workspace: Workspace) -> list[Any]:
 
 @pytest.mark.parametrize("engine", ["fairseq", "fused"])
 def test_earlier_results_are_taken_and_are_what_training_gives(engine: str, tmp_path: Path) -> None:
-    earlier = [code for code in EARLIER.get(identity(engine), ()) if (LEDGER / code).exists()]
+    earlier = [code for code in EARLIER.get(numbers_of(engine).name, ()) if (LEDGER / code).exists()]
     if not earlier:
         pytest.skip(f"engine {engine} takes no results of earlier code")
     taking, training = (Workspace(tmp_path / name, ONE_SEED | {"engine": engine}) for name in ("taking", "training"))
@@ -79,7 +79,7 @@ def test_what_earlier_code_of_engine_modules_measured_is_what_training_gives(lea
 
 
 def test_an_archive_files_what_earlier_code_measured_under_the_code_whose_numbers_they_are(tmp_path: Path) -> None:
-    today = identity("fairseq")
+    today = numbers_of("fairseq").name
     earlier = next(code for code in EARLIER[today] if (LEDGER / code).exists())
     shutil.copytree(LEDGER / earlier, tmp_path / "results/ledger" / earlier)
     (tmp_path / "our.yaml").write_text(yaml.safe_dump(ONE_SEED | {"engine": "fairseq"}))

@@ -8,7 +8,6 @@ import json
 import subprocess
 import tarfile
 from collections.abc import Callable
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +18,7 @@ import yaml
 from indoubt.data.binary import load_dataset
 from indoubt.data.task import load_tasks
 from indoubt.engines.checkpoints import FORMAT as CHECKPOINT
-from indoubt.training import Learner
+from indoubt.learner import Learner
 from indoubt.workflow.archive import FORMAT
 from indoubt.workflow.cost import batch_of, work_of
 from tests.shared.workspace import EXPERIMENT, ROOT, SMALL, Workspace, indoubt
@@ -86,7 +85,7 @@ def test_flags(words: list[str], results: Path, tmp_path: Path) -> None:
 
 
 def test_a_checkpoint_whose_learner_holds_it(learner_of: Callable[..., Learner], results: Path, tmp_path: Path) -> None:
-    learner = asdict(learner_of("cnn"))
+    learner = learner_of("cnn").to_json()
     learner["arguments"]["encoder_layers"] = CLIMBER
     content = {"format": CHECKPOINT, "learner": json.dumps(learner), "state_dict": {}}
     data = load_dataset(results / "data-bin/add-or-mul/5/fpa")

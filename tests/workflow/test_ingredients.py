@@ -17,11 +17,11 @@ import pytest
 import torch
 
 from indoubt.errors import UserError
+from indoubt.learner import FairseqLearner, ModuleLearner
 from indoubt.notebook.arguments import named
-from indoubt.training import Learner
 from indoubt.workflow import code_hash
 from indoubt.workflow import code_hash as learner_code
-from indoubt.workflow.identity import MODULES_THEN, NOTEBOOK, identity, same_numbers, without_values
+from indoubt.workflow.identity import MODULES_THEN, NOTEBOOK, identity, numbers_of, same_numbers, without_values
 from indoubt.workflow.own_learners import own_of
 from indoubt.workflow.plan import Plan
 from indoubt.workflow.values import Values
@@ -48,7 +48,7 @@ def model(made: str = "pass", run: str = "pass") -> str:
 
 
 def of_file(path: Path, **arguments: Any) -> str:
-    return own_of(Learner({"module": f"{path.stem}.Mine", **arguments}, user_dir=str(path)))
+    return own_of(ModuleLearner({"module": f"{path.stem}.Mine", **arguments}, file=str(path)))
 
 
 class Session:
@@ -67,7 +67,7 @@ class Session:
 
     def identity(self, name: str = "Mine") -> str:
         label = named(self.space[name])
-        return own_of(Learner({"module": f"{label}.{name}"}, user_dir=label))
+        return own_of(ModuleLearner({"module": f"{label}.{name}"}, file=label))
 
 
 #: By kind: cells of a session; then a cell that is run again with another content, and what makes numbers change.
@@ -351,8 +351,9 @@ def write(folder: Path, files: dict[str, str]) -> Path:
 def fresh(path: Path, folder: Path, **environment: str) -> str:
     """The identity in a process of its own."""
     program = (
-        "import sys; from indoubt.training import Learner; from indoubt.workflow.own_learners import own_of;"
-        "print(own_of(Learner({'module': 'mine.Mine'}, user_dir=sys.argv[1])))"
+        "import sys; from indoubt.learner import ModuleLearner;"
+        "from indoubt.workflow.own_learners import own_of;"
+        "print(own_of(ModuleLearner({'module': 'mine.Mine'}, file=sys.argv[1])))"
     )
     along = os.pathsep.join([str(ROOT), str(folder / "path")])
     command = [sys.executable, "-c", program, str(path)]
@@ -513,7 +514,7 @@ def test_code_that_was_edited_after_its_import_counts_as_it_is_in_memory(along_t
 
     def identity() -> str:
         file, _, _ = named(given.Mine).partition(":")
-        return own_of(Learner({"module": "given.Mine"}, user_dir=file))
+        return own_of(ModuleLearner({"module": "given.Mine"}, file=file))
 
     first = identity()
     write(along_the_path, {"path/given.py": f"{HEAD}# a comment\n{model()}"})
@@ -528,7 +529,7 @@ def test_what_a_session_sets_in_an_imported_module_counts(along_the_path: Path) 
     write(along_the_path, {"path/given.py": f"{HEAD}GAIN = 1\n{model(run='x = x * GAIN')}", "mine.py": ""})
     given = importlib.import_module("given")
     file, _, _ = named(given.Mine).partition(":")
-    learner = Learner({"module": "given.Mine"}, user_dir=file)
+    learner = ModuleLearner({"module": "given.Mine"}, file=file)
     first = own_of(learner)
     given.GAIN = 2
     assert own_of(learner) != first
@@ -572,16 +573,17 @@ def test_a_plug_in_counts_by_its_code_and_by_what_it_imports_from_elsewhere(engi
     plugin = along_the_path / "plugin"
     files = {"plugin/__init__.py": "from . import model", "plugin/model.py": "import parts\nWIDTH = 1"}
     write(along_the_path, files | {"path/parts.py": "K = 1", "mine.py": ""})
-    first = identity(engine, str(plugin))
-    assert first == identity(engine, str(plugin)) != identity(engine)
+    learner = FairseqLearner({}, plugins=str(plugin))
+    first = identity(engine, learner)
+    assert first == identity(engine, learner) != numbers_of(engine).name
     (plugin / "model.py").write_text("import parts\nWIDTH = 1  # a comment")
     code_hash.file_hash.cache_clear()
-    assert identity(engine, str(plugin)) == first
+    assert identity(engine, learner) == first
     found = {first}
     for name, text in (("plugin/model.py", "import parts\nWIDTH = 2"), ("path/parts.py", "K = 2")):
         (along_the_path / name).write_text(text)
         code_hash.file_hash.cache_clear()
-        found.add(identity(engine, str(plugin)))
+        found.add(identity(engine, learner))
     assert len(found) == 3
 
 
@@ -596,7 +598,8 @@ def test_a_plan_files_a_users_module_under_all_that_it_computes_with(tmp_path: P
         return [plan.engine_hash_of(plan.cell("add-or-mul", 5, name)) for name in learners]
 
     mine, built_in = names()
-    assert re.fullmatch(r".*-[0-9a-f]{16}-[0-9a-f]{16}", mine) and built_in == identity("modules", "learners/s4d.py")
+    assert re.fullmatch(r".*-[0-9a-f]{16}-[0-9a-f]{16}", mine)
+    assert built_in == identity("modules", ModuleLearner({}, file="learners/s4d.py"))
     tried = set((tmp_path / "cache").iterdir())
     assert names() == [mine, built_in] and set((tmp_path / "cache").iterdir()) == tried  # tried out once
     (tmp_path / "c.json").write_text("2")

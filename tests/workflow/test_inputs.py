@@ -17,8 +17,8 @@ import pytest
 from indoubt.data.seeds import LARGEST, label, parse_seeds
 from indoubt.data.task import load_tasks
 from indoubt.errors import UserError
+from indoubt.learner import Learner
 from indoubt.learners.sweeps import expand_learners, in_a_name
-from indoubt.training import Learner
 from indoubt.workflow import rule_params
 from indoubt.workflow.config import read_config
 from indoubt.workflow.plan import Plan

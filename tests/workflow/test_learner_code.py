@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from indoubt.learner import ModuleLearner
 from indoubt.workflow import code_hash
 from indoubt.workflow.identity import identity
 from tests.shared.workspace import ROOT, Workspace, indoubt
@@ -31,39 +32,45 @@ class Mine(nn.Module):
 '''
 
 
+def identity_of(file: Path) -> str:
+    return identity("modules", ModuleLearner({}, file=str(file)))
+
+
 def test_a_learner_is_known_by_its_code_and_by_what_it_imports(tmp_path: Path) -> None:
     mine, sizes, other = (tmp_path / f"{name}.py" for name in ("mine", "sizes", "other"))
     mine.write_text(MINE)
     sizes.write_text("WIDTH = 16\n")
-    first = identity("modules", str(mine))
+    first = identity_of(mine)
     other.write_text("x = 1\n")
     mine.write_text(MINE.replace("# a comment", "# another one").replace('"""A learner."""', '"""Mine."""'))
-    assert identity("modules", str(mine)) == first
+    assert identity_of(mine) == first
     sizes.write_text("WIDTH = 17  # changed\n")
-    assert identity("modules", str(mine)) != first
+    assert identity_of(mine) != first
     sizes.write_text("WIDTH = 16  # as it was\n")
-    assert identity("modules", str(mine)) == first
+    assert identity_of(mine) == first
     mine.write_text(MINE.replace("cumsum(1)", "cumsum(1) * 2"))
-    assert identity("modules", str(mine)) != first
+    assert identity_of(mine) != first
 
 
 def test_versions_of_other_packages_count_but_not_torchs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     file = tmp_path / "mine.py"
     file.write_text("import os\nimport torch\nimport scipy.stats\n")
-    first = identity("modules", str(file))
+    first = identity_of(file)
     versions = {"scipy": "0.0.1", "torch": "0.0.1"}
     monkeypatch.setattr(code_hash.importlib.metadata, "version", versions.__getitem__)
-    assert identity("modules", str(file)) != first
+    assert identity_of(file) != first
     file.write_text("import os\nimport torch\n")
-    without = identity("modules", str(file))
+    without = identity_of(file)
     versions["torch"] = "0.0.2"
-    assert identity("modules", str(file)) == without
+    assert identity_of(file) == without
 
 
 def test_built_in_learners_know_their_layers_and_the_engine_does_not(tmp_path: Path) -> None:
     program = (
-        "from indoubt.workflow.identity import identity;"
-        "print(*(identity('modules', f) for f in (None, 'learners/mamba.py', 'learners/transformer.py')))"
+        "from indoubt.learner import ModuleLearner;"
+        "from indoubt.workflow.identity import identity, numbers_of;"
+        "mine = [ModuleLearner({}, file=file) for file in ('learners/mamba.py', 'learners/transformer.py')];"
+        "print(numbers_of('modules').name, *(identity('modules', each) for each in mine))"
     )
 
     def hashes(workspace: Workspace) -> list[str]:
@@ -116,10 +123,11 @@ def test_a_changed_file_retrains_its_learner_alone_and_stops_a_run_that_knew_ano
 CHANGED = """
 from pathlib import Path
 from indoubt.errors import exit_on_user_error
-from indoubt.training import Learner, Protocol
+from indoubt.learner import ModuleLearner
+from indoubt.training import Protocol
 from indoubt.workflow.jobs import Job, _check_code
 
-learner = Learner({"module": "mine.Mine"}, user_dir=str(Path("my/mine.py").resolve()))
+learner = ModuleLearner({"module": "mine.Mine"}, file=str(Path("my/mine.py").resolve()))
 about = "add-or-mul", 5, "mine", learner, Protocol(), "modules", "0" * 16, 1, 1, {1: ["fpa"]}, (0, 0), {}, {}
 exit_on_user_error(lambda: _check_code(Job(*about)))
 """

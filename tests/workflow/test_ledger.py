@@ -20,7 +20,8 @@ import pytest
 from indoubt.data.binary import Dataset
 from indoubt.engines.fairseq.models import dictionary_of
 from indoubt.errors import UserError
-from indoubt.training import Decode, Example, Learner, Protocol, Result, Score, Training
+from indoubt.learner import FairseqLearner
+from indoubt.training import Decode, Example, Protocol, Result, Score, Training
 from indoubt.workflow.ledger import FROM_KEPT, Ledger, read_label, read_records, shelf_of
 from indoubt.workflow.required_trainings import Cell, chains
 from tests.shared.workspace import ROOT
@@ -32,7 +33,7 @@ NOTE = {"task": "made-up", "size": 1, "learner": "none", "seed": 1, "block": 0}
 
 
 def training(seed: int = 1, **changed: object) -> Training:
-    made = Training(Learner({"arch": "none"}, 3), Protocol(), seed, SYMBOLS, SYMBOLS, (T,), None, (NEXT,))
+    made = Training(FairseqLearner({"arch": "none"}, 3), Protocol(), seed, SYMBOLS, SYMBOLS, (T,), None, (NEXT,))
     return replace(made, **changed)  # type: ignore[arg-type]
 
 
@@ -254,7 +255,7 @@ def test_a_diverged_record_and_an_ok_one_are_never_put_together(tmp_path: Path, 
 def test_what_was_filed_under_a_number_is_found_however_it_is_written(
     tmp_path: Path, written: dict[str, Any], asked: dict[str, Any], same: bool
 ) -> None:
-    first, then = (training(learner=Learner({"arch": "none"} | each, 3)) for each in (written, asked))
+    first, then = (training(learner=FairseqLearner({"arch": "none"} | each, 3)) for each in (written, asked))
     assert first.key != then.key, "ledgers of before have both keys"
     Ledger(tmp_path, "code").add(first, result(first), NOTE)
     found = Ledger(tmp_path, "code").find(then)
@@ -266,9 +267,9 @@ def test_what_identifies_a_training_and_what_does_not() -> None:
     one = training()
     others = [
         training(seed=2),
-        training(learner=Learner({"arch": "another"}, 3)),
-        training(learner=Learner({"arch": "none"}, 4)),
-        training(learner=Learner({"arch": "none"}, 3, batch_size=2)),
+        training(learner=FairseqLearner({"arch": "another"}, 3)),
+        training(learner=FairseqLearner({"arch": "none"}, 4)),
+        training(learner=FairseqLearner({"arch": "none"}, 3, batch_size=2)),
         training(protocol=Protocol("carried")),
         training(protocol=Protocol(rng_streams="released")),
         training(source_symbols=(*SYMBOLS, "c")),
@@ -279,14 +280,15 @@ def test_what_identifies_a_training_and_what_does_not() -> None:
     ]
     assert len({each.key for each in [one, *others]}) == len(others) + 1
     same = [
-        training(learner=Learner({"arch": "none"}, 3, user_dir="elsewhere")),
+        training(learner=FairseqLearner({"arch": "none"}, 3, plugins="elsewhere")),
         training(scores=(), decodes=(DECODE,)),
     ]
     assert {each.key for each in same} == {one.key}
 
 
 def test_a_plug_in_that_was_moved_is_found(tmp_path: Path) -> None:
-    here, there = (training(learner=Learner({"arch": "none"}, 3, user_dir=folder)) for folder in ("here", "there"))
+    learners = (FairseqLearner({"arch": "none"}, 3, plugins=folder) for folder in ("here", "there"))
+    here, there = (training(learner=learner) for learner in learners)
     Ledger(tmp_path, "code").add(here, result(here), NOTE)
     assert Ledger(tmp_path, "code").find(there) == result(here)
 
@@ -296,6 +298,6 @@ def test_t_under_two_target_dictionaries_is_two_trainings() -> None:
     dictionary, longer = dictionary_of(SYMBOLS), dictionary_of((*SYMBOLS, "c"))
     data = [Dataset(dictionary, target, (*T, *NEXT.examples), ((4, 2),)) for target in (dictionary, dictionary, longer)]
     datasets = dict(zip(("fpa", "one", "other"), data, strict=True))
-    cell = Cell(datasets, 1, 1, Learner({"arch": "none"}, 3), Protocol())
+    cell = Cell(datasets, 1, 1, FairseqLearner({"arch": "none"}, 3), Protocol())
     assert len(chains(cell, [("fpa", 1), ("one", 1)], [0])) == 1
     assert len(chains(cell, [("fpa", 1), ("one", 1), ("other", 1)], [0])) == 2

@@ -57,7 +57,7 @@ def test_scan(plans: dict[str, Plan]) -> None:
 def test_the_atlas_has_every_built_in_learner_and_enough_seeds(plans: dict[str, Plan]) -> None:
     plan = plans["atlas"]
     measured = {cell.learner for cell in plan.cells.values()}
-    files = {str(plan.learners[name].user_dir).removesuffix(".py") for name in measured if name in plan.tried}
+    files = {str(plan.learners[name].place).removesuffix(".py") for name in measured if name in plan.tried}
     assert {path.stem for path in (ROOT / "learners").glob("*.py")} <= {Path(file).name for file in files}
     assert {"lstm", "lstm-attention", "cnn", "transformer", "transformer-joint"} <= measured
     for cell in plan.cells.values():

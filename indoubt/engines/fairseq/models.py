@@ -18,7 +18,8 @@ from fairseq.models import ARCH_MODEL_REGISTRY
 from fairseq.sequence_generator import SequenceGenerator
 
 from indoubt.errors import UserError
-from indoubt.training import Example, Ids, Learner, Training
+from indoubt.learner import FairseqLearner, Learner
+from indoubt.training import Example, Ids, Training
 
 
 def namespace(learner: Learner) -> Namespace:
@@ -28,7 +29,8 @@ def namespace(learner: Learner) -> Namespace:
 
 def build_model(learner: Learner, source: Dictionary, target: Dictionary) -> torch.nn.Module:
     """fairseq's model, initialised from the state that the random generators are in."""
-    import_user_dir(learner.user_dir)
+    assert isinstance(learner, FairseqLearner)
+    import_user_dir(learner.plugins)
     task = Namespace(source_dictionary=source, target_dictionary=target)
     arguments = namespace(learner)
     model: torch.nn.Module = ARCH_MODEL_REGISTRY[arguments.arch].build_model(arguments, task)

@@ -14,7 +14,7 @@ from indoubt.data.literals import value_of
 from indoubt.engines.fused import kernels
 from indoubt.engines.fused.batches import Batch
 from indoubt.engines.fused.parameters import Gathered, Gradients, Parameters
-from indoubt.training import Learner
+from indoubt.learner import Learner
 
 #: What clip_grad_norm_ adds to a norm before it divides by it. (torch/nn/utils/clip_grad.py)
 CLIP_EPSILON = 1e-6

@@ -15,7 +15,8 @@ from indoubt.engines.fused.dropout import Masks, Site
 from indoubt.engines.fused.lstm import LSTM
 from indoubt.engines.fused.parameters import Block, Gradients, Parameters
 from indoubt.engines.fused.transformer import Transformer
-from indoubt.training import Learner, Protocol
+from indoubt.learner import FairseqLearner, Learner
+from indoubt.training import Protocol
 
 #: Arguments whose every value is honoured. All others must have the one value that the fused form computes.
 OPTIMISATION = {
@@ -55,12 +56,12 @@ LSTM_LAYERS = {"encoder_layers": 1, "decoder_layers": 1}
 
 def supports(learner: Learner, protocol: Protocol) -> str | None:
     """None if the learner can be trained fused under this protocol, otherwise the reason why not."""
-    a = learner.arguments
-    arch = a["arch"]
+    assert isinstance(learner, FairseqLearner)
+    a, arch = learner.arguments, learner.arch
     if arch not in HONOURED:
         return f"architecture {arch!r} has no fused form; {', '.join(sorted(HONOURED))} have"
-    if learner.user_dir is not None:
-        return f"user_dir {learner.user_dir!r} may change what architecture {arch!r} is"
+    if learner.plugins is not None:
+        return f"user_dir {learner.plugins!r} may change what architecture {arch!r} is"
     if protocol.rng_streams == "released":
         return "rng_streams 'released': its dropout is fairseq's own stream of random numbers"
     for name, value in (("optimizer", "adam"), ("lr_scheduler", "inverse_sqrt")):

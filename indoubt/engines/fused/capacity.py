@@ -10,7 +10,7 @@ import torch
 from indoubt.engines.fused.architectures import ARCHITECTURES
 from indoubt.engines.fused.batches import Shape
 from indoubt.engines.fused.kernels import LARGE
-from indoubt.training import Learner
+from indoubt.learner import Learner
 
 #: On the CPU so many weights at a time: 33 Transformers. A model with a large weight, as the LSTMs and the CNN have,
 #: fills the cache alone, and its gradients are treated in a way of their own.

@@ -13,7 +13,7 @@ from indoubt.engines.fused.batches import Batch, Packing, Shape, packed
 from indoubt.engines.fused.dropout import Masks, Site
 from indoubt.engines.fused.layers import Embedding, GatedConvolution, NormedLinear, dropped
 from indoubt.engines.fused.parameters import Block, Gradients, Parameters
-from indoubt.training import Learner
+from indoubt.learner import Learner
 
 #: Every sum of two things is scaled by this, to keep its variance.
 HALF = math.sqrt(0.5)

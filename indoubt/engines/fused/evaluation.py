@@ -16,7 +16,8 @@ from indoubt.engines.fused.adam import nll
 from indoubt.engines.fused.architectures import ARCHITECTURES
 from indoubt.engines.fused.batches import make_batch, shape_of, source_batch
 from indoubt.engines.fused.parameters import Gradients, Parameters
-from indoubt.training import Decode, Ids, Learner, Result, Score, Training
+from indoubt.learner import Learner
+from indoubt.training import Decode, Ids, Result, Score, Training
 
 Request = TypeVar("Request")
 

@@ -24,7 +24,8 @@ from indoubt.engines.fused.parameters import Gradients, Parameters
 from indoubt.engines.fused.stacked import StackedLockstep
 from indoubt.engines.fused.transformer_in_c import TransformersInC
 from indoubt.errors import said
-from indoubt.training import Learner, Training
+from indoubt.learner import Learner
+from indoubt.training import Training
 
 #: Updates before the recording: a GPU's libraries set themselves up in the first ones.
 WARM_UP = 3

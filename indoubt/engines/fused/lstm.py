@@ -18,7 +18,7 @@ from indoubt.engines.fused.dropout import Masks, Site
 from indoubt.engines.fused.layers import Embedding, Linear, dropped
 from indoubt.engines.fused.lstm_layers import Attention, Cell, cell_blocks, rows_at
 from indoubt.engines.fused.parameters import Block, Gradients, Parameters
-from indoubt.training import Learner
+from indoubt.learner import Learner
 
 
 class LSTM:

@@ -16,7 +16,7 @@ from indoubt.engines.fused.dropout import Masks, Site
 from indoubt.engines.fused.layers import Embedding, dropped
 from indoubt.engines.fused.parameters import Block, Gradients, Parameters
 from indoubt.engines.fused.transformer_layers import Attend, FeedForward, feed_forward_blocks, multihead_blocks
-from indoubt.training import Learner
+from indoubt.learner import Learner
 
 
 class Transformer:

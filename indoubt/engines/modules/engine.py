@@ -26,7 +26,8 @@ from indoubt.engines.modules.loader import Builder
 from indoubt.engines.modules.lockstep import Lockstep
 from indoubt.engines.modules.one_by_one import OwnModule, Plain
 from indoubt.engines.modules.stacked_models import Maker
-from indoubt.training import Learner, Result, Training
+from indoubt.learner import Learner
+from indoubt.training import Result, Training
 
 #: Before MKL's first product: its results are then independent of how operands are aligned, at no cost.
 os.environ.setdefault("MKL_CBWR", "AUTO")

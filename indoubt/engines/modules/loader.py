@@ -11,7 +11,6 @@ import traceback
 from collections.abc import Collection, Iterator, Sequence
 from pathlib import Path
 from types import ModuleType
-from typing import Any
 
 import torch
 from torch import nn
@@ -22,7 +21,7 @@ from indoubt.engines.modules.inputs import Takes
 from indoubt.engines.modules.user_code import Reading, imported_files, is_own, package_of, reading, stamps
 from indoubt.errors import UserError, said
 from indoubt.files import ROOT
-from indoubt.training import Learner
+from indoubt.learner import HuggingFaceLearner, Learner, ModuleLearner
 
 #: Parameters of forward, by which an encoder-decoder and a language model are told apart.
 FORWARDS: dict[tuple[str, ...], Takes] = {("source", "source_mask", "previous"): "pair", ("tokens",): "tokens"}
@@ -36,11 +35,6 @@ GIVEN_OF_FILES: dict[tuple[Path, str], type[nn.Module]] = {}
 _loaded: dict[tuple[Path, tuple[tuple[str, int, int], ...]], dict[str, type[nn.Module]]] = {}
 #: What was read while a learner's file was imported, by the name of the module that came of it.
 _read: dict[str, Reading] = {}
-
-
-def located(learner: Learner) -> tuple[str, str]:
-    """A resolved learner's file (or the name of a class in `GIVEN`) and class."""
-    return str(learner.user_dir), str(learner.arguments["module"]).rsplit(".", 1)[1]
 
 
 def load_class(file: str, name: str | None) -> type[nn.Module]:
@@ -231,10 +225,11 @@ class Builder:
         #: The type of each weight as the last module's constructor made it, by name.
         self.own_types: dict[str, torch.dtype] = {}
         self._class: type[nn.Module] | None = None
-        if "hf" in learner.arguments:
-            self.takes: Takes = "tokens" if learner.arguments["head"] == "causal" else "joint pair"
+        if isinstance(learner, HuggingFaceLearner):
+            self.takes: Takes = "tokens" if learner.head == "causal" else "joint pair"
         else:
-            self._class = load_class(*located(learner))
+            assert isinstance(learner, ModuleLearner)
+            self._class = load_class(learner.file, learner.class_name)
             self.takes = form_of(self._class)
 
     def module(self, vocabulary: JointVocabulary, seed: int) -> nn.Module:
@@ -255,12 +250,12 @@ class Builder:
     def _of_hugging_face(self, vocabulary: JointVocabulary) -> nn.Module:
         from indoubt.engines.modules import hugging_face as hf  # slow to import: only where a learner asks for it
 
-        arguments, causal = self.learner.arguments, self.takes == "tokens"
-        hf.check_version(arguments["transformers"])
-        if "pretrained" in arguments:
-            return hf.make_pretrained(Path(str(self.learner.user_dir)), vocabulary.symbols, causal)
-        own: dict[str, Any] = arguments["config"]
-        return hf.make(hf.configuration(arguments["hf"], own, vocabulary.symbols), causal)
+        learner, causal = self.learner, self.takes == "tokens"
+        assert isinstance(learner, HuggingFaceLearner)
+        hf.check_version(learner.arguments["transformers"])
+        if learner.weights is not None:
+            return hf.make_pretrained(Path(learner.weights), vocabulary.symbols, causal)
+        return hf.make(hf.configuration(learner.type, learner.config, vocabulary.symbols), causal)
 
 
 def constants_of(module: nn.Module) -> dict[str, torch.Tensor]:

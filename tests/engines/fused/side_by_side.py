@@ -18,8 +18,9 @@ from indoubt.engines.fused.architectures import ARCHITECTURES, Fused
 from indoubt.engines.fused.batches import Batch, shape_of
 from indoubt.engines.fused.dropout import DropoutMasks
 from indoubt.engines.fused.parameters import Gradients, Parameters
+from indoubt.learner import Learner
 from indoubt.learners.definitions import build_model, resolve
-from indoubt.training import Example, Ids, Learner
+from indoubt.training import Example, Ids
 
 CPU = torch.device("cpu")
 SYMBOLS = ("<s>", "<pad>", "</s>", "<unk>", "a", "b", "madeupword0000", "madeupword0001")

@@ -20,7 +20,8 @@ from indoubt.engines.fairseq import engine as reference
 from indoubt.engines.fused import engine
 from indoubt.engines.fused.engine import train_chains, train_many
 from indoubt.engines.fused.lockstep import Lockstep
-from indoubt.training import Decode, Learner, Protocol, Result, Score, Training
+from indoubt.learner import Learner
+from indoubt.training import Decode, Protocol, Result, Score, Training
 
 T, FIRST, SECOND = examples("aa>bbb", "ab>b"), examples("a>bb"), examples("aaabb>bbbbb", ">b")
 BLOCKS = [T, FIRST, SECOND]

@@ -27,7 +27,8 @@ from indoubt.engines.fused.batches import shape_of
 from indoubt.engines.fused.capacity import bytes_of_a_model, canonical
 from indoubt.engines.fused.engine import train_chains, train_many
 from indoubt.engines.fused.lockstep import Lockstep
-from indoubt.training import Learner, Protocol, Result
+from indoubt.learner import Learner
+from indoubt.training import Protocol, Result
 from indoubt.workflow.required_trainings import Cell
 from tests.shared.workspace import ROOT
 

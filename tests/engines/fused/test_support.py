@@ -58,7 +58,7 @@ def test_other_architectures_and_protocols_are_named() -> None:
     assert "released" in str(supports(learner, Protocol(rng_streams="released")))
     never = replace(learner, arguments=learner.arguments | {"dropout": 1.0})
     assert "dropout 1.0" in str(supports(never, Protocol()))
-    assert "user_dir" in str(supports(replace(learner, user_dir="plugins"), Protocol()))
+    assert "user_dir" in str(supports(replace(learner, plugins="plugins"), Protocol()))
 
 
 def test_layers_are_read_and_not_evaluated(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -13,7 +13,8 @@ from indoubt.engines.fused.batches import shape_of
 from indoubt.engines.modules.loader import Builder
 from indoubt.engines.modules.lockstep import Lockstep
 from indoubt.engines.modules.one_by_one import Plain
-from indoubt.training import Learner, Training
+from indoubt.learner import FairseqLearner, Learner
+from indoubt.training import Training
 from tests.shared import made_modules as made
 from tests.shared.made_modules import CPU, examples, training
 
@@ -91,7 +92,7 @@ def test_each_draw_of_an_example_has_masks_of_its_own_wherever_it_stands() -> No
 
 def test_a_drawn_batch_is_another_training_than_that_of_earlier_versions() -> None:
     learner = made.learner("decoder_only.DecoderOnly", 5)
-    arch = Learner({"arch": "transformer"}, 5, 2)
+    arch = FairseqLearner({"arch": "transformer"}, 5, 2)
     assert (
         training(learner, 1).key == "17b031d1af74e9b877f7a4d158d24689"
         and training(arch, 1).key == "b85dcd33795ad5eb33f35c0cfd092042"

@@ -14,7 +14,8 @@ from indoubt.engines.modules import evaluation
 from indoubt.engines.modules.engine import train_chains
 from indoubt.engines.modules.inputs import Takes, vocabulary_of
 from indoubt.engines.modules.loader import Builder
-from indoubt.training import Decode, Ids, Learner
+from indoubt.learner import Learner
+from indoubt.training import Decode, Ids
 from tests.shared import made_modules as made
 from tests.shared.made_modules import CPU, DECODE, HF, ROOT, training
 

@@ -26,8 +26,9 @@ from indoubt.engines.modules.engine import evaluate_kept, train_chains
 from indoubt.engines.modules.inputs import vocabulary_of
 from indoubt.engines.modules.loader import Builder
 from indoubt.engines.modules.one_by_one import Plain
+from indoubt.learner import Learner
 from indoubt.learners.modules import resolve_module
-from indoubt.training import Learner, Protocol, Result, Training
+from indoubt.training import Protocol, Result, Training
 from tests.shared import made_modules as made
 from tests.shared.made_modules import CPU, ROOT, T, training
 
@@ -190,7 +191,7 @@ def test_a_kept_module_keeps_all_that_it_holds(file: str, tmp_path: Path) -> Non
 
 def test_looks_change_nothing() -> None:
     """Of a module that counts its passes in evaluation too."""
-    learner = replace(learner_of("counter"), user_dir=str(KINDS / "counts_looks.py"))
+    learner = replace(learner_of("counter"), file=str(KINDS / "counts_looks.py"))
     learner = replace(learner, arguments=learner.arguments | {"module": "counts_looks.M"})
     without = of_t(learner, 1)
     looked_at = replace(without, scores=(*without.scores, *(made.Score(T, at) for at in (3, 5, 11))))

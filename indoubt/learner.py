@@ -1,0 +1,145 @@
+"""A learner, resolved: fairseq's, a module of a file, or Hugging Face's, with every argument that has an effect on it.
+
+A learner is known by its `content`. Where its code or its weights lie is no part of it: code has a hash of its own
+(`workflow.planning.identity`), weights have theirs among the arguments. Another kind of learner is a class here, a row
+in `TYPES`, and whatever resolves its definition.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from typing import Any, ClassVar
+
+from indoubt.errors import UserError
+
+
+@dataclass(frozen=True)
+class Learner:
+    """What all learners have.
+
+    `arguments` holds those of the model and of its training, each with its value; `updates` is how often it is updated
+    in a training, `batch_size` (None: all examples sent so far) how many examples are drawn with replacement for an
+    update.
+    """
+
+    arguments: dict[str, Any]
+    updates: int = 3000
+    batch_size: int | None = None
+
+    #: The key that a definition of this kind has.
+    kind: ClassVar[str]
+    #: The engine that trains and reads all learners of this kind; others may train some of them.
+    engine: ClassVar[str]
+
+    @property
+    def content(self) -> dict[str, Any]:
+        """What identifies it, in the form that digests have always been made of."""
+        return {"arguments": self.arguments, "updates": self.updates, "batch_size": self.batch_size}
+
+    @property
+    def shelved(self) -> dict[str, Any]:
+        """The same in the form that shelves of the ledger and rows are made of: beside a place that is left out."""
+        return self.content | {"user_dir": None}
+
+    @property
+    def place(self) -> str | None:
+        """Where the code or the weights that it brings along lie, if it brings any."""
+        raise NotImplementedError
+
+    def to_json(self) -> dict[str, Any]:
+        """The learner for `learner_of_json`: made of what JSON has."""
+        return {"kind": self.kind, **asdict(self)}
+
+
+@dataclass(frozen=True)
+class FairseqLearner(Learner):
+    """An architecture of fairseq's, by fairseq's argument names; `plugins` is a folder that may define it."""
+
+    plugins: str | None = None
+
+    kind: ClassVar[str] = "arch"
+    engine: ClassVar[str] = "fairseq"
+
+    @property
+    def arch(self) -> str:
+        """The name of the architecture."""
+        return str(self.arguments["arch"])
+
+    @property
+    def place(self) -> str | None:
+        return self.plugins
+
+
+@dataclass(frozen=True, kw_only=True)
+class ModuleLearner(Learner):
+    """A class of a file: a path from the project's folder where it lies in it, or the name of a class of a session."""
+
+    file: str
+
+    kind: ClassVar[str] = "module"
+    engine: ClassVar[str] = "modules"
+
+    @property
+    def class_name(self) -> str:
+        """The name of the class; the argument `module` holds it behind the file's stem."""
+        return str(self.arguments["module"]).rsplit(".", 1)[1]
+
+    @property
+    def place(self) -> str | None:
+        return self.file
+
+
+@dataclass(frozen=True)
+class HuggingFaceLearner(Learner):
+    """An architecture of Hugging Face's; `weights` is the folder of a pretrained one."""
+
+    weights: str | None = None
+
+    kind: ClassVar[str] = "hf"
+    engine: ClassVar[str] = "modules"
+
+    @property
+    def type(self) -> str:
+        """What Hugging Face calls the architecture."""
+        return str(self.arguments["hf"])
+
+    @property
+    def head(self) -> str:
+        """`causal` or `seq2seq`."""
+        return str(self.arguments["head"])
+
+    @property
+    def config(self) -> dict[str, Any]:
+        """The keys of its configuration that are given; the rest is the library's defaults."""
+        return dict(self.arguments.get("config", {}))
+
+    @property
+    def place(self) -> str | None:
+        return self.weights
+
+
+#: Each kind of learner by the key that its definitions have, with what `place` is called.
+TYPES: dict[str, tuple[type[Learner], str]] = {
+    "arch": (FairseqLearner, "plugins"),
+    "module": (ModuleLearner, "file"),
+    "hf": (HuggingFaceLearner, "weights"),
+}
+
+
+def learner_of_json(content: Mapping[str, Any]) -> Learner:
+    """The learner that `to_json` wrote, or that an earlier version did, which called every place `user_dir`.
+
+    Raises:
+        UserError: it is no learner.
+    """
+    fields = dict(content)
+    try:
+        arguments = fields["arguments"]
+        kind = fields.pop("kind", None) or next(kind for kind in TYPES if kind in arguments)
+        made, place = TYPES[kind]
+        if "user_dir" in fields:
+            fields[place] = fields.pop("user_dir")
+        return made(**fields)
+    except (KeyError, TypeError, StopIteration) as error:
+        raise UserError(f"{content!r:.80} is no learner that this version knows ({type(error).__name__})") from None
