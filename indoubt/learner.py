@@ -1,7 +1,7 @@
 """A learner, resolved: fairseq's, a module of a file, or Hugging Face's, with every argument that has an effect on it.
 
 A learner is known by its `content`. Where its code or its weights lie is no part of it: code has a hash of its own
-(`workflow.planning.identity`), weights have theirs among the arguments. Another kind of learner is a class here, a row
+(`workflow.identity`), weights have theirs among the arguments. Another kind of learner is a class here, a row
 in `TYPES`, and whatever resolves its definition.
 """
 

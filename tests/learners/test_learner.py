@@ -6,7 +6,7 @@ import json
 from typing import Any
 
 import pytest
-from indoubt.workflow.running.ledger import shelf_of
+from indoubt.workflow.ledger import shelf_of
 
 from indoubt.errors import UserError
 from indoubt.learner import FairseqLearner, HuggingFaceLearner, Learner, ModuleLearner, learner_of_json
