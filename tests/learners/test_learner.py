@@ -6,11 +6,11 @@ import json
 from typing import Any
 
 import pytest
-from indoubt.workflow.ledger import shelf_of
 
 from indoubt.errors import UserError
 from indoubt.learner import FairseqLearner, HuggingFaceLearner, Learner, ModuleLearner, learner_of_json
 from indoubt.training import Example, Protocol, Training
+from indoubt.workflow.ledger import shelf_of
 
 SYMBOLS = ("<s>", "<pad>", "</s>", "<unk>", "a", "b", "madeupword0000", "madeupword0001")
 LSTM = {"arch": "lstm", "lr": [0.001]}
