@@ -22,6 +22,7 @@ from indoubt.learners.against_plain import Snapshot, difference, trains_again
 from indoubt.learners.blindness import cannot_tell
 from indoubt.learners.made_up import EXAMPLES
 from indoubt.learners.same_start import same_start
+from indoubt.learners.shared_state import SharedValues
 from indoubt.learners.timing import TIMED, seconds_of
 from indoubt.learners.trial import FAILURES, Trial
 from indoubt.learners.tried import EIGHT, TriedOut
@@ -31,6 +32,8 @@ from indoubt.training import Example
 TOLERANCE, LEAK = 1e-4, 1e-6
 #: Times to which a row is padded to see whether it notices, and symbols that decoding may give.
 FAR, LONGEST_OUTPUT = 64, 200
+#: Passes in both modes after which a module must compute what it computed at first.
+PASSES = 3
 #: What no saved state and no seed governs.
 ELSEWHERE = (
     "it keeps what changes elsewhere than in its weights and attributes (as numbers, texts, tensors or lists of them), "
@@ -74,6 +77,7 @@ class _Checks(Trial):
         """All checks but that of training together, in an order in which no message hides a better one."""
         rows = range(len(EXAMPLES))
         weights = dict(self.module.named_parameters())
+        first = self._computed_first(rows)
         self._check_output(rows)
         with self.undone():
             self.trained_on(rows)  # refuses a module that changes its inputs, before that has other consequences
@@ -84,7 +88,10 @@ class _Checks(Trial):
         self._check_buffers(rows)
         self._check_weights(weights)
         self._check_dropout(rows)
-        return self._check_gradients(rows) + self._check_seeds()
+        notes = self._check_gradients(rows)
+        if first is not None:
+            self._check_shared(rows, first)
+        return notes + self._check_seeds()
 
     def why_alone(self) -> str | None:
         """Why models of this learner cannot be trained together, or None.
@@ -252,6 +259,45 @@ class _Checks(Trial):
                 f"has a table ({sparse[0]}) with sparse=True, whose gradients Adam does not take; leave sparse out"
             )
         return [f"weights that its logits do not depend on: {', '.join(idle[:3])}"] if idle else []
+
+    def _check_shared(self, rows: Sequence[int], first: list[Tensor]) -> None:
+        """No pass changes what all modules of the class share, or what is computed afterwards, in either mode."""
+        self._computed(rows)
+        shared = SharedValues(self.module)
+        for _ in range(PASSES):
+            computed = self._computed(rows)
+            moved = shared.moved()
+            if moved:
+                raise self.fault(
+                    f"changes {moved[0]} from pass to pass, which all seeds share and no saved state holds; keep it in "
+                    "an attribute of the module"
+                )
+            if any(
+                _difference(one, other) > TOLERANCE * max(1.0, float(one.abs().max()))
+                for one, other in zip(first, computed, strict=True)
+            ):
+                raise self.fault(f"computes something else once it was trained or evaluated: {ELSEWHERE}")
+
+    def _computed_first(self, rows: Sequence[int]) -> list[Tensor] | None:
+        """`_computed` before all other passes; None where it fails, which the checks that follow say better."""
+        try:
+            return self._computed(rows)
+        except FAILURES:
+            return None
+
+    def _computed(self, rows: Sequence[int]) -> list[Tensor]:
+        """Logits and gradients in training, for one state of the random streams, then logits in evaluation."""
+        self.module.train()
+        with self.undone(), plainly():
+            independent_stream("a try", 0)
+            logits = self.model.given(self.inputs(rows))
+            logits.square().sum().backward()
+        gradients = [weight.grad for weight in self.module.parameters()]
+        for weight in self.module.parameters():
+            weight.grad = None
+        with self.undone():
+            evaluated = self.evaluated(EXAMPLES)
+        return [logits.detach(), *(each.to_dense() for each in gradients if each is not None), evaluated]
 
     def _check_seeds(self) -> list[str]:
         """Seeds are different learners."""

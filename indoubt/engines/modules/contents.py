@@ -62,7 +62,7 @@ def changed(before: Contents, after: Contents) -> list[str]:
         name
         for kind in ("tensors", "trained", "attributes")
         for name in {**before[kind], **after[kind]}
-        if not _equal(before[kind].get(name, _NOT_PLAIN), after[kind].get(name, _NOT_PLAIN))
+        if not same_value(before[kind].get(name, _NOT_PLAIN), after[kind].get(name, _NOT_PLAIN))
     ]
 
 
@@ -78,6 +78,12 @@ def _places(module: nn.Module) -> list[tuple[str, nn.Module, str]]:
         for attribute in vars(owner)
         if attribute not in _TORCHS
     ]
+
+
+def plain_copy(value: Any) -> tuple[Any, bool]:
+    """A copy of a value, and whether it is plain: a number, a text, a tensor, or lists and dictionaries of them."""
+    copy = _copied(value)
+    return copy, copy is not _NOT_PLAIN
 
 
 def _copied(value: Any) -> Any:
@@ -109,12 +115,13 @@ def _written(now: Any, then: Any) -> Any:
     return _copied(then)
 
 
-def _equal(one: Any, other: Any) -> bool:
+def same_value(one: Any, other: Any) -> bool:
+    """Whether two plain values are of one type and equal; of tensors also their shapes."""
     if isinstance(one, Tensor) and isinstance(other, Tensor):
         same = one.shape == other.shape and one.dtype == other.dtype
         return same and bool(torch.equal(one.nan_to_num(), other.nan_to_num()))
     if isinstance(one, list | tuple) and type(one) is type(other):
-        return len(one) == len(other) and all(map(_equal, one, other))
+        return len(one) == len(other) and all(map(same_value, one, other))
     if isinstance(one, dict) and isinstance(other, dict):
-        return one.keys() == other.keys() and all(_equal(one[key], other[key]) for key in one)
+        return one.keys() == other.keys() and all(same_value(one[key], other[key]) for key in one)
     return type(one) is type(other) and bool(one == other or one != one)
