@@ -55,17 +55,20 @@ AGAIN = "what else was trained is kept. Run again: what was not done goes on fro
 
 def of_device(error: RuntimeError) -> bool:
     """Whether an error says that a device failed, not that the code is wrong."""
-    return isinstance(error, torch.AcceleratorError | torch.OutOfMemoryError) or str(error).startswith(LIBRARIES)
+    return isinstance(error, torch.AcceleratorError) or of_memory(error) or str(error).startswith(LIBRARIES)
+
+
+def of_memory(error: RuntimeError) -> bool:
+    """Whether an error says that a device's memory does not suffice; of a CPU's torch says so by a plain one."""
+    return isinstance(error, torch.OutOfMemoryError) or "DefaultCPUAllocator" in str(error)
 
 
 def computes(device: torch.device) -> bool:
     """Whether a device still computes: after some errors nothing more can be had from it in this process."""
     try:
         return bool(torch.ones(1, device=device).item())
-    except torch.OutOfMemoryError:
-        return True
-    except RuntimeError:
-        return False
+    except RuntimeError as error:
+        return of_memory(error)
 
 
 class Failures:
@@ -84,7 +87,7 @@ class Failures:
         """
         self._trainings += trainings
         self._how.append(said(error))
-        self._too_large |= isinstance(error, torch.OutOfMemoryError)
+        self._too_large |= of_memory(error)
         if not computes(device):
             raise UserError(f"the device failed ({self._said}) and computes no more; {AGAIN}")
 
@@ -96,7 +99,7 @@ class Failures:
         """
         if self._trainings:
             seeds = ", ".join(map(str, sorted({training.seed for training in self._trainings})))
-            hint = "; what does not fit alone needs another device, such as `device: cpu`" if self._too_large else ""
+            hint = "; what does not fit alone needs more memory, or another device" if self._too_large else ""
             raise UserError(
                 f"the device failed ({self._said}), so {len(self._trainings)} trainings were not done (seeds {seeds}); "
                 f"{AGAIN}{hint}"

@@ -16,10 +16,8 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Generic
 
-import torch
-
 from indoubt.engines.backend import AnyLockstep, Backend, Keep, State
-from indoubt.engines.devices import Failures, made_by, of_device
+from indoubt.engines.devices import Failures, made_by, of_device, of_memory
 from indoubt.engines.progress import say
 from indoubt.engines.saved_states import SavedState, SavedStates, remove
 from indoubt.training import Result, Seen, Training
@@ -109,7 +107,7 @@ class _Loop(Generic[AnyLockstep]):
         except RuntimeError as error:
             if not of_device(error):
                 raise
-            if len(links) == 1 or not isinstance(error, torch.OutOfMemoryError):
+            if len(links) == 1 or not of_memory(error):
                 self.failed += links
                 self.failures.add([link.training for link in links], error, self.backend.device)
                 return

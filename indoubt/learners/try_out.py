@@ -14,7 +14,7 @@ from torch import Tensor, nn
 
 from indoubt.data.vocabulary import EOS
 from indoubt.engines.fairseq.randomness import independent_stream
-from indoubt.engines.modules.contents import changed, contents_of
+from indoubt.engines.modules.contents import changed, contents_of, put_back
 from indoubt.engines.modules.overrides import plainly
 from indoubt.errors import UserError
 from indoubt.learner import Learner
@@ -70,14 +70,16 @@ def try_out(learner: Learner, longest: tuple[int, int]) -> TriedOut:
 class _Checks(Trial):
     """What is asked of a module, one after another."""
 
-    #: Whether it draws random numbers that are not dropout's, drops what is no example's, or by the padding.
-    draws = drops_weights = masks_hang_on_padding = False
+    #: Whether it draws random numbers that are not dropout's, and whether its dropout's masks hang on the padding.
+    draws = masks_hang_on_padding = False
+    #: On what dropout acts that does not have the examples in front.
+    drops_elsewhere: str | None = None
 
     def check(self, longest: tuple[int, int]) -> list[str]:
         """All checks but that of training together, in an order in which no message hides a better one."""
         rows = range(len(EXAMPLES))
         weights = dict(self.module.named_parameters())
-        first = self._computed_first(rows)
+        built, first = contents_of(self.module), self._computed_first(rows)
         self._check_output(rows)
         with self.undone():
             self.trained_on(rows)  # refuses a module that changes its inputs, before that has other consequences
@@ -90,7 +92,9 @@ class _Checks(Trial):
         self._check_dropout(rows)
         notes = self._check_gradients(rows)
         if first is not None:
-            self._check_shared(rows, first)
+            with self.undone():
+                put_back(self.module, built)
+                self._check_shared(rows, first)
         return notes + self._check_seeds()
 
     def why_alone(self) -> str | None:
@@ -107,8 +111,8 @@ class _Checks(Trial):
     def _why_alone(self) -> str | None:
         if self.draws:
             return "it draws random numbers other than dropout's"
-        if self.drops_weights:
-            return "its dropout acts on a tensor whose first dimension is not the batch, such as a weight"
+        if self.drops_elsewhere is not None:
+            return f"its dropout acts on {self.drops_elsewhere}"
         if self.masks_hang_on_padding:
             return (
                 "its dropout's masks would hang on the padding, since one nn.Dropout has a part in two loops over time"
@@ -217,7 +221,7 @@ class _Checks(Trial):
 
     def _check_dropout(self, rows: Sequence[int]) -> None:
         """In training too an example is not given other logits by what is beside it; nor are its dropout's masks."""
-        self.drops_weights = self._drops_weights()
+        self.drops_elsewhere = self._drops_elsewhere()
         if self.draws:
             return  # what it draws cannot be the same for a row alone
         with self.undone():
@@ -229,7 +233,7 @@ class _Checks(Trial):
                     "gives an example other logits in training with other examples or padding beside it; mask the "
                     "padding, and use nothing that mixes examples"
                 )
-            self.masks_hang_on_padding = not self.drops_weights and not self._same_by_row(rows, drops=True)
+            self.masks_hang_on_padding = self.drops_elsewhere is None and not self._same_by_row(rows, drops=True)
 
     def _same_by_row(self, rows: Sequence[int], drops: bool) -> bool:
         """Whether each row's logits in training are those that it has alone."""
@@ -306,7 +310,7 @@ class _Checks(Trial):
         if start is None:
             return []
         of_chance = {
-            "dropout": bool(found) or self.drops_weights,
+            "dropout": bool(found) or self.drops_elsewhere is not None,
             "what it draws in training": self.draws,
             "the examples drawn": bool(self.learner.batch_size),
         }
@@ -330,12 +334,19 @@ class _Checks(Trial):
         """What it cannot tell apart; its weights are others afterwards."""
         return cannot_tell(self.module, lambda example: self.evaluated([example])[0])
 
-    def _drops_weights(self) -> bool:
-        """Whether dropout acts on what does not grow with the number of examples, or has these not in front."""
+    def _drops_elsewhere(self) -> str | None:
+        """What dropout acts on that does not have the examples in front, in words; None: on nothing of the kind."""
         whole, misplaced = self.sites(range(len(EXAMPLES)), FAR)
         one, _ = self.sites([0], FAR)
         grow = (math.prod(each.shape) == len(EXAMPLES) * math.prod(one[site].shape) for site, each in whole.items())
-        return bool(misplaced) or whole.keys() != one.keys() or not all(grow)
+        if not misplaced and whole.keys() == one.keys() and all(grow):
+            return None
+        alone = [each for site, each in one.items() if site not in whole]
+        pairs = zip(misplaced, alone, strict=False)
+        if misplaced and all(math.prod(shape) == len(EXAMPLES) * math.prod(each.shape) for shape, each in pairs):
+            shape = " x ".join(map(str, misplaced[0]))
+            return f"a tensor whose batch does not come first ({shape} for {len(EXAMPLES)} examples)"
+        return "a tensor whose first dimension is not the batch, such as a weight"
 
 
 def _difference(one: Tensor, other: Tensor) -> float:

@@ -102,7 +102,7 @@ EXTENTS: dict[str, dict[str, str]] = {
         **dict.fromkeys(("w", "gradients", "first", "second", "block_sizes"), "blocks"),
         "chosen": "batch",
         "steps": "updates",
-        "nats": "1",
+        **dict.fromkeys(("nats", "finished"), "1"),
     },
 }
 

@@ -54,8 +54,12 @@ class TransformersInC:
         self._models = [self._of_model(row) for row in range(len(trainings))]
 
     def update(self, done: int, updates: int) -> Tensor:
-        """So many updates of all models, from number `done` on; the nats of each one's last batch, (models,)."""
-        nats = torch.zeros(len(self._trainings), dtype=torch.double)
+        """So many updates of all models, from number `done` on; the nats of each one's last batch, (models,).
+
+        Raises:
+            OutOfMemoryError: memory does not suffice; the models are somewhere in between.
+        """
+        nats, finished = torch.zeros(len(self._trainings), dtype=torch.double), torch.zeros(1, dtype=torch.long)
         s, steps = self._schedule, self._step_sizes[done:]
         for row, (training, model) in enumerate(zip(self._trainings, self._models, strict=True)):
             chosen = _chosen(training, done, updates)
@@ -65,8 +69,10 @@ class TransformersInC:
                 "transformer_updates",
                 *model,
                 *(len(self._block_sizes), chosen, chosen.size(1), between, steps),
-                *(done, updates, *s.betas, s.eps, float(max(s.clip_norm, 0.0)), nats[row:]),
+                *(done, updates, *s.betas, s.eps, float(max(s.clip_norm, 0.0)), nats[row:], finished),
             )()
+            if int(finished) < updates:
+                raise torch.OutOfMemoryError("memory does not suffice for an update of one model")
         return nats
 
     def _of_model(self, row: int) -> list[Tensor]:

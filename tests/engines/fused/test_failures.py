@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import gc
+import subprocess
+import sys
 import time
 import weakref
 from collections.abc import Iterator, Sequence
@@ -21,6 +23,7 @@ from indoubt.engines.fused.engine import train_chains, train_many
 from indoubt.engines.fused.lockstep import WARM_UP, Lockstep, Recorded
 from indoubt.errors import UserError
 from indoubt.training import Protocol, Result, Score, Training
+from tests.shared.workspace import ROOT
 
 CUDA = torch.device("cuda")
 BROKEN = torch.AcceleratorError("CUDA error: an illegal memory access was encountered\nCompile with ...")
@@ -230,3 +233,38 @@ def test_an_update_that_cannot_be_recorded_is_called(
     assert told.count("notice:") == 1 and "operation not permitted when stream is capturing" in told
     with pytest.raises(torch.OutOfMemoryError):  # for which a lockstep is halved
         recorded(monkeypatch, CUDA, torch.OutOfMemoryError("none left"))
+
+
+#: 4,000 examples under a limit that leaves no room for what an update of them computes.
+WITHOUT_MEMORY = """
+import sys; sys.path[:0] = ["tests/engines/fused", "."]
+import resource
+import side_by_side as sides
+from indoubt.engines.fused import kernels
+from indoubt.engines.fused.engine import train_many
+from indoubt.training import Protocol, Training
+import torch
+
+kernels.there_are(torch.ones(1))
+one = (*sides.examples("abbab>a", "babba>b") * 2000,)
+training = Training(sides.learner("transformer", updates=3), Protocol(), 1, sides.SYMBOLS, sides.SYMBOLS, (one,))
+train = train_many([training], sides.CPU)
+pages = int(open("/proc/self/statm").read().split()[0])
+resource.setrlimit(resource.RLIMIT_AS, (pages * 4096 + 24 * 2**20,) * 2)
+print(list(train))
+"""
+
+
+@pytest.mark.skipif(not Path("/proc/self/statm").exists(), reason="Linux says how much memory a process has")
+def test_too_little_memory_for_an_update_in_c_is_said() -> None:
+    command = [sys.executable, "-W", "ignore", "-c", WITHOUT_MEMORY]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    assert done.returncode == 1, done
+    assert "UserError: the device failed (OutOfMemoryError: memory does not suffice for an update" in done.stderr
+    assert "needs more memory" in done.stderr
+
+
+def test_torchs_words_for_too_little_memory_are_known() -> None:
+    with pytest.raises(RuntimeError) as error:
+        torch.empty(2**50)
+    assert devices.of_memory(error.value) and devices.of_device(error.value)

@@ -253,22 +253,24 @@ static size_t scratch_bytes(const Pass *pass, const Sizes *s) {
 /* `updates` updates of a model from number `done` on. `tables` holds pointers to each block of its weights, gradients
  * and both moments, `block_sizes` their sizes, in the order of `Weights` without what is missing there. `chosen`
  * (updates or 1, batch) are the examples of each update's batch, `chosen_step` apart; `steps` are Adam's step sizes.
- * `nats` becomes the last batch's negative log-likelihood. */
+ * `nats` becomes the last batch's negative log-likelihood, `finished` the updates done, fewer if memory lacks. */
 void transformer_updates(const Sizes *sizes, const Data *data, const Weights *weights, const Weights *d_weights,
                          real *const *w, real *const *gradients, real *const *first, real *const *second,
                          const long *block_sizes, long blocks, const long *chosen, long batch, long chosen_step,
                          const double *steps, long done, long updates, double beta1, double beta2, double eps,
-                         double clip, double *nats) {
-    Kept *layers = calloc(sizes->layers[ENCODER] + sizes->layers[DECODER], sizeof(Kept));
+                         double clip, double *nats, long *finished) {
+    Kept *layers = calloc(sizes->layers[ENCODER] + sizes->layers[DECODER] + 1, sizeof(Kept));
     char *laid_out = 0, *base = 0;
     size_t room_for_symbols = 0, size = 0;
-    for (long i = 0; i < updates; i++, chosen += chosen_step) {
+    *finished = 0;
+    for (long i = 0; layers && i < updates; i++, chosen += chosen_step) {
         uint64_t offset = (uint64_t)(done + i) * GOLDEN;
         Pass pass = {.sizes = sizes, .w = weights, .d = d_weights, .examples = batch};
         if (!i) {
             room_for_symbols =
                 (batch * (sizes->longest[ENCODER] + 2 * sizes->longest[DECODER] + 4) + 128) * sizeof(long);
             laid_out = malloc(room_for_symbols);
+            if (!laid_out) break;
         }
         Room of_symbols = {laid_out, 0, room_for_symbols}, room = {0};
         lay_out(&pass, data, chosen, &of_symbols);
@@ -278,6 +280,7 @@ void transformer_updates(const Sizes *sizes, const Data *data, const Weights *we
             size = needed;
             free(base);
             base = aligned_alloc(64, size);
+            if (!base) break;
         }
         room = (Room){base, 0, size};
         prepare(&pass, data, offset, layers, &room);
@@ -287,6 +290,7 @@ void transformer_updates(const Sizes *sizes, const Data *data, const Weights *we
         for (long b = 0; b < blocks; b++)
             adam_step(w[b], first[b], second[b], gradients[b], block_sizes[b], factor, (real)steps[i], (real)beta1,
                       (real)beta2, (real)eps);
+        *finished = i + 1;
     }
     free(base), free(laid_out), free(layers);
 }
