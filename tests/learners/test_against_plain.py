@@ -133,7 +133,7 @@ TOGETHER_OR_WHY: dict[str, tuple[str, str, str, str | None]] = {
         "",
         "self.d = nn.Dropout(p)",
         "h = self.d(self.f(x).transpose(0, 1)).transpose(0, 1)",
-        "first dimension is not the batch",
+        "batch does not come first",
     ),
     "an unregistered tensor": ("", "self.q = torch.randn(16)", f"{H} * self.q", "its loss differs by"),
     "unregistered layers": ("", "self.q = [nn.Linear(32, 16)]", f"{H} + self.q[0](x)", "its loss differs by"),
