@@ -43,7 +43,7 @@ from indoubt.engines.devices import device_name
 from indoubt.engines.fairseq import engine as reference
 from indoubt.engines.fused.engine import train_many
 from indoubt.learner import Learner
-from indoubt.learners.definitions import resolve
+from indoubt.learners.fairseq_definitions import resolve
 from indoubt.training import Protocol, Score, Training
 from indoubt.workflow.required_trainings import Cell
 

@@ -29,7 +29,7 @@ from indoubt.data.binary import dataset_in_memory
 from indoubt.data.task import load_tasks
 from indoubt.engines.registry import train_chains_of
 from indoubt.learner import Learner
-from indoubt.learners.definitions import resolve
+from indoubt.learners.fairseq_definitions import resolve
 from indoubt.training import Protocol
 from indoubt.workflow.cost import batch_of, kind_of, work_of
 from indoubt.workflow.required_trainings import Cell

@@ -16,7 +16,7 @@ import torch
 
 from indoubt.engines.modules.engine import train_chains
 from indoubt.learner import Learner
-from indoubt.learners.modules import resolve_module
+from indoubt.learners.module_definitions import resolve_module
 from indoubt.training import Protocol, Training
 
 PRESET = Path(__file__).resolve().parent.parent / "presets/learners.yaml"

@@ -40,7 +40,7 @@ from indoubt.data.task import FPA, load_tasks
 from indoubt.engines.fairseq import engine as reference
 from indoubt.engines.fused.engine import train_many
 from indoubt.files import ROOT
-from indoubt.learners.definitions import resolve
+from indoubt.learners.fairseq_definitions import resolve
 from indoubt.measures.classify import NO_RULE, classify
 from indoubt.training import Protocol, Result, Training
 from indoubt.workflow.required_trainings import Cell, chains

@@ -19,7 +19,7 @@ import yaml
 from indoubt.data.binary import binarize
 from indoubt.data.datasets import write_dataset
 from indoubt.learner import Learner
-from indoubt.learners.definitions import resolve
+from indoubt.learners.fairseq_definitions import resolve
 from tests.shared.tasks import released_tasks
 from tests.shared.workspace import ROOT
 

@@ -37,7 +37,7 @@ from indoubt.engines.checkpoints import save_checkpoint
 from indoubt.engines.devices import choose_device
 from indoubt.engines.fairseq.engine import train_chain
 from indoubt.errors import UserError
-from indoubt.learners.definitions import resolve
+from indoubt.learners.fairseq_definitions import resolve
 from indoubt.training import Protocol, Result, Training
 from indoubt.workflow.required_trainings import Cell
 

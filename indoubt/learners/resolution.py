@@ -16,8 +16,8 @@ from typing import Any
 
 from indoubt.engines.fused.architectures import supports
 from indoubt.errors import UserError
-from indoubt.learners.definitions import cannot_tell, check_dictionaries, resolve
-from indoubt.learners.modules import kind_of, resolve_module
+from indoubt.learners.fairseq_definitions import cannot_tell, check_dictionaries, resolve
+from indoubt.learners.module_definitions import kind_of, resolve_module
 from indoubt.training import Protocol
 
 

@@ -1,17 +1,29 @@
-"""A module that is tried out: built, and run on a made-up batch, each time as if for the first."""
+"""A module that is tried out: built, and run on a made-up batch, each time as if for the first.
+
+A made-up batch, on which modules are tried out.
+
+Rows are of several lengths, and batch (3), source time (7) and target time (5) differ, so that none can be mistaken for
+another.
+
+How large a learner would be, before it takes its memory.
+"""
 
 from __future__ import annotations
 
+import math
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from typing import Any, TypeVar
 
 import torch
 from torch import Tensor, nn
 from torch.nn.parameter import is_lazy
+from torch.utils._python_dispatch import TorchDispatchMode
 
+from indoubt.data.vocabulary import EOS, PAD, JointVocabulary
 from indoubt.engines.modules.contents import contents_of, put_back
-from indoubt.engines.modules.inputs import Inputs
+from indoubt.engines.modules.inputs import Inputs, Takes, make_inputs
 from indoubt.engines.modules.loader import Builder, where_it_failed
 from indoubt.engines.modules.one_by_one import OwnModule
 from indoubt.engines.modules.overrides import Dropout, Found, Site
@@ -19,9 +31,116 @@ from indoubt.engines.modules.stacked_models import SiteMasks
 from indoubt.errors import UserError
 from indoubt.errors import said as words_of
 from indoubt.learner import HuggingFaceLearner, Learner, ModuleLearner
-from indoubt.learners.made_up import EXAMPLES, VOCABULARY, inputs_of
-from indoubt.learners.sizes import TooMuch, guarded, oversized, too_large
 from indoubt.training import Example
+
+SOURCE = ("<s>", "<pad>", "</s>", "<unk>", "a", "b", "madeupword0000", "madeupword0001")
+TARGET = ("<s>", "<pad>", "</s>", "<unk>", "A", "B", "madeupword0000", "madeupword0001")
+VOCABULARY = JointVocabulary.of(SOURCE, TARGET)
+EXAMPLES = (
+    Example((4, 4, 5, 4, 5, 4, EOS), (4, 5, EOS)),
+    Example((5, 4, EOS), (4, 4, 5, 4, EOS)),
+    Example((4, 4, 4, 5, EOS), (5, EOS)),
+)
+#: Batches of the same shape for three seeds: no two rows that stand in one place are alike, nor all equally long.
+SETS = (
+    EXAMPLES,
+    (
+        Example((5, 4, 4, EOS), (5, EOS)),
+        Example((4, 5, 5, 5, 4, 4, EOS), (5, 4, 4, EOS)),
+        Example((5, EOS), (4, 5, 4, 5, EOS)),
+    ),
+    (
+        Example((4, 4, EOS), (4, 4, 4, 5, EOS)),
+        Example((5, 5, 4, 4, 5, EOS), (EOS,)),
+        Example((4, 5, 4, 4, 4, 5, EOS), (5, 5, 4, EOS)),
+    ),
+)
+
+
+def inputs_of(takes: Takes, examples: Sequence[Example], least: int = 0) -> Inputs:
+    """What a module is given for examples, (1, ...); padded to at least so many times."""
+    sources, previous = [e.source for e in examples], [(EOS, *e.target[:-1]) for e in examples]
+    lengths = torch.tensor([[len(source) for source in sources]])
+    return make_inputs(takes, [VOCABULARY], _padded(sources, least), lengths, _padded(previous, least))
+
+
+def _padded(rows: Sequence[Sequence[int]], least: int) -> Tensor:
+    """(1, rows, time) ids."""
+    times = max(least, *map(len, rows))
+    return torch.tensor([[[*row, *[PAD] * (times - len(row))] for row in rows]])
+
+
+#: Learners of more weights than this, or of more numbers in buffers, are refused: a run trains hundreds of models.
+MOST_WEIGHTS = 50_000_000
+#: Numbers that tensors may hold which are made while a module is built, all together: weights and what they come from.
+MOST_MADE = 4 * MOST_WEIGHTS
+
+Built = TypeVar("Built")
+
+
+class TooMuch(Exception):
+    """More is made than `MOST_MADE`."""
+
+
+def guarded(make: Callable[[], Built]) -> Built:
+    """What `make` makes, stopped before it takes more memory than any learner may.
+
+    Raises:
+        TooMuch: it would.
+    """
+    with _Guard():
+        return make()
+
+
+def too_large(make: Callable[[], nn.Module]) -> str | None:
+    """What a message says of a module that would be too large, or None; no memory is taken for it.
+
+    It is built where tensors have no values, so whatever its code keeps from one time to the next has none either.
+
+    Raises:
+        Exception: whatever `make` raises where weights have no values.
+    """
+    with torch.device("meta"):
+        module = make()
+    return oversized(module)
+
+
+def oversized(module: nn.Module) -> str | None:
+    """What a message says of a module that is too large, or None."""
+    for what, tensors in (("weights", module.parameters()), ("numbers in buffers", module.buffers())):
+        held = sum(each.numel() for each in tensors)
+        if held > MOST_WEIGHTS:
+            return f"would have {held:,} {what}, more than {MOST_WEIGHTS:,}; give smaller sizes"
+    return None
+
+
+class _Guard(TorchDispatchMode):
+    """Counts the numbers of the tensors that are made of sizes alone (zeros, random numbers, ...)."""
+
+    def __init__(self) -> None:
+        super().__init__()  # type: ignore[no-untyped-call]
+        self.made = 0
+
+    def __torch_dispatch__(
+        self, operation: Any, types: Sequence[type], given: Sequence[Any] = (), named: Mapping[str, Any] | None = None
+    ) -> Any:
+        sizes = given[0] if given else None
+        if isinstance(sizes, list | tuple) and all(isinstance(size, int) for size in sizes):
+            self.made += math.prod(sizes)
+            if self.made > MOST_MADE:
+                raise TooMuch
+        found = operation(*given, **dict(named or {}))
+        if isinstance(found, Tensor) and not isinstance(sizes, list | tuple) and not _shares(given):
+            self.made += found.numel()  # a range, a table of one
+            if self.made > MOST_MADE:
+                raise TooMuch
+        return found
+
+
+def _shares(given: Sequence[Any]) -> bool:
+    """Whether an operation is given a tensor, whose memory its result may be."""
+    return any(isinstance(each, Tensor) for each in given)
+
 
 CPU = torch.device("cpu")
 #: What a module's code may raise: a learner that leaves the process by itself is refused like one that fails.

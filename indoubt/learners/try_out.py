@@ -17,15 +17,11 @@ from indoubt.engines.fairseq.randomness import independent_stream
 from indoubt.engines.modules.contents import changed, contents_of, put_back
 from indoubt.engines.modules.overrides import plainly
 from indoubt.errors import UserError
-from indoubt.learner import Learner
-from indoubt.learners.against_plain import Snapshot, difference, trains_again
+from indoubt.learner import EIGHT, Learner, TriedOut
 from indoubt.learners.blindness import cannot_tell
-from indoubt.learners.made_up import EXAMPLES
-from indoubt.learners.same_start import same_start
+from indoubt.learners.plain_comparison import TIMED, Snapshot, difference, same_start, seconds_of, trains_again
 from indoubt.learners.shared_state import SharedValues
-from indoubt.learners.timing import TIMED, seconds_of
-from indoubt.learners.trial import FAILURES, Trial
-from indoubt.learners.tried import EIGHT, TriedOut
+from indoubt.learners.trial import EXAMPLES, FAILURES, Trial
 from indoubt.training import Example
 
 #: Logits that should be equal but come from other shapes may differ by so much; by so much where shapes are equal.

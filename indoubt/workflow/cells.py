@@ -18,7 +18,7 @@ from indoubt.data.task import FPA, Task
 from indoubt.errors import UserError
 from indoubt.files import read_text
 from indoubt.learner import Learner
-from indoubt.learners.grids import check_grid
+from indoubt.learners.sweeps import check_grid
 from indoubt.workflow.config import Config, Experiment, UntilSure
 
 

@@ -16,8 +16,7 @@ from typing import Any
 
 from indoubt.data.literals import Convolution, convolutions_of
 from indoubt.data.task import Task
-from indoubt.learner import Learner
-from indoubt.learners.tried import EIGHT, TriedOut
+from indoubt.learner import EIGHT, Learner, TriedOut
 from indoubt.workflow.cells import CellPlan
 
 #: Operations, beside those of products, that a score of attention takes: exp, softmax, and the way back.

@@ -18,8 +18,7 @@ from indoubt.data.task import Task
 from indoubt.data.vocabulary import distinct_vocabularies, training_pairs
 from indoubt.errors import UserError, how_it_ended
 from indoubt.files import ROOT, python_path, write_atomically
-from indoubt.learner import Learner, learner_of_json
-from indoubt.learners.tried import TriedOut
+from indoubt.learner import Learner, TriedOut, learner_of_json
 from indoubt.workflow.code_hash import code_hash, learner_code
 from indoubt.workflow.config import Config
 

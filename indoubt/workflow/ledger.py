@@ -24,10 +24,10 @@ from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
 from typing import Any
 
+from indoubt.data.literals import one_spelling
 from indoubt.errors import UserError
 from indoubt.files import write_atomically
 from indoubt.learner import Learner, learner_of_json
-from indoubt.learners.numbers import one_spelling
 from indoubt.training import Result, Training, digest
 from indoubt.workflow.identity import same_numbers
 

@@ -29,12 +29,10 @@ from indoubt.engines.modules.loader import GIVEN, Builder, load_class, read_on_i
 from indoubt.engines.modules.user_code import reading
 from indoubt.errors import UserError, said
 from indoubt.files import ROOT, write_atomically
-from indoubt.learner import Learner, ModuleLearner
-from indoubt.learners.made_up import EXAMPLES, VOCABULARY, inputs_of
-from indoubt.learners.modules import BUILT_IN, kind_of, learner_of, with_trial
+from indoubt.learner import Learner, ModuleLearner, TriedOut
+from indoubt.learners.module_definitions import BUILT_IN, kind_of, learner_of, with_trial
 from indoubt.learners.resolution import answer, resolve_any
-from indoubt.learners.sizes import too_large
-from indoubt.learners.tried import TriedOut
+from indoubt.learners.trial import EXAMPLES, VOCABULARY, inputs_of, too_large
 from indoubt.learners.try_out import try_out
 from indoubt.training import Protocol, digest
 from indoubt.workflow.code_hash import beyond_its_folder, code_hash, joined, own_code, versions

@@ -18,7 +18,7 @@ from indoubt.engines.fairseq.models import build_model, dictionary_of
 from indoubt.engines.fairseq.randomness import seed_everything
 from indoubt.errors import UserError
 from indoubt.learner import Learner
-from indoubt.learners.definitions import resolve
+from indoubt.learners.fairseq_definitions import resolve
 
 SYMBOLS = ("<s>", "<pad>", "</s>", "<unk>", "a", "b", "madeupword0000", "madeupword0001")
 #: Climbs from a tuple to a class that imports `os`, without any of Python's builtins.

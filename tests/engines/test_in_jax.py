@@ -10,7 +10,7 @@ import torch
 from indoubt.data.binary import dataset_in_memory
 from indoubt.data.task import load_tasks
 from indoubt.engines.fused.engine import train_many
-from indoubt.learners.definitions import resolve
+from indoubt.learners.fairseq_definitions import resolve
 from indoubt.training import Protocol, Score, Training
 from indoubt.workflow.required_trainings import Cell
 

@@ -22,7 +22,7 @@ from indoubt.engines.fairseq.models import build_model, dictionary_of, make_batc
 from indoubt.engines.fairseq.optimizer import Optimizer, summed_nll
 from indoubt.engines.fairseq.randomness import seed_everything
 from indoubt.learner import Learner
-from indoubt.learners.definitions import resolve
+from indoubt.learners.fairseq_definitions import resolve
 from indoubt.training import Decode, Example, Protocol, Training
 from indoubt.workflow.required_trainings import Cell, chains
 from tests.shared.workspace import ROOT

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from indoubt.errors import UserError
-from indoubt.learners.modules import ResolvedModule, resolve_module
+from indoubt.learners.module_definitions import ResolvedModule, resolve_module
 from indoubt.training import Protocol
 from tests.shared.workspace import ROOT
 

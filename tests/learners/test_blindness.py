@@ -10,9 +10,9 @@ from torch import Tensor, nn
 
 from indoubt.data.indistinguishable import LENGTH, ORDER
 from indoubt.learners.blindness import cannot_tell
-from indoubt.learners.definitions import cannot_tell as of_fairseq
-from indoubt.learners.definitions import resolve
-from indoubt.learners.modules import resolve_module
+from indoubt.learners.fairseq_definitions import cannot_tell as of_fairseq
+from indoubt.learners.fairseq_definitions import resolve
+from indoubt.learners.module_definitions import resolve_module
 from indoubt.training import Example, Protocol
 
 MEANS = """

@@ -14,7 +14,7 @@ from indoubt.data.vocabulary import JointVocabulary
 from indoubt.engines.modules.engine import train_chains
 from indoubt.engines.modules.loader import Builder
 from indoubt.errors import UserError
-from indoubt.learners.modules import ResolvedModule, resolve_module
+from indoubt.learners.module_definitions import ResolvedModule, resolve_module
 from indoubt.training import Protocol
 from tests.shared import made_modules as made
 from tests.shared.workspace import ROOT

@@ -9,9 +9,9 @@ from typing import Any
 
 import pytest
 
+from indoubt.data.literals import one_spelling, spelled_as
 from indoubt.learner import Learner
-from indoubt.learners.modules import resolve_module
-from indoubt.learners.numbers import one_spelling, spelled_as
+from indoubt.learners.module_definitions import resolve_module
 from indoubt.training import Protocol
 
 MODULE = """

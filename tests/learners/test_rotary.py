@@ -11,7 +11,7 @@ import torch
 from indoubt import layers
 from indoubt.errors import UserError
 from indoubt.learner import Learner
-from indoubt.learners.modules import resolve_module
+from indoubt.learners.module_definitions import resolve_module
 from indoubt.training import Protocol
 
 

@@ -12,7 +12,7 @@ import pytest
 import torch
 
 from indoubt.errors import UserError
-from indoubt.learners.modules import ResolvedModule, kind_of, resolve_module
+from indoubt.learners.module_definitions import ResolvedModule, kind_of, resolve_module
 from indoubt.training import Protocol
 from indoubt.workflow.config import read_config
 from tests.shared.workspace import ROOT

@@ -27,7 +27,7 @@ import yaml
 
 from indoubt.engines.registry import train_chains_of
 from indoubt.learner import Learner
-from indoubt.learners.definitions import resolve
+from indoubt.learners.fairseq_definitions import resolve
 from indoubt.training import Decode, Protocol, Score, Training
 from indoubt.workflow.code_hash import own_code
 from indoubt.workflow.identity import MODULES_THEN, NUMBERS, SOURCES, numbers_of, sources_hash

@@ -17,7 +17,7 @@ from indoubt.engines.modules.loader import Builder
 from indoubt.engines.modules.lockstep import Lockstep
 from indoubt.engines.modules.stacked_models import Maker
 from indoubt.learner import HuggingFaceLearner, Learner, ModuleLearner
-from indoubt.learners.optimisation import PAPER
+from indoubt.learners.module_definitions import PAPER
 from indoubt.training import Decode, Example, Ids, Protocol, Score, Training
 
 CPU = torch.device("cpu")

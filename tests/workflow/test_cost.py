@@ -11,8 +11,8 @@ import torch
 from benchmarks.rates import learner_of, seconds_per_update
 from benchmarks.together import definitions
 from indoubt.data.task import load_tasks
-from indoubt.learners.modules import resolve_module
-from indoubt.learners.tried import TriedOut
+from indoubt.learner import TriedOut
+from indoubt.learners.module_definitions import resolve_module
 from indoubt.training import Protocol
 from indoubt.workflow.cost import (
     RATES,

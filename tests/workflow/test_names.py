@@ -12,8 +12,7 @@ import yaml
 
 from indoubt.errors import UserError
 from indoubt.files import as_file_name
-from indoubt.learners.grids import read_grid
-from indoubt.learners.sweeps import in_a_name
+from indoubt.learners.sweeps import in_a_name, read_grid
 from indoubt.workflow.cli_options import content_of
 from indoubt.workflow.config import faults_of
 from indoubt.workflow.heartbeat import heartbeat, signs

@@ -19,7 +19,7 @@ from indoubt.engines.fused.batches import Batch, shape_of
 from indoubt.engines.fused.dropout import DropoutMasks
 from indoubt.engines.fused.parameters import Gradients, Parameters
 from indoubt.learner import Learner
-from indoubt.learners.definitions import build_model, resolve
+from indoubt.learners.fairseq_definitions import build_model, resolve
 from indoubt.training import Example, Ids
 
 CPU = torch.device("cpu")

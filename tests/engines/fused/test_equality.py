@@ -22,7 +22,7 @@ from indoubt.engines.fused.adam import Adam, Schedule, nll
 from indoubt.engines.fused.batches import make_batch
 from indoubt.engines.fused.parameters import Parameters
 from indoubt.learner import Learner
-from indoubt.learners.definitions import namespace
+from indoubt.learners.fairseq_definitions import namespace
 from indoubt.training import Example
 from tests.shared.double import Adam64, keep_double
 

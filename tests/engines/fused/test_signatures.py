@@ -18,7 +18,7 @@ from indoubt.engines.fused import kernels
 from indoubt.engines.fused.engine import train_many
 from indoubt.engines.fused.signatures import EXTENTS, numbers
 from indoubt.learner import Learner
-from indoubt.learners.definitions import resolve
+from indoubt.learners.fairseq_definitions import resolve
 from indoubt.training import Decode, Protocol, Score, Training
 from tests.shared.workspace import ROOT
 

@@ -11,7 +11,7 @@ import side_by_side as sides
 from side_by_side import SMALL
 
 from indoubt.engines.fused.architectures import supports
-from indoubt.learners.definitions import resolve
+from indoubt.learners.fairseq_definitions import resolve
 from indoubt.training import Protocol
 
 

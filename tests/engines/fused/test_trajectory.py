@@ -23,7 +23,7 @@ from indoubt.engines.fairseq.models import dictionary_of
 from indoubt.engines.fused.batches import shape_of
 from indoubt.engines.fused.evaluation import score_blocks
 from indoubt.engines.fused.lockstep import Lockstep
-from indoubt.learners.definitions import resolve
+from indoubt.learners.fairseq_definitions import resolve
 from indoubt.training import Example, Protocol, Score, Training
 
 TRANSFORMER: dict[str, Any] = {"arch": "transformer"}

@@ -27,7 +27,7 @@ from indoubt.engines.modules.inputs import vocabulary_of
 from indoubt.engines.modules.loader import Builder
 from indoubt.engines.modules.one_by_one import Plain
 from indoubt.learner import Learner
-from indoubt.learners.modules import resolve_module
+from indoubt.learners.module_definitions import resolve_module
 from indoubt.training import Protocol, Result, Training
 from tests.shared import made_modules as made
 from tests.shared.made_modules import CPU, ROOT, T, training

@@ -3,31 +3,38 @@
 Three seeds are updated a few times together, as the engine does it, and by themselves: the module as it is, autograd,
 fairseq's Adam weight by weight. Batches hold several examples of unequal length, and dropout's masks are the same. What
 differs beyond rounding is trained one by one, which is that plain loop.
+
+Whether seeds start from different weights, without which they are one learner many times.
+
+How long an update of a learner of engine `modules` takes, by which jobs are cut.
 """
 
 from __future__ import annotations
 
 import io
+import math
+import time
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from textwrap import shorten
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
+from indoubt.data.vocabulary import EOS, JointVocabulary
 from indoubt.engines.fused.batches import shape_of
 from indoubt.engines.modules.contents import changed, contents_of
 from indoubt.engines.modules.inputs import Given
-from indoubt.engines.modules.loader import Builder
+from indoubt.engines.modules.loader import Builder, trained_of
 from indoubt.engines.modules.lockstep import Lockstep
 from indoubt.engines.modules.one_by_one import Plain
 from indoubt.engines.modules.overrides import Site
 from indoubt.engines.modules.stacked_models import Maker
 from indoubt.errors import said
 from indoubt.learner import Learner
-from indoubt.learners.made_up import SETS, SOURCE, TARGET, VOCABULARY
-from indoubt.training import Protocol, Training
+from indoubt.learners.trial import SETS, SOURCE, TARGET, VOCABULARY
+from indoubt.training import Example, Protocol, Training
 
 CPU = torch.device("cpu")
 #: Updates, and how far losses and gradients may be apart, relative to themselves; gradients that are smaller than
@@ -185,3 +192,64 @@ def _holds_tensors(value: Any) -> bool:
     if isinstance(value, dict):
         return any(map(_holds_tensors, value.values()))
     return isinstance(value, Tensor) or (isinstance(value, list | tuple) and any(map(_holds_tensors, value)))
+
+
+@dataclass(frozen=True)
+class SameStart:
+    """Weights that two seeds start with alike (`equal`), why, and whether these are all that a module holds."""
+
+    equal: list[str]
+    why: str
+    all_equal: bool
+
+
+def same_start(builder: Builder, vocabulary: JointVocabulary) -> SameStart | None:
+    """What two seeds have in common by chance or by mistake; None: what is alike in them is meant to be.
+
+    Meant are constants, such as zeros for biases, and weights that differ; and what a pretrained model brings.
+    """
+    modules, streams = [], []
+    for seed in (0, 1):
+        modules.append(builder.module(vocabulary, seed))
+        streams.append(torch.get_rng_state())
+    seeded = torch.equal(*streams)
+    one, other = (trained_of(module) for module in modules)
+    equal = [name for name, weight in one.items() if torch.equal(weight, other[name])]
+    if not changed(*map(contents_of, modules)):
+        why = (
+            "its constructor seeds torch's random numbers itself" if seeded else "its constructor draws none by chance"
+        )
+        return SameStart(equal, why, True)
+    drawn = [name for name in equal if not bool((one[name] == one[name].flatten()[0]).all())]
+    if seeded and drawn:
+        return SameStart(drawn, "its constructor seeds torch's random numbers itself", False)
+    return None
+
+
+#: Updates that are timed; the fastest counts.
+TIMED = 4
+#: T of add-or-mul/5.
+EXAMPLE = Example((4,) * 5 + (EOS,), (4,) * 10 + (EOS,))
+
+
+def seconds_of(learner: Learner, examples: int) -> float:
+    """Seconds of an update on so many of `EXAMPLE`, per model of a full lockstep, rounded to a power of sqrt(2)."""
+    training = Training(learner, Protocol(), 1, SOURCE, TARGET, ((EXAMPLE,) * examples,))
+    device = torch.device("cpu")
+    builder, shape = Builder(learner), shape_of(training.examples)
+    together, lockstep = 1, None
+    if learner.arguments["together"]:
+        maker = Maker(builder, VOCABULARY, device)
+        together = maker.together(shape)
+        lockstep = Lockstep([training] * together, maker, shape, device, 0)
+    trained = lockstep or Plain(training, builder, shape, device, 0)
+    times, threads = [], torch.get_num_threads()
+    torch.set_num_threads(1)  # as where it is trained; several that wait for each other would all be counted
+    try:
+        for _ in range(TIMED):
+            started = time.process_time()
+            trained.update()
+            times.append(time.process_time() - started)
+    finally:
+        torch.set_num_threads(threads)
+    return float(2.0 ** (round(2 * math.log2(max(min(times), 1e-6) / together)) / 2))

@@ -1,4 +1,7 @@
-"""Learners of engine `modules`: a class of a file, or a Hugging Face architecture, with every argument's value."""
+"""Learners of engine `modules`: a class of a file, or a Hugging Face architecture, with every argument's value.
+
+How learners of engine `modules` are optimised: by fairseq's names and its own parser, with the paper's values.
+"""
 
 from __future__ import annotations
 
@@ -8,15 +11,52 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from indoubt.data.literals import decimal_pair, spelled_as
 from indoubt.engines.modules.loader import GIVEN, load_class, parameters_of
 from indoubt.errors import UserError, nearest
 from indoubt.files import ROOT
-from indoubt.learner import HuggingFaceLearner, Learner, ModuleLearner
-from indoubt.learners.numbers import spelled_as
-from indoubt.learners.optimisation import PAPER, optimisation
-from indoubt.learners.tried import TriedOut
+from indoubt.learner import HuggingFaceLearner, Learner, ModuleLearner, TriedOut
+from indoubt.learners.fairseq_definitions import check_ranges, check_texts, parse
 from indoubt.learners.try_out import try_out
 from indoubt.training import Protocol
+
+#: What is taken where a definition gives nothing: the paper's values, not fairseq's defaults.
+PAPER: dict[str, Any] = {
+    "optimizer": "adam",
+    "lr": 1e-3,
+    "lr_scheduler": "inverse_sqrt",
+    "warmup_init_lr": 1e-5,
+    "warmup_updates": 1000,
+    "clip_norm": 25.0,
+    "adam_betas": "(0.9, 0.999)",
+    "adam_eps": 1e-8,
+}
+#: Those that are one number each.
+NUMBERS = {"lr", "warmup_init_lr", "warmup_updates", "clip_norm", "adam_eps"}
+
+
+def optimisation(given: Mapping[str, Any]) -> dict[str, Any]:
+    """Every argument of the optimisation, with its value.
+
+    Raises:
+        UserError: a value that is not possible, or that engine `modules` has no form for.
+    """
+    for name in ("optimizer", "lr_scheduler"):
+        if given.get(name, PAPER[name]) != PAPER[name]:
+            raise UserError(f"{name} {given[name]!r}: engine modules has {PAPER[name]!r} only; leave it out")
+    for name in NUMBERS & given.keys():
+        try:
+            float(str(given[name]))  # YAML takes 1e-3 for a text
+        except ValueError:
+            raise UserError(f"argument {name!r} is {given[name]!r}; it must be a number") from None
+    parsed = parse({**PAPER, **given}, "transformer")
+    found = {name: getattr(parsed, name) for name in PAPER}
+    check_ranges(found)
+    check_texts(found)
+    if found["warmup_updates"] < 1:
+        raise UserError("warmup_updates: engine modules warms up for 1 update or more")
+    return found | {"adam_betas": decimal_pair(str(found["adam_betas"]))}
+
 
 #: The kinds of a definition, by the one key that each has.
 KINDS = ("arch", "grid", "module", "hf")
@@ -101,9 +141,9 @@ def learner_of(
     if kind_of(given) == "module":
         file, about = _module(given, learner_folder)
         return ModuleLearner(arguments | about | {"together": True}, *sizes, file=file)
-    from indoubt.learners import hugging_face  # slow to import: only where a learner asks for it
+    from indoubt.learners import hugging_face_definitions  # slow to import: only where a learner asks for it
 
-    about, weights = hugging_face.resolve(given)
+    about, weights = hugging_face_definitions.resolve(given)
     return HuggingFaceLearner(arguments | about | {"together": True}, *sizes, weights)
 
 

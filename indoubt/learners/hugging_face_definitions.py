@@ -20,10 +20,10 @@ from transformers.models.auto.modeling_auto import (
     MODEL_FOR_SEQ_TO_SEQ_CAUSAL_LM_MAPPING_NAMES as SEQ2SEQ,
 )
 
+from indoubt.data.literals import spelled_as
 from indoubt.engines.modules import hugging_face
 from indoubt.errors import UserError, nearest, said
-from indoubt.learners.numbers import spelled_as
-from indoubt.learners.sizes import too_large
+from indoubt.learners.trial import too_large
 
 #: Keys of a configuration that are set here and not by a user; besides every id of a special symbol.
 OURS = {"vocab_size", "attn_implementation", "dtype", "torch_dtype", *hugging_face.SET_HERE, "is_encoder_decoder"}
