@@ -2,9 +2,7 @@
 
 A learner is known by its `content`. Where its code or its weights lie is no part of it: code has a hash of its own
 (`workflow.identity`), weights have theirs among the arguments. Another kind of learner is a class here, a row
-in `TYPES`, and whatever resolves its definition.
-
-What trying a learner of engine `modules` out has shown; light, for the workflow reads it while it plans.
+in `TYPES`, and whatever resolves its definition. Of a module there is also what trying it out has shown.
 """
 
 from __future__ import annotations

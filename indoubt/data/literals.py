@@ -1,8 +1,7 @@
 """What fairseq's arguments say in Python's words, `[(512, 3)] * 2` or `(0.9, 0.999)`: read, never evaluated.
 
 fairseq evaluates such texts, and a text can do anything then; a configuration or a grid file may be somebody else's.
-
-Numbers as they are written: 0 and 0.0, 64 and 64.0 are one number, so learners that differ in that alone are one.
+0 and 0.0, 64 and 64.0 are one number, so learners that differ in that alone are one.
 """
 
 from __future__ import annotations

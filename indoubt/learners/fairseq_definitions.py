@@ -1,8 +1,7 @@
 """Learners by fairseq's own argument names: checked, and resolved to every value that has an effect.
 
-Numbers that an argument of fairseq's can have: its parser takes any, and trains what cannot learn without a word.
-
-Arguments of fairseq's that are texts in Python's words, `[(512, 3)] * 2`: refused where they say anything else.
+fairseq's parser takes any number, and trains what cannot learn without a word; texts in Python's words, `[(512, 3)] *
+2`, it evaluates. Here numbers have ranges, and texts say what they may.
 """
 
 from __future__ import annotations

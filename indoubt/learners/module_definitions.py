@@ -1,6 +1,6 @@
 """Learners of engine `modules`: a class of a file, or a Hugging Face architecture, with every argument's value.
 
-How learners of engine `modules` are optimised: by fairseq's names and its own parser, with the paper's values.
+They are optimised by fairseq's names and its own parser, with the paper's values.
 """
 
 from __future__ import annotations

@@ -2,11 +2,8 @@
 
 Three seeds are updated a few times together, as the engine does it, and by themselves: the module as it is, autograd,
 fairseq's Adam weight by weight. Batches hold several examples of unequal length, and dropout's masks are the same. What
-differs beyond rounding is trained one by one, which is that plain loop.
-
-Whether seeds start from different weights, without which they are one learner many times.
-
-How long an update of a learner of engine `modules` takes, by which jobs are cut.
+differs beyond rounding is trained one by one, which is that plain loop. Here is also what else is measured of several
+models: whether seeds start from different weights, and how long an update takes, by which jobs are cut.
 """
 
 from __future__ import annotations

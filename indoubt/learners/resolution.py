@@ -32,7 +32,7 @@ def resolve_any(
     Args:
         request: `updates`, `batch_size`, `protocol` and `learner_folder` of the configuration.
         longest: symbols of the longest source and target that the learner will meet.
-        cells: the dictionaries that it will have (`definitions.check_dictionaries`).
+        cells: the dictionaries that it will have (`fairseq_definitions.check_dictionaries`).
 
     Raises:
         UserError: the definition is wrong.

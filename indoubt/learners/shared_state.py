@@ -6,6 +6,7 @@ before it in the same process. So none may change between passes, and passes may
 
 from __future__ import annotations
 
+import contextlib
 import sys
 from collections.abc import Iterator
 from types import CodeType, FunctionType
@@ -13,8 +14,76 @@ from typing import Any
 
 from torch import Tensor, nn
 
-from indoubt.engines.modules.contents import plain_copy, same_value
+from indoubt.engines.fairseq.randomness import independent_stream
+from indoubt.engines.modules.contents import contents_of, plain_copy, put_back, same_value
+from indoubt.engines.modules.overrides import plainly
 from indoubt.engines.modules.user_code import is_own
+from indoubt.learners.trial import EXAMPLES, FAILURES, Trial
+
+#: Passes in both modes after which a module must compute what it computed at first, and how far it may be off.
+PASSES, TOLERANCE = 3, 1e-4
+#: What no saved state and no seed governs.
+ELSEWHERE = (
+    "it keeps what changes elsewhere than in its weights and attributes (as numbers, texts, tensors or lists of them), "
+    "or draws from a generator of its own; keep it there, and draw from torch's"
+)
+
+
+class FirstPass:
+    """What a module that is tried out computes before anything else was asked of it."""
+
+    def __init__(self, trial: Trial) -> None:
+        self._trial, self._built = trial, contents_of(trial.module)
+        self._first: list[Tensor] | None = None
+        with contextlib.suppress(*FAILURES):  # the checks that follow say better what is wrong
+            self._first = self._computed()
+
+    def check(self) -> None:
+        """No pass changes what all modules of the class share, or what is computed afterwards, in either mode.
+
+        Raises:
+            UserError: one does.
+        """
+        if self._first is None:
+            return
+        with self._trial.undone():
+            put_back(self._trial.module, self._built)
+            self._computed()
+            shared = SharedValues(self._trial.module)
+            for _ in range(PASSES):
+                now = self._computed()
+                moved = shared.moved()
+                if moved:
+                    raise self._trial.fault(
+                        f"changes {moved[0]} from pass to pass, which all seeds share and no saved state holds; keep "
+                        "it in an attribute of the module"
+                    )
+                off = (
+                    difference_of(one, other) / max(1.0, float(one.abs().max()))
+                    for one, other in zip(self._first, now, strict=True)
+                )
+                if any(each > TOLERANCE for each in off):
+                    raise self._trial.fault(f"computes something else once it was trained or evaluated: {ELSEWHERE}")
+
+    def _computed(self) -> list[Tensor]:
+        """Logits and gradients in training, for one state of the random streams, then logits in evaluation."""
+        trial = self._trial
+        trial.module.train()
+        with trial.undone(), plainly():
+            independent_stream("a try", 0)
+            logits = trial.model.given(trial.inputs(range(len(EXAMPLES))))
+            logits.square().sum().backward()
+        gradients = [weight.grad for weight in trial.module.parameters()]
+        for weight in trial.module.parameters():
+            weight.grad = None
+        with trial.undone():
+            evaluated = trial.evaluated(EXAMPLES)
+        return [logits.detach(), *(each.to_dense() for each in gradients if each is not None), evaluated]
+
+
+def difference_of(one: Tensor, other: Tensor) -> float:
+    """The largest difference of two tensors' numbers."""
+    return float((one - other).detach().abs().max())
 
 
 class SharedValues:

@@ -1,7 +1,4 @@
-"""Learners that stand for several: a definition with `sweep`, or a grid file of the released code.
-
-Grid files: the original's JSON files of hyperparameters, each of which stands for one learner or several.
-"""
+"""Learners that stand for several: a definition with `sweep`, or a grid file of the released code, in JSON."""
 
 from __future__ import annotations
 

@@ -1,11 +1,7 @@
-"""A module that is tried out: built, and run on a made-up batch, each time as if for the first.
+"""A module that is tried out: its size, then built, and run on a made-up batch, each time as if for the first.
 
-A made-up batch, on which modules are tried out.
-
-Rows are of several lengths, and batch (3), source time (7) and target time (5) differ, so that none can be mistaken for
-another.
-
-How large a learner would be, before it takes its memory.
+Rows of the batch are of several lengths, and batch (3), source time (7) and target time (5) differ, so that none can be
+mistaken for another.
 """
 
 from __future__ import annotations

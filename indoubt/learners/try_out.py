@@ -14,13 +14,13 @@ from torch import Tensor, nn
 
 from indoubt.data.vocabulary import EOS
 from indoubt.engines.fairseq.randomness import independent_stream
-from indoubt.engines.modules.contents import changed, contents_of, put_back
+from indoubt.engines.modules.contents import changed, contents_of
 from indoubt.engines.modules.overrides import plainly
 from indoubt.errors import UserError
 from indoubt.learner import EIGHT, Learner, TriedOut
 from indoubt.learners.blindness import cannot_tell
 from indoubt.learners.plain_comparison import TIMED, Snapshot, difference, same_start, seconds_of, trains_again
-from indoubt.learners.shared_state import SharedValues
+from indoubt.learners.shared_state import ELSEWHERE, FirstPass, difference_of
 from indoubt.learners.trial import EXAMPLES, FAILURES, Trial
 from indoubt.training import Example
 
@@ -28,13 +28,6 @@ from indoubt.training import Example
 TOLERANCE, LEAK = 1e-4, 1e-6
 #: Times to which a row is padded to see whether it notices, and symbols that decoding may give.
 FAR, LONGEST_OUTPUT = 64, 200
-#: Passes in both modes after which a module must compute what it computed at first.
-PASSES = 3
-#: What no saved state and no seed governs.
-ELSEWHERE = (
-    "it keeps what changes elsewhere than in its weights and attributes (as numbers, texts, tensors or lists of them), "
-    "or draws from a generator of its own; keep it there, and draw from torch's"
-)
 
 
 def try_out(learner: Learner, longest: tuple[int, int]) -> TriedOut:
@@ -75,7 +68,7 @@ class _Checks(Trial):
         """All checks but that of training together, in an order in which no message hides a better one."""
         rows = range(len(EXAMPLES))
         weights = dict(self.module.named_parameters())
-        built, first = contents_of(self.module), self._computed_first(rows)
+        first = FirstPass(self)
         self._check_output(rows)
         with self.undone():
             self.trained_on(rows)  # refuses a module that changes its inputs, before that has other consequences
@@ -87,10 +80,7 @@ class _Checks(Trial):
         self._check_weights(weights)
         self._check_dropout(rows)
         notes = self._check_gradients(rows)
-        if first is not None:
-            with self.undone():
-                put_back(self.module, built)
-                self._check_shared(rows, first)
+        first.check()
         return notes + self._check_seeds()
 
     def why_alone(self) -> str | None:
@@ -163,7 +153,7 @@ class _Checks(Trial):
         whole = self.evaluated([EXAMPLES[row]])[0, : length - 1]
         changed = Example(EXAMPLES[row].source, (*EXAMPLES[row].target[:-2], 5, EOS))
         logits = self.evaluated([changed])[0, : length - 1]
-        if not _difference(whole, logits) < LEAK:
+        if not difference_of(whole, logits) < LEAK:
             raise self.fault("has logits that change with a later symbol of the target: it sees what it is to predict")
 
     def _check_rows(self, rows: Sequence[int]) -> None:
@@ -172,7 +162,7 @@ class _Checks(Trial):
         for row in rows:
             length = len(EXAMPLES[row].target)
             for least in (0, FAR):
-                difference = _difference(self.evaluated([EXAMPLES[row]], least)[0, :length], among[row, :length])
+                difference = difference_of(self.evaluated([EXAMPLES[row]], least)[0, :length], among[row, :length])
                 if not difference < TOLERANCE:
                     raise self.fault(
                         f"gives an example other logits (by {difference:.2g}) with other examples or padding beside "
@@ -236,7 +226,7 @@ class _Checks(Trial):
         among = self.with_masks(rows, drops)
         lengths = [len(EXAMPLES[row].target) for row in rows]
         return all(
-            _difference(self.with_masks([row], drops)[0, :length], among[row, :length]) < TOLERANCE
+            difference_of(self.with_masks([row], drops)[0, :length], among[row, :length]) < TOLERANCE
             for row, length in zip(rows, lengths, strict=True)
         )
 
@@ -259,45 +249,6 @@ class _Checks(Trial):
                 f"has a table ({sparse[0]}) with sparse=True, whose gradients Adam does not take; leave sparse out"
             )
         return [f"weights that its logits do not depend on: {', '.join(idle[:3])}"] if idle else []
-
-    def _check_shared(self, rows: Sequence[int], first: list[Tensor]) -> None:
-        """No pass changes what all modules of the class share, or what is computed afterwards, in either mode."""
-        self._computed(rows)
-        shared = SharedValues(self.module)
-        for _ in range(PASSES):
-            computed = self._computed(rows)
-            moved = shared.moved()
-            if moved:
-                raise self.fault(
-                    f"changes {moved[0]} from pass to pass, which all seeds share and no saved state holds; keep it in "
-                    "an attribute of the module"
-                )
-            if any(
-                _difference(one, other) > TOLERANCE * max(1.0, float(one.abs().max()))
-                for one, other in zip(first, computed, strict=True)
-            ):
-                raise self.fault(f"computes something else once it was trained or evaluated: {ELSEWHERE}")
-
-    def _computed_first(self, rows: Sequence[int]) -> list[Tensor] | None:
-        """`_computed` before all other passes; None where it fails, which the checks that follow say better."""
-        try:
-            return self._computed(rows)
-        except FAILURES:
-            return None
-
-    def _computed(self, rows: Sequence[int]) -> list[Tensor]:
-        """Logits and gradients in training, for one state of the random streams, then logits in evaluation."""
-        self.module.train()
-        with self.undone(), plainly():
-            independent_stream("a try", 0)
-            logits = self.model.given(self.inputs(rows))
-            logits.square().sum().backward()
-        gradients = [weight.grad for weight in self.module.parameters()]
-        for weight in self.module.parameters():
-            weight.grad = None
-        with self.undone():
-            evaluated = self.evaluated(EXAMPLES)
-        return [logits.detach(), *(each.to_dense() for each in gradients if each is not None), evaluated]
 
     def _check_seeds(self) -> list[str]:
         """Seeds are different learners."""
@@ -343,10 +294,6 @@ class _Checks(Trial):
             shape = " x ".join(map(str, misplaced[0]))
             return f"a tensor whose batch does not come first ({shape} for {len(EXAMPLES)} examples)"
         return "a tensor whose first dimension is not the batch, such as a weight"
-
-
-def _difference(one: Tensor, other: Tensor) -> float:
-    return float((one - other).detach().abs().max())
 
 
 def _streams() -> tuple[bytes, object, str]:
