@@ -8,6 +8,7 @@ rule train:
         f"{RESULTS}/logs/train/{{task}}/{{size}}/{{learner}}/seeds-{{seeds}}-blocks-{{blocks}}.log",
     benchmark:
         f"{RESULTS}/benchmarks/train/{{task}}/{{size}}/{{learner}}/seeds-{{seeds}}-blocks-{{blocks}}.tsv"
+    priority: cheap_first
     conda:
         "../envs/doubt.yaml"
     threads: 1

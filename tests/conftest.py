@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -20,12 +22,25 @@ from indoubt.data.binary import binarize
 from indoubt.data.datasets import write_dataset
 from indoubt.learner import Learner
 from indoubt.learners.fairseq_definitions import resolve
+from tests.shared.prepared import PYTHON, prepared_python
 from tests.shared.tasks import released_tasks
 from tests.shared.workspace import ROOT
 
 torch.set_num_threads(1)
 #: Folders whose single tests take up to a minute.
 LONG = ("workflow", "project", "notebook", "report")
+#: Where worker processes find the `python` that starts with the libraries imported.
+PREPARED = "DOUBT_TESTS_PREPARED"
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Tests run commands by a Python that has the libraries imported (`tests/shared/prepared`); all workers by one."""
+    if PREPARED not in os.environ and sys.platform == "linux":
+        opened = contextlib.ExitStack()
+        os.environ[PREPARED] = opened.enter_context(prepared_python())
+        config.add_cleanup(lambda: os.environ.pop(PREPARED))
+        config.add_cleanup(opened.close)
+    sys.executable = os.environ.get(PREPARED, PYTHON)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -37,6 +52,13 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 def same_numbers() -> None:
     """What a test draws does not hang on which tests came before it."""
     torch.manual_seed(0)
+
+
+@pytest.fixture(autouse=True)
+def how_processes_start(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Tests of how processes start, and of signals to them, have Python itself."""
+    if request.node.get_closest_marker("real_start"):
+        monkeypatch.setattr(sys, "executable", PYTHON)
 
 
 @pytest.fixture(scope="session")

@@ -21,14 +21,15 @@ import time
 from argparse import ArgumentParser
 from collections.abc import Sequence
 from pathlib import Path
-from typing import IO
+from typing import IO, Any
 
 from rich.console import Console
 
 from indoubt.command import named_parser
 from indoubt.errors import UserError, how_it_ended
 from indoubt.files import ROOT
-from indoubt.workflow.cli_options import add_config_options, configfiles, plan_of
+from indoubt.report.so_far import SoFar
+from indoubt.workflow.cli_options import add_config_options, configfiles, content_of
 from indoubt.workflow.locks import only_run, snakemake_has_locked
 from indoubt.workflow.plan import Plan
 from indoubt.workflow.progress import Progress, failed_jobs, in_lines, in_words, pending_jobs
@@ -60,21 +61,22 @@ def main(words: Sequence[str] | None = None) -> None:
     with stop.listening():
         try:
             with only_run(RESULTS) as lock:
-                plan = plan_of(files, known.config, RESULTS)
-                run(plan, [*options, *configured], stop, lock)
+                content = content_of(files, known.config)
+                run(content, [*options, *configured], stop, lock)
         except Stopped:
             raise UserError("stopped while nothing was trained; run the same command again") from None
 
 
-def run(plan: Plan, options: list[str], stop: Stop, lock: int) -> None:
+def run(content: dict[str, Any], options: list[str], stop: Stop, lock: int) -> None:
     """Run what is to be done, and say what was found.
 
     Args:
+        content: the configuration, as `options` name it.
         options: Snakemake's.
         lock: of the results folder, to be handed on.
     """
     command = [sys.executable, "-m", "snakemake", "--snakefile", str(ROOT / "Snakefile"), *options]
-    started = time.monotonic()
+    started, plan = time.monotonic(), Plan(content, RESULTS / ".cache")
     outputs = summary_of(command, stop)
     pending = [output["output_file"] for output in outputs if output["plan"] == "update pending"]
     again = [] if len(pending) == len(outputs) else made_anew(plan, outputs)
@@ -83,7 +85,8 @@ def run(plan: Plan, options: list[str], stop: Stop, lock: int) -> None:
         command[3:3] = ["--forcerun", *again]  # what follows it must be an option
         pending += [output["output_file"] for output in outputs if {output["output_file"], output["rule"]} & {*again}]
     if pending:
-        follow(command, Progress(plan, pending_jobs(plan, pending), RESULTS), stop, lock)
+        progress = Progress(plan, pending_jobs(plan, pending), RESULTS)
+        follow(command, progress, SoFar(content, plan, pending, RESULTS), stop, lock)
     summarise()
     if pending:
         print(f"Done in {in_words(time.monotonic() - started)}.")
@@ -120,8 +123,10 @@ def shortened(names: list[str]) -> str:
     return ", ".join(names[:3]) + (f" and {len(names) - 3} more" if len(names) > 3 else "")
 
 
-def follow(command: list[str], progress: Progress, stop: Stop, lock: int) -> None:
+def follow(command: list[str], progress: Progress, so_far: SoFar, stop: Stop, lock: int) -> None:
     """Run Snakemake, its output in the log, and say how far it is; at the end none of its processes is left.
+
+    What a cell has found is said when it is done.
 
     Raises:
         UserError: a job failed, and which; another's lock is there; or the run was stopped.
@@ -133,7 +138,7 @@ def follow(command: list[str], progress: Progress, stop: Stop, lock: int) -> Non
         with LOG.open("w", encoding="utf-8") as log:
             snakemake = Group(command, stdout=log, stderr=subprocess.STDOUT, pass_fds=[lock])
         try:
-            _watch(snakemake, progress, stop)
+            _watch(snakemake, progress, so_far, stop)
         except OSError as error:  # nobody reads what is said any more
             stop.by = stop.by or signal.SIGPIPE
             _say(f"the progress cannot be shown ({error.strerror})")
@@ -141,22 +146,27 @@ def follow(command: list[str], progress: Progress, stop: Stop, lock: int) -> Non
             if stop.by:
                 _say(f"stopping ({stop.by.name}): what is under way is being saved, for {PATIENCE:.0f} s at most")
             snakemake.end()
+            so_far.end()
         said = LOG.read_text(encoding="utf-8", errors="replace")
         if snakemake_has_locked() and not locked_by_another and LOCKED not in said:  # it was killed
             subprocess.run([*command, "--unlock"], capture_output=True, check=False, start_new_session=True)
     _complain(snakemake.process.returncode, said, stop)
 
 
-def _watch(snakemake: Group, progress: Progress, stop: Stop) -> None:
-    """Say how far a run is until it ends or is told to."""
+def _watch(snakemake: Group, progress: Progress, so_far: SoFar, stop: Stop) -> None:
+    """Say how far a run is until it ends or is told to, and what each cell has found that is done."""
     console = Console()
     if console.is_terminal:
         with console.status(str(progress.look())) as status:
             while not (snakemake.wait(1) or stop.by):
                 status.update(str(progress.look()))
+                for line in so_far.news():
+                    console.print(line, highlight=False, markup=False, soft_wrap=True)  # above the bar
         return
     said = time.monotonic()
     while not (snakemake.wait(1) or stop.by):
+        for line in so_far.news():
+            print(line, flush=True)
         if time.monotonic() - said > INTERVAL:
             print(progress.look(), flush=True)
             said = time.monotonic()

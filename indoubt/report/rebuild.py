@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gc
 import json
 import sys
 from pathlib import Path
@@ -12,12 +11,10 @@ import torch
 import yaml
 
 from indoubt.errors import UserError
-from indoubt.found.found_rules import found_tables
 from indoubt.measures.classify import predictions
 from indoubt.measures.rows import NEEDED, Row
+from indoubt.report.from_rows import write_all_tables
 from indoubt.report.from_tables import draw_page
-from indoubt.tables.paper_table import write_paper_tables
-from indoubt.tables.tables import build_tables, write_tables
 from indoubt.training import Result, Training
 from indoubt.workflow.cells import CellPlan
 from indoubt.workflow.jobs import Job, Places, measured
@@ -49,19 +46,7 @@ def rebuild_tables(plan: Plan, results: Path) -> None:
             rows[row["kind"]].append(row)
         decodes = [row for row in of_cell if row["kind"] == "decode"]
         predicted += predictions(plan.tasks[cell.task], cell.size, decodes)
-    gc.freeze()  # as in scripts/aggregate.py
-    tables = build_tables(
-        rows["score"],
-        rows["decode"],
-        predicted,
-        plan.tasks,
-        milestones=rows,
-        sweeps=plan.sweeps,
-        cannot_tell=plan.cannot_tell,
-    )
-    found_rules, signatures = found_tables(predicted if plan.config.found else [], plan.tasks)
-    write_tables(tables | {"found_rules": found_rules, "signatures": signatures}, results / "tables")
-    write_paper_tables(tables, results / "tables")
+    write_all_tables(plan, rows, predicted, results / "tables")
 
 
 def rebuild_page(content: dict[str, Any], plan: Plan, results: Path, made: dict[str, str] | None = None) -> None:

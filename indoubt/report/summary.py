@@ -76,15 +76,19 @@ def _task(task: str, fpa: pd.DataFrame, code: pd.DataFrame, found: Mapping[tuple
         if previous not in (None, size):
             table.add_section()
         shares, bits = (f[(f["size"] == size) & (f["learner"] == learner)] for f in (fpa, code))
-        rule = _rule(shares, found.get((task, int(size), learner), ""))
+        rule = most_seeds(shares, found.get((task, int(size), learner), ""))
         cells = [str(size) if size != previous else "", learner, *rule, *_codes(bits, candidates)]
         table.add_row(*cells)
         previous = size
     return table
 
 
-def _rule(shares: pd.DataFrame, found: str) -> tuple[str, str]:
-    """The class of most seeds, of those that follow no rule with what they do; its share with n and interval."""
+def most_seeds(shares: pd.DataFrame, found: str = "") -> tuple[str, str]:
+    """The class of most of a cell's seeds, of those that follow no rule with what they do; its share and interval.
+
+    Args:
+        shares: the cell's rows of the table `fpa`.
+    """
     if shares.empty:
         return "–", "not measured"
     most = shares[shares["n"] == shares["n"].max()]

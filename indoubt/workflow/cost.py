@@ -9,7 +9,7 @@ estimates (`workflow.estimate`), never in job sizes: these must not change from 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cache
 from statistics import fmean
 from typing import Any
@@ -215,15 +215,21 @@ class Costs:
     learners: Mapping[str, Learner]
     engines: Mapping[str, str]
     tried: Mapping[str, TriedOut]
+    _known: dict[tuple[str, int], float] = field(default_factory=dict, repr=False, compare=False)
 
     def training_seconds(self, cell: CellPlan, block: int, decoded: bool = False) -> float:
         """Expected seconds of one training, on what has been sent up to a block."""
+        if (cell.folder, block) not in self._known:  # asked for by every job of a cell, several times
+            self._known[cell.folder, block] = self._training_seconds(cell, block)
+        return self._known[cell.folder, block] + (self.decoding_seconds(cell) if decoded else 0.0)
+
+    def _training_seconds(self, cell: CellPlan, block: int) -> float:
         learner, batch = self.learners[cell.learner], self.batch(cell, block)
         if cell.learner in self.tried:
             update = module_update_seconds(self.tried[cell.learner], batch)
         else:
             update = update_seconds(learner.arguments, batch, self.engines[cell.learner])
-        return learner.updates * update + (self.decoding_seconds(cell) if decoded else 0.0)
+        return learner.updates * update
 
     def decoding_seconds(self, cell: CellPlan) -> float:
         """Expected seconds of decoding all test inputs."""

@@ -16,6 +16,7 @@ from packaging.utils import canonicalize_name
 from packaging.version import Version
 
 from scripts import lock_environment
+from tests.shared.prepared import PYTHON
 
 ENVS = lock_environment.ENVS
 CONSTRAINTS = lock_environment.CONSTRAINTS.read_text()
@@ -133,12 +134,12 @@ def sentence(done: subprocess.CompletedProcess[str]) -> str:
     return said
 
 
-THIS_PYTHON = f'exec "{sys.executable}" "$@"'
+THIS_PYTHON = f'exec "{PYTHON}" "$@"'
 
 
 def python_where(statement: str) -> str:
     """A Python that executes `statement` before what it is told to."""
-    return f'[ "$1" = -c ] && exec "{sys.executable}" -c "{statement}; $2"\nexit 1'
+    return f'[ "$1" = -c ] && exec "{PYTHON}" -c "{statement}; $2"\nexit 1'
 
 
 @pytest.mark.parametrize("programs", [{}, {"python3": "echo 'no such version' >&2; exit 127"}])
@@ -189,7 +190,7 @@ def test_make_env_prefers_a_python_that_fits(checkout: Path) -> None:
 def test_make_env_works_only_where_something_changed(checkout: Path) -> None:
     python = checkout / ".venv" / "bin" / "python"
     python.parent.mkdir(parents=True)
-    python.symlink_to(sys.executable)
+    python.symlink_to(PYTHON)
     (checkout / ".venv" / ".installed").touch()
 
     def up_to_date() -> bool:

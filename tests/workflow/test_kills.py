@@ -12,6 +12,7 @@ import yaml
 
 from tests.shared.workspace import EXPERIMENT, ROOT, ROWS, SMALL, Workspace, kill
 
+pytestmark = [pytest.mark.xdist_group("kills"), pytest.mark.real_start]
 #: Some seconds of training: 14 trainings of 60 updates.
 WORKLOAD = SMALL | {"updates": 60, "experiments": [EXPERIMENT]}
 
@@ -26,7 +27,6 @@ def run_and_kill(workspace: Workspace, seconds: float, number: int, *words: str)
     assert not workspace.twice()
 
 
-@pytest.mark.xdist_group("kills")
 def test_two_kills_of_a_small_workload(tmp_path: Path) -> None:
     """One of all processes at once (as when a machine dies), one by SIGTERM (as when a job is pre-empted)."""
     workspace = Workspace(tmp_path / "it", WORKLOAD)
@@ -47,7 +47,6 @@ def test_two_kills_of_a_small_workload(tmp_path: Path) -> None:
 
 
 @pytest.mark.long
-@pytest.mark.xdist_group("kills")
 def test_ten_kills_of_the_smoke_preset(tmp_path: Path) -> None:
     """At random moments, the kind of kill drawn too; then the run is finished and compared with an undisturbed one."""
     preset = yaml.safe_load((ROOT / "presets/smoke.yaml").read_text()) | {"device": "cpu"}

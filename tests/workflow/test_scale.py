@@ -15,6 +15,7 @@ import yaml
 from indoubt.workflow.plan import Plan
 from tests.shared.workspace import ROOT
 
+pytestmark = pytest.mark.real_start
 PAPER = yaml.safe_load((ROOT / "presets/paper.yaml").read_text())
 DRY_RUN = ["--dry-run", "--quiet", "all", "--cores", "2", "--configfile", "it.yaml"]
 

@@ -18,6 +18,7 @@ REASON = reason_not_to()
 pytestmark = [
     pytest.mark.slurm,
     pytest.mark.xdist_group("slurm"),
+    pytest.mark.real_start,
     pytest.mark.skipif(REASON is not None, reason=str(REASON)),
 ]
 #: Two jobs of 7 trainings each, long enough to be caught in the act; `auto`, so that they ask for a GPU.

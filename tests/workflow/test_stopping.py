@@ -17,14 +17,15 @@ import yaml
 
 from indoubt.workflow.heartbeat import signs
 from indoubt.workflow.stopping import Group, Stop, Stopped
+from tests.shared.prepared import PYTHON
 from tests.shared.workspace import ROOT, indoubt
 
-pytestmark = pytest.mark.xdist_group("stopping")
+pytestmark = [pytest.mark.xdist_group("stopping"), pytest.mark.real_start]
 #: A training that would take hours.
 EXPERIMENT = {"task": "hierar-or-linear", "learners": ["transformer"], "seeds": "1-2", "measures": ["fpa"]}
 LONG = {"engine": "fused", "device": "cpu", "updates": 10_000_000, "seeds_per_job": 2, "experiments": [EXPERIMENT]}
-RUN = indoubt("run")
-SNAKEMAKE = [sys.executable, "-m", "snakemake", "--snakefile", str(ROOT / "Snakefile"), "--workflow-profile", "none"]
+RUN = [PYTHON, *indoubt("run")[1:]]
+SNAKEMAKE = [PYTHON, "-m", "snakemake", "--snakefile", str(ROOT / "Snakefile"), "--workflow-profile", "none"]
 OPTIONS = ["tables", "--cores", "1", "--configfile", "my.yaml"]
 
 

@@ -152,6 +152,7 @@ def test_random_labels_are_a_candidate_that_any_task_can_be_given(tmp_path: Path
     assert (tmp_path / "results/data/add-or-mul/5/random/train.src").exists()
 
 
+@pytest.mark.real_start
 @pytest.mark.parametrize(
     "number", [signal.SIGINT, *(pytest.param(each, marks=pytest.mark.long) for each in (signal.SIGTERM, signal.SIGHUP))]
 )
@@ -222,6 +223,7 @@ def test_data_of_the_papers_grid_are_those_that_tests_make(cell: str, tmp_path: 
         assert (tmp_path / "results" / path.relative_to(results)).read_bytes() == path.read_bytes()
 
 
+@pytest.mark.real_start
 def test_a_lock_that_a_killed_run_left_is_answered_with_what_to_do(tmp_path: Path) -> None:
     experiment = {"task": "hierar-or-linear", "learners": ["transformer"], "seeds": 1, "measures": ["fpa"]}
     (tmp_path / "one.yaml").write_text(yaml.safe_dump({"experiments": [experiment], "updates": 2, "device": "cpu"}))

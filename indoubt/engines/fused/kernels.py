@@ -126,11 +126,11 @@ def squared_columns(w: Tensor) -> Tensor:
 @cache
 def _library(dtype: torch.dtype) -> ctypes.CDLL | None:
     """The compiled kernels for numbers of one type; None, with a notice, where they cannot be compiled."""
-    command = [_compiler(), *FLAGS, f"-DREAL={TYPES[dtype]}", *map(str, sorted(NATIVE.glob("*.c")))]
+    command = [_compiler(), *FLAGS, f"-DREAL={TYPES[dtype]}"]
     try:
         path = _folder() / f"kernels-{_identity(command)}.so"
         if not path.exists():
-            _compile([*command, "-lm"], path)
+            _compile([*command, *map(str, sorted(NATIVE.glob("*.c"))), "-lm"], path)
         library = ctypes.CDLL(str(path))
     except (OSError, subprocess.CalledProcessError) as error:
         reason = getattr(error, "stderr", None) or error
@@ -174,11 +174,14 @@ def _folder() -> Path:
 
 
 def _identity(command: list[str]) -> str:
-    """Names what a compilation depends on: source, command and processor, since a cluster's nodes share the cache."""
+    """Names what a compilation depends on: source, command and processor, since a cluster's nodes share the cache.
+
+    Not where the source lies: copies of the project, such as tests make, compile it once.
+    """
     processor = platform.machine() + platform.processor()
     description = Path("/proc/cpuinfo")
     if description.exists():
         lines = description.read_text(encoding="utf-8", errors="replace").splitlines()
         processor += "".join(sorted({line for line in lines if line.startswith(("model name", "flags", "Features"))}))
-    sources = [path.read_text(encoding="utf-8") for path in sorted(NATIVE.iterdir())]
+    sources = [text for path in sorted(NATIVE.iterdir()) for text in (path.name, path.read_text(encoding="utf-8"))]
     return hashlib.sha256("\0".join([*sources, *command, processor]).encode()).hexdigest()[:16]

@@ -177,7 +177,17 @@ def test_masks_are_torchs_to_the_last_bit(dtype: torch.dtype, monkeypatch: pytes
 
 def run(code: str, cache: Path, **environment: str) -> subprocess.CompletedProcess[str]:
     variables = os.environ | {"XDG_CACHE_HOME": str(cache), "PYTHONPATH": str(ROOT)} | environment
-    return subprocess.run([sys.executable, "-c", code], env=variables, capture_output=True, text=True, check=True)
+    command, folder = [sys.executable, "-c", code], variables["PYTHONPATH"]
+    return subprocess.run(command, cwd=folder, env=variables, capture_output=True, text=True, check=True)
+
+
+@pytest.fixture
+def quick_compiler(tmp_path_factory: pytest.TempPathFactory) -> str:
+    """A C compiler that leaves the optimisation, and most of the time that it takes, out."""
+    compiler = tmp_path_factory.mktemp("compiler") / "quick-cc"
+    compiler.write_text('#!/bin/sh\nexec cc "$@" -O0\n')
+    compiler.chmod(0o755)
+    return str(compiler)
 
 
 ASK = "import torch; from indoubt.engines.fused import kernels; print(kernels.there_are(torch.ones(1)))"
@@ -191,20 +201,29 @@ def test_without_a_compiler_it_says_so_and_goes_on(tmp_path: Path) -> None:
     assert done.stdout == "False\n" and "cannot be compiled" in done.stderr
 
 
-def test_processes_that_start_together_compile_without_harm_and_later_ones_not_again(tmp_path: Path) -> None:
-    variables = os.environ | {"XDG_CACHE_HOME": str(tmp_path), "PYTHONPATH": str(ROOT)}
+def test_processes_that_start_together_compile_without_harm_and_later_ones_not_again(
+    tmp_path: Path, quick_compiler: str
+) -> None:
+    cache = tmp_path / "cache"
+    variables = os.environ | {"XDG_CACHE_HOME": str(cache), "PYTHONPATH": str(ROOT), "CC": quick_compiler}
     both = [subprocess.Popen([sys.executable, "-c", ASK], env=variables, stdout=subprocess.PIPE) for _ in range(2)]
     assert [process.communicate()[0] for process in both] == [b"True\n"] * 2
-    (library,) = (tmp_path / "doubt").iterdir()
+    (library,) = (cache / "doubt").iterdir()
     made = library.stat().st_mtime_ns
-    assert run(ASK, tmp_path).stdout == "True\n"
-    assert library.stat().st_mtime_ns == made
+    copy = tmp_path / "copy"  # of the project, with what it has compiled
+    shutil.copytree(ROOT / "indoubt", copy / "indoubt")
+    assert run(ASK, cache, PYTHONPATH=str(copy), CC=quick_compiler).stdout == "True\n"
+    assert library.stat().st_mtime_ns == made and list((cache / "doubt").iterdir()) == [library]
+    header = copy / "indoubt/engines/fused/native/functions.h"
+    header.write_text(header.read_text() + "\n")
+    assert run(ASK, cache, PYTHONPATH=str(copy), CC=quick_compiler).stdout == "True\n"
+    assert len(list((cache / "doubt").iterdir())) == 2, "other C code, and the library of the first is taken"
 
 
-def test_a_cache_that_cannot_be_written_is_done_without(tmp_path: Path) -> None:
+def test_a_cache_that_cannot_be_written_is_done_without(tmp_path: Path, quick_compiler: str) -> None:
     in_the_way = tmp_path / "file"
     in_the_way.touch()
-    done = run(ASK, in_the_way, TMPDIR=str(tmp_path))
+    done = run(ASK, in_the_way, TMPDIR=str(tmp_path), CC=quick_compiler)
     assert done.stdout == "True\n" and not done.stderr
     assert list(tmp_path.iterdir()) == [in_the_way], "what it compiled for itself alone is left lying about"
 
