@@ -28,8 +28,8 @@ from indoubt.workflow.rule_params import set_job_environment
 from indoubt.workflow.plan import Plan
 from indoubt.workflow.cells import reached, read_look
 from indoubt.workflow.rule_params import Upstream, task_hash
-from indoubt.workflow.yaml_files import check_unique
-from indoubt.workflow.stopping import stop_as_by_ctrl_c
+from indoubt.workflow.config_files import check_unique
+from indoubt.workflow.processes import stop_as_by_ctrl_c
 
 RESULTS = "results"
 

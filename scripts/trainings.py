@@ -17,7 +17,7 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from indoubt.errors import exit_on_user_error
-from indoubt.workflow.locks import gpu_slot
+from indoubt.workflow.processes import gpu_slot
 
 
 def main() -> None:

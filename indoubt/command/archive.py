@@ -20,7 +20,7 @@ import yaml
 
 from indoubt.command import named_parser
 from indoubt.workflow.archive import pack, unpack
-from indoubt.workflow.cli_options import add_config_options, add_results_option, configfiles, content_of
+from indoubt.workflow.config_files import add_config_options, add_results_option, configfiles, content_of
 from indoubt.workflow.plan import Plan
 
 

@@ -12,7 +12,7 @@ import argparse
 from collections.abc import Sequence
 
 from indoubt.command import named_parser
-from indoubt.workflow.cli_options import add_config_options, add_results_option, configfiles, plan_of
+from indoubt.workflow.config_files import add_config_options, add_results_option, configfiles, plan_of
 
 
 def parser() -> argparse.ArgumentParser:

@@ -14,7 +14,7 @@ from pathlib import Path
 
 from indoubt.command import named_parser
 from indoubt.errors import UserError
-from indoubt.workflow.cli_options import add_results_option
+from indoubt.workflow.config_files import add_results_option
 
 
 def parser() -> argparse.ArgumentParser:

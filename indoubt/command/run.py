@@ -29,11 +29,10 @@ from indoubt.command import named_parser
 from indoubt.errors import UserError, how_it_ended
 from indoubt.files import ROOT
 from indoubt.report.so_far import SoFar
-from indoubt.workflow.cli_options import add_config_options, configfiles, content_of
-from indoubt.workflow.locks import only_run, snakemake_has_locked
+from indoubt.workflow.config_files import add_config_options, configfiles, content_of
 from indoubt.workflow.plan import Plan
+from indoubt.workflow.processes import PATIENCE, Group, Stop, Stopped, only_run, snakemake_has_locked
 from indoubt.workflow.progress import Progress, failed_jobs, in_lines, in_words, pending_jobs
-from indoubt.workflow.stopping import PATIENCE, Group, Stop, Stopped
 
 RESULTS = Path("results")
 LOG = RESULTS / "logs/snakemake.log"

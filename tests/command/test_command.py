@@ -13,7 +13,7 @@ from indoubt.command import main as command
 from indoubt.data.task import load_tasks
 from indoubt.errors import UserError
 from indoubt.measures.rows import read_runs
-from indoubt.workflow.cli_options import add_config_options, configfiles, content_of
+from indoubt.workflow.config_files import add_config_options, configfiles, content_of
 from tests.shared.made_up import write_cells
 from tests.shared.reported import write_results
 from tests.shared.workspace import ROOT, indoubt

@@ -12,7 +12,7 @@ import yaml
 from indoubt.report.quoting import quoted
 from indoubt.schema import RUN
 from indoubt.tables.tables import read_table
-from indoubt.workflow.cli_options import content_of
+from indoubt.workflow.config_files import content_of
 from indoubt.workflow.plan import Plan
 from indoubt.workflow.status import narrowed
 from tests.shared.workspace import ROOT

@@ -10,8 +10,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from indoubt.engines.fused.architectures import canonical
 from indoubt.engines.fused.batches import shape_of
-from indoubt.engines.fused.capacity import canonical
 from indoubt.engines.modules.inputs import vocabulary_of
 from indoubt.engines.modules.loader import Builder
 from indoubt.engines.modules.lockstep import Lockstep

@@ -13,7 +13,7 @@ import yaml
 import indoubt
 from indoubt.workflow import code_hash
 from indoubt.workflow.archive import pack
-from indoubt.workflow.cli_options import content_of
+from indoubt.workflow.config_files import content_of
 from indoubt.workflow.identity import EARLIER, numbers_of
 from indoubt.workflow.plan import Plan
 from tests.shared.archives import names, tarred

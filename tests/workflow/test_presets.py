@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from indoubt.data.task import load_tasks
-from indoubt.workflow.cli_options import plan_of
+from indoubt.workflow.config_files import plan_of
 from indoubt.workflow.estimate import estimates
 from indoubt.workflow.plan import Plan
 from tests.shared.workspace import ROOT

@@ -13,12 +13,12 @@ from pathlib import Path
 
 import pytest
 
-from indoubt.workflow.locks import gpu_slot, visible_devices
+from indoubt.workflow.processes import gpu_slot, visible_devices
 from tests.shared.workspace import ROOT
 
 JOB = """
 import os, sys, time
-from indoubt.workflow.locks import gpu_slot
+from indoubt.workflow.processes import gpu_slot
 with gpu_slot("cuda", int(sys.argv[1])):
     start = time.monotonic()
     print("got", os.environ["CUDA_VISIBLE_DEVICES"], flush=True)

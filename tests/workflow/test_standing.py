@@ -18,7 +18,7 @@ from indoubt.data.binary import dataset_in_memory, load_dataset
 from indoubt.data.datasets import dataset_digest
 from indoubt.errors import UserError
 from indoubt.workflow.cells import CellPlan
-from indoubt.workflow.cli_options import content_of, plan_of
+from indoubt.workflow.config_files import content_of, plan_of
 from indoubt.workflow.heartbeat import heartbeat, signs
 from indoubt.workflow.missing import as_measured, belong
 from indoubt.workflow.plan import Plan

@@ -16,7 +16,7 @@ import pytest
 import yaml
 
 from indoubt.workflow.heartbeat import signs
-from indoubt.workflow.stopping import Group, Stop, Stopped
+from indoubt.workflow.processes import Group, Stop, Stopped
 from tests.shared.prepared import PYTHON
 from tests.shared.workspace import ROOT, indoubt
 
@@ -259,7 +259,7 @@ def test_signals_while_held_are_noted_and_raised_later() -> None:
 @pytest.mark.parametrize(("before", "ends"), [("SIG_DFL", True), ("SIG_IGN", False)])
 def test_a_run_outlives_its_terminal_only_where_nohup_says_so(before: str, ends: bool) -> None:
     program = (
-        f"import os, signal; from indoubt.workflow.stopping import Stop; signal.signal(1, signal.{before})\n"
+        f"import os, signal; from indoubt.workflow.processes import Stop; signal.signal(1, signal.{before})\n"
         "stop = Stop()\nwith stop.listening(), stop.held(): os.kill(os.getpid(), 1)\nprint(stop.by is not None)"
     )
     done = subprocess.run([sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, check=True)

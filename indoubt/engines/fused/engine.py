@@ -13,9 +13,8 @@ import torch
 
 from indoubt.engines.backend import Backend, Keep
 from indoubt.engines.fairseq.models import build_model, dictionaries_of
-from indoubt.engines.fused.architectures import supports
+from indoubt.engines.fused.architectures import canonical, models_together, supports
 from indoubt.engines.fused.batches import Shape
-from indoubt.engines.fused.capacity import canonical, models_together
 from indoubt.engines.fused.evaluation import evaluate
 from indoubt.engines.fused.lockstep import Lockstep, in_c, shape_of_training
 from indoubt.engines.loop import train

@@ -17,8 +17,8 @@ import torch
 
 from indoubt.engines.backend import Backend, Keep
 from indoubt.engines.devices import made_by
+from indoubt.engines.fused.architectures import canonical
 from indoubt.engines.fused.batches import Shape, shape_of
-from indoubt.engines.fused.capacity import canonical
 from indoubt.engines.loop import train
 from indoubt.engines.modules.evaluation import evaluate
 from indoubt.engines.modules.inputs import vocabulary_of

@@ -16,8 +16,8 @@ import torch
 from indoubt.data.vocabulary import EOS, PAD, JointVocabulary
 from indoubt.engines.fairseq.models import TOGETHER
 from indoubt.engines.fused.adam import nll
+from indoubt.engines.fused.architectures import canonical
 from indoubt.engines.fused.batches import make_batch, shape_of
-from indoubt.engines.fused.capacity import canonical
 from indoubt.engines.fused.evaluation import groups
 from indoubt.engines.modules.inputs import Takes, make_inputs, vocabulary_of
 from indoubt.engines.modules.one_by_one import OwnModule

@@ -21,8 +21,8 @@ from torch import Tensor, nn
 from torch.func import functional_call, vmap
 
 from indoubt.data.vocabulary import JointVocabulary
+from indoubt.engines.fused.architectures import CPU_WEIGHTS, GPU_MODELS, GPU_SHARE, free_memory
 from indoubt.engines.fused.batches import Shape
-from indoubt.engines.fused.capacity import CPU_WEIGHTS, GPU_MODELS, GPU_SHARE, free_memory
 from indoubt.engines.fused.dropout import GOLDEN, NumberedPlaces, hashed, mixed, rows_of
 from indoubt.engines.fused.parameters import Block, Parameters
 from indoubt.engines.modules.inputs import Inputs

@@ -23,8 +23,8 @@ from indoubt.data.task import load_tasks
 from indoubt.engines.fairseq import engine as reference
 from indoubt.engines.fused import engine
 from indoubt.engines.fused import lockstep as recording
+from indoubt.engines.fused.architectures import bytes_of_a_model, canonical
 from indoubt.engines.fused.batches import shape_of
-from indoubt.engines.fused.capacity import bytes_of_a_model, canonical
 from indoubt.engines.fused.engine import train_chains, train_many
 from indoubt.engines.fused.lockstep import Lockstep
 from indoubt.learner import Learner

@@ -9,8 +9,8 @@ from side_by_side import CPU, EQUAL_SIZES
 from test_engine import training
 
 from indoubt.engines.fused import engine
+from indoubt.engines.fused.architectures import CPU_WEIGHTS, GPU_MODELS, canonical, models_together
 from indoubt.engines.fused.batches import Shape, make_batch, shape_of
-from indoubt.engines.fused.capacity import CPU_WEIGHTS, GPU_MODELS, canonical, models_together
 
 CUDA = torch.device("cuda")
 

@@ -18,8 +18,8 @@ from torch import nn
 
 from indoubt.engines.checkpoints import load_checkpoint, save_checkpoint
 from indoubt.engines.fairseq.optimizer import Optimizer
+from indoubt.engines.fused.architectures import canonical
 from indoubt.engines.fused.batches import shape_of
-from indoubt.engines.fused.capacity import canonical
 from indoubt.engines.modules import engine
 from indoubt.engines.modules.contents import changed, contents_of, put_back
 from indoubt.engines.modules.engine import evaluate_kept, train_chains
