@@ -1,6 +1,6 @@
-"""YAML and JSON that say what they seem to: no key stands twice, of which readers keep the last, and nothing is run.
+"""Files of a configuration, as a command line names them, read so that they say what they seem to.
 
-The configuration as a command line names it, for the programs that look at a plan without running it.
+No key stands twice, of which readers keep the last, and nothing is run.
 """
 
 from __future__ import annotations

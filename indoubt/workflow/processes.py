@@ -1,4 +1,4 @@
-"""One run in a results folder at a time, and a GPU for each job of this machine.
+"""The processes of a run: one run in a results folder at a time, a GPU for each job, and how all of them are stopped.
 
 A second run is told so before it touches anything of the first.
 
@@ -6,8 +6,6 @@ Snakemake counts GPUs, but gives none of them to a job by number. A job takes a 
 machine, and sees through `CUDA_VISIBLE_DEVICES` the slot's device alone. The kernel frees the lock when the process
 ends, however it ends. Where SLURM has given the job one device already, and where there are no GPUs, nothing is done;
 of several in one allocation each job takes one. Must be entered before torch is imported.
-
-How a run is stopped: the signals that end it, and the end of all its processes.
 
 A run is a program that people start, Snakemake in a session of its own below it, and Snakemake's jobs. Whoever of them
 is told to end, and by which signal, all of them do; a training saves its state first (`engines.saved_states`).

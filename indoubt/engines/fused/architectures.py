@@ -1,7 +1,4 @@
-"""The fused learners by fairseq's architecture, what one must do, and why other learners have no fused form.
-
-How many models share a lockstep, and what shape their batches are padded to.
-"""
+"""The fused learners by fairseq's architecture, why others have no fused form, and how many share a lockstep."""
 
 from __future__ import annotations
 
