@@ -14,9 +14,9 @@ from torch.utils._python_dispatch import TorchDispatchMode
 
 from indoubt.engines.fused import kernels
 from indoubt.engines.fused.batches import shape_of
-from indoubt.engines.fused.lockstep import Lockstep, in_c
+from indoubt.engines.fused.lockstep import FusedLockstep, in_c
 from indoubt.training import Training
-from indoubt.workflow.cost import Batch, work_of
+from indoubt.workflow.cost import BatchShape, work_of
 
 
 def timed(work: Callable[[], object], device: torch.device) -> float:
@@ -164,12 +164,12 @@ def work_of_an_update(trainings: Sequence[Training], device: torch.device) -> Wo
     if in_c(first.learner, device):
         lengths = [(len(e.source), len(e.target)) for e in first.examples]
         (sources, targets), n = zip(*lengths, strict=True), len(lengths)
-        batch = Batch(n, sum(sources) / n, sum(targets) / n, max(sources), max(targets))
+        batch = BatchShape(n, sum(sources) / n, sum(targets) / n, max(sources), max(targets))
         counted = work_of(first.learner.arguments, batch, padded=False)
         return Work(counted.operations, 0.0, 28 * counted.weights)
     work = Work()
     with kernel_work(work):
-        lockstep = Lockstep(trainings[:1], shape_of(trainings[0].examples), device, 0)
+        lockstep = FusedLockstep(trainings[:1], shape_of(trainings[0].examples), device, 0)
         lockstep.update()
         work.operations = work.product_bytes = work.adam_bytes = 0.0
         with TorchWork(work):

@@ -57,9 +57,9 @@ def main(words: Sequence[str] | None = None) -> None:
         archive = arguments.output or arguments.results / "doubt-archive.tar.gz"
         plan = Plan(content, arguments.results / ".cache")
         if arguments.measured:
-            from indoubt.workflow.status import narrowed  # slow to import: torch
+            from indoubt.workflow.status import measured_part  # slow to import: torch
 
-            found = narrowed(content, plan, arguments.results / "ledger")
+            found = measured_part(content, plan, arguments.results / "ledger")
             print("".join(f"left out: {each}\n" for each in found.missing), end="", file=sys.stderr)
             content, plan = found.content, Plan(found.content, arguments.results / ".cache")
         tables = arguments.results / "tables"

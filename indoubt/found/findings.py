@@ -24,7 +24,7 @@ FOLDS = 6
 
 
 @dataclass(frozen=True)
-class Given:
+class GivenRule:
     """The best of the task's own rules: that of most responses."""
 
     name: str
@@ -32,13 +32,13 @@ class Given:
 
 
 @dataclass(frozen=True)
-class Searched:
+class SearchResult:
     """What was found on some seeds; `mixture` and `given` are None where there can be none."""
 
     one: Best
     split: Split
     mixture: Mixture | None
-    given: Given | None
+    given: GivenRule | None
 
 
 @dataclass
@@ -66,20 +66,20 @@ class HeldOut:
         return np.where(self.chance < 1, (self.rule - self.chance) / np.where(self.chance < 1, 1 - self.chance, 1), 0.0)
 
 
-def search(library: Library, responses: Numbers) -> Searched:
+def search(library: Library, responses: Numbers) -> SearchResult:
     """What is found on some seeds (their responses: seeds, inputs)."""
     one = best(library, responses)
     mixed = mixture(library, responses) if n_outputs(library, responses) > 2 else None
-    return Searched(one, split(library, responses, one), mixed, best_given(library, responses))
+    return SearchResult(one, split(library, responses, one), mixed, best_given(library, responses))
 
 
-def best_given(library: Library, responses: Numbers) -> Given | None:
+def best_given(library: Library, responses: Numbers) -> GivenRule | None:
     """The task's own rule that gives most of the responses, the first of equals."""
     if not library.given:
         return None
     shares = {name: int((responses == rule.said).sum()) for name, rule in library.given.items()}
     name = max(shares, key=lambda each: shares[each])
-    return Given(name, library.given[name])
+    return GivenRule(name, library.given[name])
 
 
 def given_total(library: Library, responses: Numbers) -> float:
@@ -207,7 +207,7 @@ class Finding:
     form: str
     library: Library
     responses: Numbers
-    found: Searched
+    found: SearchResult
     held: HeldOut
     kind: Kind | None
     base: float
@@ -250,8 +250,8 @@ def finding(library: Library, responses: Numbers, name: str) -> Finding:
 
 
 def _form(
-    library: Library, responses: Numbers, found: Searched, held: HeldOut, kind: Kind | None, base: float, given: float,
-    intervals: dict[str, Interval],
+    library: Library, responses: Numbers, found: SearchResult, held: HeldOut, kind: Kind | None, base: float,
+    given: float, intervals: dict[str, Interval],
 ) -> str:  # fmt: skip
     """The first form whose conditions hold."""
     one = found.one

@@ -22,11 +22,11 @@ from torch import Tensor, nn
 from indoubt.data.vocabulary import EOS, JointVocabulary
 from indoubt.engines.fused.batches import shape_of
 from indoubt.engines.modules.contents import changed, contents_of
-from indoubt.engines.modules.inputs import Given
+from indoubt.engines.modules.inputs import ModuleBatch
 from indoubt.engines.modules.loader import Builder, trained_of
-from indoubt.engines.modules.lockstep import Lockstep
-from indoubt.engines.modules.one_by_one import Plain
-from indoubt.engines.modules.overrides import Site
+from indoubt.engines.modules.lockstep import ModuleLockstep
+from indoubt.engines.modules.one_by_one import PlainTraining
+from indoubt.engines.modules.overrides import ModuleSite
 from indoubt.engines.modules.stacked_models import Maker
 from indoubt.errors import said
 from indoubt.learner import Learner
@@ -51,10 +51,10 @@ def difference(learner: Learner, builder: Builder) -> str | None:
     if maker.weights >= LARGE:
         trainings = trainings[:2]
     try:
-        together = Lockstep(trainings, maker, shape, CPU, 0, fill=maker.together(shape) > 1)
+        together = ModuleLockstep(trainings, maker, shape, CPU, 0, fill=maker.together(shape) > 1)
     except Exception as error:
         return _of_vmap(error)
-    plains = [Plain(each, builder, shape, CPU, 0, _Masks(together, row)) for row, each in enumerate(trainings)]
+    plains = [PlainTraining(each, builder, shape, CPU, 0, _Masks(together, row)) for row, each in enumerate(trainings)]
     before: list[Snapshot] = []
     for _ in range(UPDATES):
         try:
@@ -83,7 +83,7 @@ def trains_again(learner: Learner, builder: Builder) -> bool:
     when its module is not evaluated in between.
     """
     training = _trainings(learner, 2 * UPDATES)[0]
-    whole, begun, resumed = (Plain(training, builder, shape_of(training.examples), CPU, 0) for _ in range(3))
+    whole, begun, resumed = (PlainTraining(training, builder, shape_of(training.examples), CPU, 0) for _ in range(3))
     for _ in range(UPDATES):
         begun.update()
     saved = io.BytesIO()
@@ -126,10 +126,10 @@ class Snapshot:
 class _Masks:
     """One model's masks, of those that a lockstep draws."""
 
-    def __init__(self, lockstep: Lockstep, row: int) -> None:
+    def __init__(self, lockstep: ModuleLockstep, row: int) -> None:
         self._lockstep, self._row = lockstep, row
 
-    def __call__(self, update: int, given: Given) -> dict[Site, Tensor]:
+    def __call__(self, update: int, given: ModuleBatch) -> dict[ModuleSite, Tensor]:
         masks = self._lockstep.masks(update, self._lockstep.batches.at(update))
         return {site: mask[self._row] for site, mask in masks.items()}
 
@@ -142,7 +142,7 @@ def _trainings(learner: Learner, updates: int) -> list[Training]:
     ]
 
 
-def _of_update(together: Lockstep, row: int, plain: Plain) -> str | None:
+def _of_update(together: ModuleLockstep, row: int, plain: PlainTraining) -> str | None:
     """Where one model's last update differs."""
     nats, expected = float(together.nats[row]), float(plain.nats)
     if not abs(nats - expected) <= TOLERANCE * max(1.0, abs(expected)):
@@ -158,7 +158,7 @@ def _of_update(together: Lockstep, row: int, plain: Plain) -> str | None:
     return None
 
 
-def _of_evaluation(together: Lockstep, plains: Sequence[Plain]) -> str | None:
+def _of_evaluation(together: ModuleLockstep, plains: Sequence[PlainTraining]) -> str | None:
     """Where logits in evaluation differ."""
     try:
         with torch.no_grad():
@@ -238,8 +238,8 @@ def seconds_of(learner: Learner, examples: int) -> float:
     if learner.arguments["together"]:
         maker = Maker(builder, VOCABULARY, device)
         together = maker.together(shape)
-        lockstep = Lockstep([training] * together, maker, shape, device, 0)
-    trained = lockstep or Plain(training, builder, shape, device, 0)
+        lockstep = ModuleLockstep([training] * together, maker, shape, device, 0)
+    trained = lockstep or PlainTraining(training, builder, shape, device, 0)
     times, threads = [], torch.get_num_threads()
     torch.set_num_threads(1)  # as where it is trained; several that wait for each other would all be counted
     try:

@@ -22,7 +22,7 @@ from indoubt.engines.modules.contents import contents_of, put_back
 from indoubt.engines.modules.inputs import Inputs, Takes, make_inputs
 from indoubt.engines.modules.loader import Builder, where_it_failed
 from indoubt.engines.modules.one_by_one import OwnModule
-from indoubt.engines.modules.overrides import Dropout, Found, Site
+from indoubt.engines.modules.overrides import Dropout, ModuleSite, SiteShape
 from indoubt.engines.modules.stacked_models import SiteMasks
 from indoubt.errors import UserError
 from indoubt.errors import said as words_of
@@ -236,7 +236,7 @@ class Trial:
         if not all(map(torch.equal, given, before)):
             raise self.fault("writes into what its forward is given; clone it first, for it is given it again")
 
-    def sites(self, rows: Sequence[int], least: int = 0) -> tuple[dict[Site, Found], list[tuple[int, ...]]]:
+    def sites(self, rows: Sequence[int], least: int = 0) -> tuple[dict[ModuleSite, SiteShape], list[tuple[int, ...]]]:
         """Sites of dropout, and the shapes of those whose first dimension is not the batch."""
         with self.undone():
             dropout = self.trained_on(rows, least)

@@ -26,7 +26,7 @@ PASSES = 3
 
 
 @dataclass(frozen=True)
-class Batch:
+class BatchShape:
     """Examples of a batch, their mean lengths and the longest ones, `</s>` included."""
 
     examples: int
@@ -42,7 +42,7 @@ class Batch:
 
 
 @cache
-def batch_of(task: Task, size: int, block: int = 0, batch_size: int | None = None) -> Batch:
+def batch_of(task: Task, size: int, block: int = 0, batch_size: int | None = None) -> BatchShape:
     """What is trained on once `block` blocks have been sent: T, and of H as much, targets as candidates give them.
 
     Args:
@@ -61,7 +61,7 @@ def batch_of(task: Task, size: int, block: int = 0, batch_size: int | None = Non
         longest = max(*sources, *(len(source) + 1 for source in scored)), longest_target
     else:
         mean_source, mean_target, longest = fmean(sources), fmean(targets), (max(sources), max(targets))
-    return Batch(batch_size or len(pairs) + sent, mean_source, mean_target, *longest)
+    return BatchShape(batch_size or len(pairs) + sent, mean_source, mean_target, *longest)
 
 
 @dataclass(frozen=True)
@@ -73,7 +73,7 @@ class Work:
     weights: float
 
 
-def work_of(arguments: dict[str, Any], batch: Batch, padded: bool) -> Work:
+def work_of(arguments: dict[str, Any], batch: BatchShape, padded: bool) -> Work:
     """An update of one of fairseq's learners; of an unknown architecture, as of a CNN.
 
     Args:
@@ -86,7 +86,7 @@ def work_of(arguments: dict[str, Any], batch: Batch, padded: bool) -> Work:
     return kind(arguments, batch, sources, targets)
 
 
-def _transformer(a: dict[str, Any], batch: Batch, sources: float, targets: float) -> Work:
+def _transformer(a: dict[str, Any], batch: BatchShape, sources: float, targets: float) -> Work:
     width, (encoders, decoders) = int(a["encoder_embed_dim"]), (int(a[f"{s}_layers"]) for s in ("encoder", "decoder"))
     hidden = [int(a[f"{side}_ffn_embed_dim"]) for side in ("encoder", "decoder")]
     scores = encoders * sources * batch.source, decoders * targets * (batch.target + batch.source)
@@ -101,7 +101,7 @@ def _transformer(a: dict[str, Any], batch: Batch, sources: float, targets: float
     return Work(0.0, operations, weights)
 
 
-def _lstm(a: dict[str, Any], batch: Batch, sources: float, targets: float) -> Work:
+def _lstm(a: dict[str, Any], batch: BatchShape, sources: float, targets: float) -> Work:
     layers = [int(a.get(f"{side}_layers", 1)) for side in ("encoder", "decoder")]
     inputs, hidden = int(a["encoder_embed_dim"]), int(a["encoder_hidden_size"])
     both = 1 + bool(a.get("encoder_bidirectional"))
@@ -122,7 +122,7 @@ def _convolutions(text: str) -> list[Convolution]:
         return [(512, 3)] * (int(text) if text.isdecimal() else 1)
 
 
-def _cnn(a: dict[str, Any], batch: Batch, sources: float, targets: float) -> Work:
+def _cnn(a: dict[str, Any], batch: BatchShape, sources: float, targets: float) -> Work:
     width, weights, of_side = int(a.get("encoder_embed_dim", 16)), 0.0, []
     for side in ("encoder", "decoder"):
         layers = _convolutions(str(a.get(f"{side}_layers")))
@@ -173,14 +173,14 @@ def kind_of(arguments: dict[str, Any]) -> str | None:
     return next((kind for kind in ("transformer", "fconv", "lstm") if str(arguments["arch"]).startswith(kind)), None)
 
 
-def update_seconds(arguments: dict[str, Any], batch: Batch, engine: str) -> float:
+def update_seconds(arguments: dict[str, Any], batch: BatchShape, engine: str) -> float:
     """Expected seconds of an update of one of fairseq's learners."""
     kind = kind_of(arguments)
     rates = RATES[engine, kind] if kind else UNKNOWN
     return rates.seconds(work_of(arguments, batch, padded=engine == "fairseq"))
 
 
-def module_update_seconds(tried: TriedOut, batch: Batch) -> float:
+def module_update_seconds(tried: TriedOut, batch: BatchShape) -> float:
     """The same of a module: in proportion to the longest example, and by how much more eight take than one."""
     longest = batch.longest_source + batch.longest_target
     per_example = (tried.seconds_of_eight - tried.seconds) / (EIGHT - 1)
@@ -235,6 +235,6 @@ class Costs:
         """Expected seconds of decoding all test inputs."""
         return decoding_seconds(self.tasks[cell.task], cell.size, self.engines[cell.learner])
 
-    def batch(self, cell: CellPlan, block: int) -> Batch:
+    def batch(self, cell: CellPlan, block: int) -> BatchShape:
         """What an update goes through."""
         return batch_of(self.tasks[cell.task], cell.size, block, self.learners[cell.learner].batch_size)

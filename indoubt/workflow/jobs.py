@@ -28,7 +28,7 @@ from indoubt.workflow.ledger import FROM_KEPT, Ledger
 from indoubt.workflow.required_trainings import Cell, Chain, chains, keeper, kept_models
 
 
-class Told(typing.Protocol):
+class ProgressReporter(typing.Protocol):
     """Who is told how far a job is."""
 
     def begin(self, total: int, to_do: int) -> None:
@@ -38,7 +38,7 @@ class Told(typing.Protocol):
         """One of them is done."""
 
 
-class Printed:
+class LogReporter:
     """Says it on standard error, a line for each training."""
 
     def __init__(self, label: str) -> None:
@@ -135,7 +135,7 @@ def run_job(job: Job, data_bin: Path, places: Places, output: Path, device: torc
         datasets = {name: load_dataset(data_bin / name) for name in job.examples}
         for name, dataset in datasets.items():
             _check_examples(job, data_bin / name, dataset)
-        rows = measured(job, datasets, places, device, Printed(f"{job.task}/{job.size} {job.name}"))
+        rows = measured(job, datasets, places, device, LogReporter(f"{job.task}/{job.size} {job.name}"))
         write_atomically(output, _text(rows))
 
 
@@ -168,7 +168,7 @@ def _check_examples(job: Job, folder: Path, dataset: Dataset) -> None:
 
 
 def measured(
-    job: Job, datasets: Mapping[str, Dataset], places: Places, device: torch.device, told: Told
+    job: Job, datasets: Mapping[str, Dataset], places: Places, device: torch.device, told: ProgressReporter
 ) -> list[dict[str, Any]]:
     """Do what is missing of a job; returns its rows."""
     cell, wanted = _wanted(job, datasets)
@@ -181,7 +181,7 @@ def measured(
 
 
 def _train_missing(
-    job: Job, missing: Sequence[Chain], ledger: Ledger, places: Places, device: torch.device, told: Told
+    job: Job, missing: Sequence[Chain], ledger: Ledger, places: Places, device: torch.device, told: ProgressReporter
 ) -> None:
     """Execute trainings, recording each in the ledger as it finishes."""
     trainings = {training.key: training for chain in missing for training in chain}

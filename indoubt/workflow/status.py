@@ -160,14 +160,14 @@ def _range(pair: tuple[int, int]) -> str:
 
 
 @dataclass(frozen=True)
-class Narrowed:
+class MeasuredPart:
     """A configuration of what has been measured, and in words what it lacks, for each cell of an experiment."""
 
     content: dict[str, Any]
     missing: list[str]
 
 
-def narrowed(content: dict[str, Any], plan: Plan, ledger: Path) -> Narrowed:
+def measured_part(content: dict[str, Any], plan: Plan, ledger: Path) -> MeasuredPart:
     """Keep of each experiment the seeds whose trainings are all in the ledger.
 
     Seeds in steps (`until: sure`) are kept as numbers: of a run that was stopped nothing is sure.
@@ -197,7 +197,7 @@ def narrowed(content: dict[str, Any], plan: Plan, ledger: Path) -> Narrowed:
             experiments.append({**given, "sizes": [size], "learners": names, "seeds": seeds_said})
     if not experiments:
         raise UserError(f"no seed of this configuration has all of its trainings in {ledger}")
-    return Narrowed({**content, "experiments": experiments}, missing)
+    return MeasuredPart({**content, "experiments": experiments}, missing)
 
 
 def _seeds(experiment: Experiment, cell: CellPlan) -> list[int]:

@@ -14,7 +14,7 @@ from indoubt.schema import RUN
 from indoubt.tables.tables import read_table
 from indoubt.workflow.config_files import content_of
 from indoubt.workflow.plan import Plan
-from indoubt.workflow.status import narrowed
+from indoubt.workflow.status import measured_part
 from tests.shared.workspace import ROOT
 
 FINDINGS = ROOT / "docs/findings"
@@ -134,7 +134,7 @@ def test_the_tables_beside_the_text_are_the_archives(rebuilt: Path) -> None:
 def test_what_was_not_run_is_listed(rebuilt: Path) -> None:
     measured_by = yaml.safe_load((rebuilt / "archived/config.yaml").read_text()).get("measured_by", {})
     content = content_of([str(ROOT / "presets/atlas.yaml")], []) | {"measured_by": measured_by}
-    missing = narrowed(content, Plan(content, rebuilt / ".cache"), rebuilt / "ledger").missing
+    missing = measured_part(content, Plan(content, rebuilt / ".cache"), rebuilt / "ledger").missing
     assert (FINDINGS / "not-run.txt").read_text().splitlines() == missing
 
 

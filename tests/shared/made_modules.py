@@ -14,7 +14,7 @@ from indoubt.engines.fused.architectures import canonical
 from indoubt.engines.fused.batches import shape_of
 from indoubt.engines.modules.inputs import vocabulary_of
 from indoubt.engines.modules.loader import Builder
-from indoubt.engines.modules.lockstep import Lockstep
+from indoubt.engines.modules.lockstep import ModuleLockstep
 from indoubt.engines.modules.stacked_models import Maker
 from indoubt.learner import HuggingFaceLearner, Learner, ModuleLearner
 from indoubt.learners.module_definitions import PAPER
@@ -67,10 +67,10 @@ def training(of: Learner, seed: int, block: int = 0, protocol: Protocol | None =
     return Training(of, protocol, seed, SOURCE, TARGET, each, None, scores, (DECODE,) if block == 0 else ())
 
 
-def lockstep(trainings: Sequence[Training], weights: Mapping[str, Tensor] | None = None) -> Lockstep:
+def lockstep(trainings: Sequence[Training], weights: Mapping[str, Tensor] | None = None) -> ModuleLockstep:
     """A lockstep of trainings, all from the same weights if some are given."""
     maker = Maker(Builder(trainings[0].learner), vocabulary_of(trainings[0]), CPU)
-    made = Lockstep(trainings, maker, canonical(shape_of(trainings[0].examples), CPU), CPU, 0)
+    made = ModuleLockstep(trainings, maker, canonical(shape_of(trainings[0].examples), CPU), CPU, 0)
     for row in range(len(made.rows) if weights is not None else 0):
         made.models.weights.load(row, weights or {})
     return made

@@ -129,7 +129,7 @@ def _transformer(learner: Learner) -> str | None:
 _DETAILS: dict[str, Callable[[Learner], str | None]] = {"lstm": _lstm, "fconv": _cnn, "transformer": _transformer}
 
 
-class Fused(typing.Protocol):
+class FusedLearner(typing.Protocol):
     """Many models of one learner on one batch. Only `forward`, then `backward`, or `start_decoding`, then `decode`."""
 
     def __init__(self, learner: Learner, weights: Parameters, gradients: Gradients, batch: Batch) -> None: ...
@@ -149,7 +149,7 @@ class Fused(typing.Protocol):
     def decode(self, ids: Tensor, t: int) -> Tensor: ...
 
 
-ARCHITECTURES: dict[str, type[Fused]] = {"lstm": LSTM, "fconv": CNN, "transformer": Transformer}
+ARCHITECTURES: dict[str, type[FusedLearner]] = {"lstm": LSTM, "fconv": CNN, "transformer": Transformer}
 
 
 #: On the CPU so many weights at a time: 33 Transformers. A model with a large weight, as the LSTMs and the CNN have,

@@ -16,7 +16,7 @@ from indoubt.engines.fairseq.models import build_model, dictionaries_of
 from indoubt.engines.fused.architectures import canonical, models_together, supports
 from indoubt.engines.fused.batches import Shape
 from indoubt.engines.fused.evaluation import evaluate
-from indoubt.engines.fused.lockstep import Lockstep, in_c, shape_of_training
+from indoubt.engines.fused.lockstep import FusedLockstep, in_c, shape_of_training
 from indoubt.engines.loop import train
 from indoubt.training import Result, Training
 
@@ -65,7 +65,7 @@ def train_chains(
     yield from train(chains, Fused(device), state_folder=state_folder, keep=keep)
 
 
-class Fused(Backend[Lockstep]):
+class Fused(Backend[FusedLockstep]):
     """fairseq's learners with a leading model axis."""
 
     name = "fused"
@@ -93,13 +93,13 @@ class Fused(Backend[Lockstep]):
     def capacity(self, training: Training) -> int:
         return self._together(training, self.shape(training))
 
-    def start(self, trainings: Sequence[Training], steps_before: int) -> Lockstep:
-        return Lockstep(trainings, self.shape(trainings[0]), self.device, steps_before)
+    def start(self, trainings: Sequence[Training], steps_before: int) -> FusedLockstep:
+        return FusedLockstep(trainings, self.shape(trainings[0]), self.device, steps_before)
 
-    def evaluate(self, lockstep: Lockstep, asked: Sequence[Training], results: Sequence[Result]) -> None:
+    def evaluate(self, lockstep: FusedLockstep, asked: Sequence[Training], results: Sequence[Result]) -> None:
         evaluate(asked, lockstep.weights, results, self._together(asked[0], lockstep.shape))
 
-    def module(self, lockstep: Lockstep, row: int) -> torch.nn.Module:
+    def module(self, lockstep: FusedLockstep, row: int) -> torch.nn.Module:
         training = lockstep.trainings[row]
         model = build_model(training.learner, *dictionaries_of(training)).to(self.device)
         model.load_state_dict(model.state_dict() | lockstep.weights.export(row))

@@ -101,7 +101,7 @@ def in_c(learner: Learner, device: torch.device) -> bool:
     return learner.arguments["arch"] == "transformer" and kernels.there_are(torch.empty(0, device=device))
 
 
-class Lockstep(StackedLockstep):
+class FusedLockstep(StackedLockstep):
     """Trainings in progress, row by row in stacked weights."""
 
     def __init__(self, trainings: Sequence[Training], shape: Shape, device: torch.device, steps_before: int) -> None:

@@ -16,7 +16,7 @@ from indoubt.data.vocabulary import PAD
 from indoubt.engines.fused.batches import Batch, Shape
 from indoubt.engines.fused.dropout import Masks, Site
 from indoubt.engines.fused.layers import Embedding, Linear, dropped
-from indoubt.engines.fused.lstm_layers import Attention, Cell, cell_blocks, rows_at
+from indoubt.engines.fused.lstm_layers import Attention, LSTMCell, cell_blocks, rows_at
 from indoubt.engines.fused.parameters import Block, Gradients, Parameters
 from indoubt.learner import Learner
 
@@ -85,7 +85,7 @@ class Encoder:
         active = rows_at(batch.active_sources, rows, weight)
         present = batch.source_mask.transpose(1, 2)[..., None]
         running = [None if bool(present[:, t, :n].all()) else present[:, t, :n] for t, n in enumerate(active)]
-        self.cell = Cell(weights, gradients, "encoder.cell", active, rows, running)
+        self.cell = LSTMCell(weights, gradients, "encoder.cell", active, rows, running)
         self.steps = self.cell.all_steps() if self.cell.native else None
         self.width = self.embed.weight.size(2)
         #: Where rows end: the place of their last state in time, and which rows they are.
@@ -139,7 +139,7 @@ class Decoder:
         # decoding uses one step's place over and over
         active = rows_at(batch.active_targets, rows, weights.values["decoder.cell.weight"]) or [rows]
         self.embed = Embedding(weights, gradients, "decoder.embed_tokens", batch.previous, PAD)
-        self.cell = Cell(weights, gradients, "decoder.cell", active, rows)
+        self.cell = LSTMCell(weights, gradients, "decoder.cell", active, rows)
         self.attention: Attention | None = None
         if attention:
             self.attention = Attention(weights, gradients, "decoder.attention", active, batch.source_mask)

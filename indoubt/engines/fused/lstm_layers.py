@@ -27,7 +27,7 @@ def cell_blocks(name: str, fairseq_name: str, suffix: str = "") -> list[Block]:
     ]
 
 
-class Cell:
+class LSTMCell:
     """`i, f, g, o = W [input, h] + b;  c = sigmoid(f) c + sigmoid(i) tanh(g);  h = sigmoid(o) tanh(c)`.
 
     Weight (models, 4 hidden, inputs + hidden), bias (models, 8 hidden): the input's and the state's.
@@ -144,7 +144,7 @@ class Step:
     """One time of a cell, with the parts of the cell's tensors that belong to it, (models, rows, ...): cutting them out
     anew takes longer than what is then done with them."""
 
-    def __init__(self, cell: Cell, t: int, n: int, running: Tensor | None) -> None:
+    def __init__(self, cell: LSTMCell, t: int, n: int, running: Tensor | None) -> None:
         h = cell.hidden
         self.weight, self.sum_of_biases, self.width, self.running = cell.weight, cell.sum_of_biases, h, running
         self.inputs, self.d_inputs = cell.inputs[:, t, :n], cell.d_inputs[:, t, :n]
@@ -190,7 +190,7 @@ class Step:
 class NativeSteps:
     """Some steps of a single large model on the CPU, by native/lstm.c. Of one model all rows that are computed run."""
 
-    def __init__(self, cell: Cell, start: int, end: int, fed: int = NOT_FED, masks: Tensor | None = None) -> None:
+    def __init__(self, cell: LSTMCell, start: int, end: int, fed: int = NOT_FED, masks: Tensor | None = None) -> None:
         times, batch, width = cell.d_inputs.shape[1:]
         kept = cell.gates, cell.cells, cell.squashed
         self._dtype = cell.weight.dtype

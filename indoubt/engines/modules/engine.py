@@ -23,8 +23,8 @@ from indoubt.engines.loop import train
 from indoubt.engines.modules.evaluation import evaluate
 from indoubt.engines.modules.inputs import vocabulary_of
 from indoubt.engines.modules.loader import Builder
-from indoubt.engines.modules.lockstep import Lockstep
-from indoubt.engines.modules.one_by_one import OwnModule, Plain
+from indoubt.engines.modules.lockstep import ModuleLockstep
+from indoubt.engines.modules.one_by_one import OwnModule, PlainTraining
 from indoubt.engines.modules.stacked_models import Maker
 from indoubt.learner import Learner
 from indoubt.training import Result, Training
@@ -74,7 +74,7 @@ def _prepare(device: torch.device) -> None:
     warnings.filterwarnings("ignore", "There is a performance drop because we have not yet implemented the batching")
 
 
-class Modules(Backend[Lockstep | Plain]):
+class Modules(Backend[ModuleLockstep | PlainTraining]):
     """Any module, its weights stacked; or each as it is, where that would change what it computes."""
 
     name = "modules"
@@ -95,22 +95,24 @@ class Modules(Backend[Lockstep | Plain]):
     def capacity(self, training: Training) -> int:
         return 1 if self._plain else self._maker(training).together(self.shape(training))
 
-    def start(self, trainings: Sequence[Training], steps_before: int) -> Lockstep | Plain:
+    def start(self, trainings: Sequence[Training], steps_before: int) -> ModuleLockstep | PlainTraining:
         shape = self.shape(trainings[0])
         if self._plain:
-            return Plain(trainings[0], self._builder, shape, self.device, steps_before)
-        return Lockstep(trainings, self._maker(trainings[0]), shape, self.device, steps_before)
+            return PlainTraining(trainings[0], self._builder, shape, self.device, steps_before)
+        return ModuleLockstep(trainings, self._maker(trainings[0]), shape, self.device, steps_before)
 
-    def evaluate(self, lockstep: Lockstep | Plain, asked: Sequence[Training], results: Sequence[Result]) -> None:
+    def evaluate(
+        self, lockstep: ModuleLockstep | PlainTraining, asked: Sequence[Training], results: Sequence[Result]
+    ) -> None:
         takes = self._builder.takes
-        if isinstance(lockstep, Plain):
+        if isinstance(lockstep, PlainTraining):
             with lockstep.asked() as model:
                 evaluate(asked, model, takes, results, 1)
         else:
             evaluate(asked, lockstep.models, takes, results, self._maker(asked[0]).together(lockstep.shape))
 
-    def module(self, lockstep: Lockstep | Plain, row: int) -> torch.nn.Module:
-        if isinstance(lockstep, Plain):
+    def module(self, lockstep: ModuleLockstep | PlainTraining, row: int) -> torch.nn.Module:
+        if isinstance(lockstep, PlainTraining):
             return lockstep.module.eval()
         training = lockstep.trainings[row]
         module = self._builder.module(vocabulary_of(training), training.seed)

@@ -72,7 +72,7 @@ def make_inputs(
 
 
 @dataclass(frozen=True)
-class Given:
+class ModuleBatch:
     """One update's batch, and what modules are given of it."""
 
     batch: Batch
@@ -94,13 +94,13 @@ class Batches:
         else:
             self._drawn = Drawn(sets, self._size, shape, device)
 
-    def at(self, update: int) -> Given:
+    def at(self, update: int) -> ModuleBatch:
         """The batch of an update; its `places` say which example, or which draw, stands in a row."""
         if self._size is None:
             return self._whole
         places = [drawn_places(each.key, update, len(each.examples), self._size) for each in self._trainings]
         return self._given(self._drawn.batch(places))
 
-    def _given(self, batch: Batch) -> Given:
+    def _given(self, batch: Batch) -> ModuleBatch:
         inputs = make_inputs(self._takes, self._vocabularies, batch.source, batch.source_lengths, batch.previous)
-        return Given(batch, inputs)
+        return ModuleBatch(batch, inputs)

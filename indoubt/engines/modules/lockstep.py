@@ -12,13 +12,13 @@ from indoubt.engines.fused.adam import Adam, Schedule, nll
 from indoubt.engines.fused.batches import Shape
 from indoubt.engines.fused.parameters import Gradients
 from indoubt.engines.fused.stacked import StackedLockstep
-from indoubt.engines.modules.inputs import Batches, Given
-from indoubt.engines.modules.overrides import Site
+from indoubt.engines.modules.inputs import Batches, ModuleBatch
+from indoubt.engines.modules.overrides import ModuleSite
 from indoubt.engines.modules.stacked_models import Maker, SiteMasks, filled_up
 from indoubt.training import Training
 
 
-class Lockstep(StackedLockstep):
+class ModuleLockstep(StackedLockstep):
     """Trainings in progress, row by row in stacked weights; behind them stand rows that fill the lockstep up."""
 
     def __init__(
@@ -63,7 +63,7 @@ class Lockstep(StackedLockstep):
             self._update()
         return 1
 
-    def masks(self, update: int, given: Given) -> dict[Site, Tensor]:
+    def masks(self, update: int, given: ModuleBatch) -> dict[ModuleSite, Tensor]:
         """The masks of an update, whose batch is `given`: each (models, batch, ...)."""
         if self._drawn:
             self._masks.move(given.batch.places)

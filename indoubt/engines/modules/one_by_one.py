@@ -22,9 +22,9 @@ from indoubt.engines.fused.adam import Adam, Schedule, nll
 from indoubt.engines.fused.batches import Shape
 from indoubt.engines.fused.parameters import Block, Parameters
 from indoubt.engines.modules.contents import contents_of, put_back
-from indoubt.engines.modules.inputs import Batches, Given, Inputs, vocabulary_of
+from indoubt.engines.modules.inputs import Batches, Inputs, ModuleBatch, vocabulary_of
 from indoubt.engines.modules.loader import Builder
-from indoubt.engines.modules.overrides import Dropout, Site, plainly
+from indoubt.engines.modules.overrides import Dropout, ModuleSite, plainly
 from indoubt.training import Training
 
 
@@ -94,7 +94,7 @@ class AdamOfEach(Adam):
             weight.addcdiv_(first, second.sqrt().add_(self._schedule.eps), value=-size)
 
 
-class Plain(Lockstep):
+class PlainTraining(Lockstep):
     """A training in progress; `nats` is the loss of the last update, (1,)."""
 
     def __init__(
@@ -104,7 +104,7 @@ class Plain(Lockstep):
         shape: Shape,
         device: torch.device,
         steps_before: int,
-        masks: Callable[[int, Given], dict[Site, Tensor]] | None = None,
+        masks: Callable[[int, ModuleBatch], dict[ModuleSite, Tensor]] | None = None,
     ) -> None:
         """
         Args:
@@ -179,7 +179,7 @@ class Plain(Lockstep):
         yield self.models
         put_back(self.module, before)
 
-    def _dropout(self, given: Given) -> Any:
+    def _dropout(self, given: ModuleBatch) -> Any:
         if self._masks is None:
             return nullcontext()
         return Dropout(self.module, given.batch.target.size(1), self._masks(self.done, given)).active()

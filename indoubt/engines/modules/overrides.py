@@ -129,7 +129,7 @@ _DROPOUT, _ATTENTION = F.dropout, F.scaled_dot_product_attention
 
 
 @dataclass(frozen=True)
-class Site:
+class ModuleSite:
     """A place where dropout acts: the name of the module whose forward calls it, and the number of the call.
 
     Not a number in the whole pass: behind a loop over time that would depend on the padding.
@@ -140,7 +140,7 @@ class Site:
 
 
 @dataclass(frozen=True)
-class Found:
+class SiteShape:
     """What is dropped at a site: its shape, batch first (batch x others is taken apart), and the probability."""
 
     shape: tuple[int, ...]
@@ -158,9 +158,9 @@ class Dropout:
     """
 
     def __init__(
-        self, module: nn.Module, batch: int, masks: Mapping[Site, Tensor] | None, batched: bool = False
+        self, module: nn.Module, batch: int, masks: Mapping[ModuleSite, Tensor] | None, batched: bool = False
     ) -> None:
-        self.found: dict[Site, Found] = {}
+        self.found: dict[ModuleSite, SiteShape] = {}
         #: Shapes of dropped tensors whose first dimension is not the batch.
         self.misplaced: list[tuple[int, ...]] = []
         #: Whether something was dropped in place.
@@ -186,7 +186,7 @@ class Dropout:
             return x
         self.in_place |= inplace
         name = self._running[-1] if self._running else ""
-        site = Site(name, self._calls.get(name, 0))
+        site = ModuleSite(name, self._calls.get(name, 0))
         self._calls[name] = site.call + 1
         if self._masks is not None:
             mask = self._masks[site].reshape(x.shape)
@@ -195,7 +195,7 @@ class Dropout:
             self.misplaced.append(tuple(x.shape))
         else:
             taken_apart = () if x.size(0) == self._batch else (x.size(0) // self._batch,)
-            self.found[site] = Found((self._batch, *taken_apart, *x.shape[1:]), p)
+            self.found[site] = SiteShape((self._batch, *taken_apart, *x.shape[1:]), p)
         return x
 
     def attend(

@@ -27,9 +27,9 @@ from indoubt.engines.fused.dropout import GOLDEN, NumberedPlaces, hashed, mixed,
 from indoubt.engines.fused.parameters import Block, Parameters
 from indoubt.engines.modules.inputs import Inputs
 from indoubt.engines.modules.loader import Builder, constants_of, trained_of
-from indoubt.engines.modules.overrides import Dropout, Found, Site
+from indoubt.engines.modules.overrides import Dropout, ModuleSite, SiteShape
 
-Name = TypeVar("Name", str, Site)
+Name = TypeVar("Name", str, ModuleSite)
 
 #: Locksteps on the CPU hold a multiple of this many models, and at most so many: beyond, a model costs no less.
 MULTIPLE, CPU_MODELS = 8, 32
@@ -84,7 +84,7 @@ class Models:
         weights.put(0, self.weights, row)
         return Models(self.module, weights, self.constants.select([row]), self.target_symbols, False)
 
-    def logits(self, inputs: Inputs, masks: Mapping[Site, Tensor] | None) -> Tensor:
+    def logits(self, inputs: Inputs, masks: Mapping[ModuleSite, Tensor] | None) -> Tensor:
         """(models, batch, target time, target symbols).
 
         Args:
@@ -100,12 +100,12 @@ class Models:
         where = None if where is None else where[0]
         return self._one(_first(self.leaves), _first(stacked), given, where, _first(masks)).unsqueeze(0)
 
-    def sites(self, inputs: Inputs) -> dict[Site, Found]:
+    def sites(self, inputs: Inputs) -> dict[ModuleSite, SiteShape]:
         """Where the first model drops on its batch, in training; all others do so too."""
         found, _ = self.look(inputs)
         return found
 
-    def look(self, inputs: Inputs) -> tuple[dict[Site, Found], list[tuple[int, ...]]]:
+    def look(self, inputs: Inputs) -> tuple[dict[ModuleSite, SiteShape], list[tuple[int, ...]]]:
         """The first model's sites of dropout, and the shapes of those whose first dimension is not the batch."""
         self.module.train()
         weights = _first(self.leaves) | self.constants.shared | _first(self.constants.stacked)
@@ -121,7 +121,7 @@ class Models:
         stacked: dict[str, Tensor],
         given: tuple[Tensor, ...],
         where: Tensor | None,
-        masks: dict[Site, Tensor],
+        masks: dict[ModuleSite, Tensor],
     ) -> Tensor:
         """One model's logits, (batch, target time, target symbols)."""
         dropout = Dropout(self.module, given[0].size(0), masks, batched=True)
@@ -198,7 +198,7 @@ class SiteMasks:
 
     def __init__(
         self,
-        found: Mapping[Site, Found],
+        found: Mapping[ModuleSite, SiteShape],
         keys: Sequence[str],
         places: Sequence[Sequence[int]],
         device: torch.device,
@@ -223,7 +223,7 @@ class SiteMasks:
         of_place.scatter_(1, torch.tensor(self._stand, device=device), self._rows)
         self._rows, self._stand = of_place.gather(1, torch.tensor(places, device=device)), places
 
-    def draw(self, update: int) -> dict[Site, Tensor]:
+    def draw(self, update: int) -> dict[ModuleSite, Tensor]:
         """The masks of one update, each (models, batch, ...)."""
         if not self._shapes:
             return {}
@@ -235,7 +235,7 @@ class SiteMasks:
         }
 
 
-def _counters(site: Site, shape: Sequence[int]) -> Tensor:
+def _counters(site: ModuleSite, shape: Sequence[int]) -> Tensor:
     """A number for each place of a site, (places,): the site's name and call and one index after the other, mixed."""
     counters = torch.tensor([hashed(f"{site.module}/{site.call}")])
     for size in shape:

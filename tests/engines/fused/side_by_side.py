@@ -14,7 +14,7 @@ from indoubt.engines.fairseq import models as batching
 from indoubt.engines.fairseq.models import dictionary_of
 from indoubt.engines.fairseq.optimizer import summed_nll
 from indoubt.engines.fairseq.randomness import seed_everything
-from indoubt.engines.fused.architectures import ARCHITECTURES, Fused
+from indoubt.engines.fused.architectures import ARCHITECTURES, FusedLearner
 from indoubt.engines.fused.batches import Batch, shape_of
 from indoubt.engines.fused.dropout import DropoutMasks
 from indoubt.engines.fused.parameters import Gradients, Parameters
@@ -102,7 +102,7 @@ def parameters_of(each: Learner, models: Sequence[Any], device: torch.device = C
     return weights
 
 
-def fused(each: Learner, weights: Parameters, batch: Batch) -> tuple[Fused, Gradients]:
+def fused(each: Learner, weights: Parameters, batch: Batch) -> tuple[FusedLearner, Gradients]:
     """The fused learner on a batch, and its gradients."""
     gradients = Gradients(weights)
     return ARCHITECTURES[each.arguments["arch"]](each, weights, gradients, batch), gradients

@@ -19,7 +19,7 @@ from indoubt.engines.backend import State
 from indoubt.engines.fairseq import engine as reference
 from indoubt.engines.fused import engine
 from indoubt.engines.fused.engine import train_chains, train_many
-from indoubt.engines.fused.lockstep import Lockstep
+from indoubt.engines.fused.lockstep import FusedLockstep
 from indoubt.learner import Learner
 from indoubt.training import Decode, Protocol, Result, Score, Training
 
@@ -126,7 +126,7 @@ def test_a_diverged_training_is_named_and_disturbs_nobody(monkeypatch: pytest.Mo
     undisturbed = by_key(train_many(trainings, CPU))
     start = engine.Lockstep.__init__
 
-    def start_with_a_nan(self: Lockstep, *arguments: object) -> None:
+    def start_with_a_nan(self: FusedLockstep, *arguments: object) -> None:
         start(self, *arguments)  # type: ignore[arg-type]
         self.weights.values["decoder.embed_out"][1, 0, 0] = torch.nan
 
@@ -149,7 +149,7 @@ def test_what_follows_a_diverged_training_in_its_chain_has_diverged_and_other_ch
     undisturbed = by_key(train_chains(chains, CPU))
     start = engine.Lockstep.__init__
 
-    def start_with_a_nan(self: Lockstep, group: Sequence[Training], *arguments: object) -> None:
+    def start_with_a_nan(self: FusedLockstep, group: Sequence[Training], *arguments: object) -> None:
         start(self, group, *arguments)  # type: ignore[arg-type]
         for row, each in enumerate(group):
             if (each.seed, each.block) == (1, 1):
@@ -185,9 +185,9 @@ def killed(
     device: torch.device = CPU,
 ) -> list[Result]:
     """Results that came before SIGTERM at update number `at`, counted over all locksteps."""
-    results, updates, update = [], 0, Lockstep.update
+    results, updates, update = [], 0, FusedLockstep.update
 
-    def counted(self: Lockstep, halts: Sequence[int]) -> None:
+    def counted(self: FusedLockstep, halts: Sequence[int]) -> None:
         nonlocal updates
         update(self, halts)
         updates += 1
@@ -195,7 +195,7 @@ def killed(
             os.kill(os.getpid(), signal.SIGTERM)
 
     with monkeypatch.context() as patch:
-        patch.setattr(Lockstep, "update", counted)
+        patch.setattr(FusedLockstep, "update", counted)
         patch.setattr("indoubt.engines.fused.lockstep.CALL_SECONDS", 0.0)  # an update a call
         with pytest.raises(SystemExit) as ended:
             results += train_chains(trainings, device, state_folder=folder)
@@ -206,13 +206,13 @@ def killed(
 def resumed(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     """A list that from now on gets the update at which each saved lockstep goes on."""
     begun: list[int] = []
-    take_up = Lockstep.take_up
+    take_up = FusedLockstep.take_up
 
-    def noted(self: Lockstep, state: State, rows: Mapping[int, int], done: int) -> None:
+    def noted(self: FusedLockstep, state: State, rows: Mapping[int, int], done: int) -> None:
         begun.append(done)
         take_up(self, state, rows, done)
 
-    monkeypatch.setattr(Lockstep, "take_up", noted)
+    monkeypatch.setattr(FusedLockstep, "take_up", noted)
     return begun
 
 
@@ -269,8 +269,8 @@ def test_a_killed_chain_resumes_within_it(tmp_path: Path, monkeypatch: pytest.Mo
     whole = by_key(train_chains(chains, CPU))
     killed(chains, tmp_path, 33, monkeypatch)
     monkeypatch.setattr("indoubt.engines.fused.lockstep.CALL_SECONDS", 0.0)  # an update a call
-    done, update = [], Lockstep.update
-    monkeypatch.setattr(Lockstep, "update", lambda self, halts: (done.append(self.done), update(self, halts))[1])
+    done, update = [], FusedLockstep.update
+    monkeypatch.setattr(FusedLockstep, "update", lambda self, halts: (done.append(self.done), update(self, halts))[1])
     after = by_key(train_chains(chains, CPU, state_folder=tmp_path))
     assert len(done) == 7 + 20
     assert all(same(after[key], whole[key]) for key in whole)

@@ -20,7 +20,7 @@ from test_engine import by_key, grid, killed, resumed, same, training
 from indoubt.engines import devices
 from indoubt.engines.fused import engine, kernels
 from indoubt.engines.fused.engine import train_chains, train_many
-from indoubt.engines.fused.lockstep import WARM_UP, Lockstep, Recorded
+from indoubt.engines.fused.lockstep import WARM_UP, FusedLockstep, Recorded
 from indoubt.errors import UserError
 from indoubt.training import Protocol, Result, Score, Training
 from tests.shared.workspace import ROOT
@@ -31,14 +31,14 @@ BROKEN = torch.AcceleratorError("CUDA error: an illegal memory access was encoun
 
 @pytest.fixture
 def little_memory(monkeypatch: pytest.MonkeyPatch) -> None:
-    start = Lockstep.__init__
+    start = FusedLockstep.__init__
 
-    def small_memory(self: Lockstep, group: list[object], *arguments: object) -> None:
+    def small_memory(self: FusedLockstep, group: list[object], *arguments: object) -> None:
         if len(group) > 2:
             raise torch.OutOfMemoryError("as on a GPU that others use too")
         start(self, group, *arguments)  # type: ignore[arg-type]
 
-    monkeypatch.setattr(Lockstep, "__init__", small_memory)
+    monkeypatch.setattr(FusedLockstep, "__init__", small_memory)
 
 
 def test_out_of_memory_splits_further(request: pytest.FixtureRequest) -> None:
@@ -73,7 +73,7 @@ def test_memory_that_does_not_suffice_at_the_end_of_a_lockstep_does_nothing_twic
     whole = by_key(train_chains(chains, CPU))
     module = engine.Fused.module
 
-    def no_memory(self: engine.Fused, lockstep: Lockstep, row: int) -> torch.nn.Module:
+    def no_memory(self: engine.Fused, lockstep: FusedLockstep, row: int) -> torch.nn.Module:
         if row == 1:
             raise torch.OutOfMemoryError("none left")
         return module(self, lockstep, row)
@@ -85,20 +85,20 @@ def test_memory_that_does_not_suffice_at_the_end_of_a_lockstep_does_nothing_twic
 
 
 def test_looks_at_what_is_done_again_in_halves_are_counted_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    learner, evaluate, update = sides.learner("transformer", updates=5), engine.evaluate, Lockstep.update
+    learner, evaluate, update = sides.learner("transformer", updates=5), engine.evaluate, FusedLockstep.update
     trainings = [training(learner, seed, 0, scores=(Score(examples("ab>b"), at=2),)) for seed in (1, 2)]
 
     def slow(asked: Sequence[Training], *arguments: object) -> None:
         time.sleep(1.0 * (len(asked) - 1))
         evaluate(asked, *arguments)  # type: ignore[arg-type]
 
-    def fails(self: Lockstep, halts: Sequence[int]) -> None:
+    def fails(self: FusedLockstep, halts: Sequence[int]) -> None:
         if len(self.trainings) == 2 and self.done >= 2:
             raise torch.OutOfMemoryError("none left")
         update(self, halts)
 
     monkeypatch.setattr(engine, "evaluate", slow)
-    monkeypatch.setattr(Lockstep, "update", fails)
+    monkeypatch.setattr(FusedLockstep, "update", fails)
     results = list(train_many(trainings, CPU))
     assert len(results) == 2 and all(0 < result.looking < 0.4 for result in results)
 
@@ -110,9 +110,9 @@ def test_a_lockstep_that_fails_loses_nothing(alive: bool, tmp_path: Path, monkey
     whole = by_key(train_many(trainings, CPU))
     monkeypatch.setattr("indoubt.engines.fused.lockstep.CALL_SECONDS", 0.0)  # an update a call
     monkeypatch.setattr("indoubt.engines.saved_states.SAVE_EVERY", 0)
-    update = Lockstep.update
+    update = FusedLockstep.update
 
-    def fails_once(self: Lockstep, halts: Sequence[int]) -> None:
+    def fails_once(self: FusedLockstep, halts: Sequence[int]) -> None:
         if self.trainings[0].seed == 2 and self.done == 12:
             raise BROKEN
         update(self, halts)
@@ -122,7 +122,7 @@ def test_a_lockstep_that_fails_loses_nothing(alive: bool, tmp_path: Path, monkey
     follows = r", so 3 trainings were not done \(seeds 2\)" if alive else " and computes no more; what else was trained"
     saying = rf"failed \(AcceleratorError: CUDA error: an illegal memory .*\){follows}"
     with monkeypatch.context() as patch:
-        patch.setattr(Lockstep, "update", fails_once)
+        patch.setattr(FusedLockstep, "update", fails_once)
         with pytest.raises(UserError, match=saying):
             results.extend(train_many(trainings, CPU, state_folder=tmp_path))  # those before the error
     assert [result.key for result in results] == [
@@ -136,10 +136,10 @@ def test_a_lockstep_that_fails_loses_nothing(alive: bool, tmp_path: Path, monkey
 
 
 def test_a_single_training_that_does_not_fit_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
-    def no_memory(self: Lockstep, *arguments: object) -> None:
+    def no_memory(self: FusedLockstep, *arguments: object) -> None:
         raise torch.OutOfMemoryError("none left")
 
-    monkeypatch.setattr(Lockstep, "__init__", no_memory)
+    monkeypatch.setattr(FusedLockstep, "__init__", no_memory)
     with pytest.raises(
         UserError, match=r"failed \(OutOfMemoryError: none left\), so 3 trainings .* \(seeds 1\).*`device: cpu`"
     ):
@@ -147,10 +147,10 @@ def test_a_single_training_that_does_not_fit_says_so(monkeypatch: pytest.MonkeyP
 
 
 def test_what_is_wrong_with_the_code_is_raised_as_it_is(monkeypatch: pytest.MonkeyPatch) -> None:
-    def wrong(self: Lockstep, halts: Sequence[int]) -> None:
+    def wrong(self: FusedLockstep, halts: Sequence[int]) -> None:
         raise RuntimeError("The size of tensor a (3) must match the size of tensor b (4)")
 
-    monkeypatch.setattr(Lockstep, "update", wrong)
+    monkeypatch.setattr(FusedLockstep, "update", wrong)
     with pytest.raises(RuntimeError, match="must match the size"):
         list(train_many(grid(sides.learner("transformer"), [1]), CPU))
 
@@ -162,14 +162,14 @@ def test_the_memory_of_a_lockstep_is_free_when_it_is_done(
 ) -> None:
     """No ring of references holds it until Python looks for rings: on a GPU the next lockstep needs the room."""
     alive: list[weakref.ref[torch.Tensor]] = []
-    start = Lockstep.__init__
+    start = FusedLockstep.__init__
 
-    def noted(self: Lockstep, *arguments: object) -> None:
+    def noted(self: FusedLockstep, *arguments: object) -> None:
         assert all(each() is None for each in alive)
         start(self, *arguments)  # type: ignore[arg-type]
         alive.extend(weakref.ref(each.flat) for each in (self.weights, self.adam.first, self.adam.second))
 
-    monkeypatch.setattr(Lockstep, "__init__", noted)
+    monkeypatch.setattr(FusedLockstep, "__init__", noted)
     monkeypatch.setattr(engine.Fused, "_together", lambda *about: 3)
     if native:
         monkeypatch.setattr(kernels, "LARGE", 1)  # so that an LSTM takes its steps in C

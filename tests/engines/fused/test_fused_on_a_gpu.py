@@ -26,7 +26,7 @@ from indoubt.engines.fused import lockstep as recording
 from indoubt.engines.fused.architectures import bytes_of_a_model, canonical
 from indoubt.engines.fused.batches import shape_of
 from indoubt.engines.fused.engine import train_chains, train_many
-from indoubt.engines.fused.lockstep import Lockstep
+from indoubt.engines.fused.lockstep import FusedLockstep
 from indoubt.learner import Learner
 from indoubt.training import Protocol, Result
 from indoubt.workflow.required_trainings import Cell
@@ -132,7 +132,7 @@ def test_a_model_needs_no_more_memory_than_is_planned(
     gc.collect()
     before = torch.cuda.memory_allocated()
     torch.cuda.reset_peak_memory_stats()
-    lockstep = Lockstep(trainings, shape, CUDA, 0)
+    lockstep = FusedLockstep(trainings, shape, CUDA, 0)
     for _ in range(recording.WARM_UP + 2):
         lockstep.update()
     needed = (torch.cuda.max_memory_allocated() - before) / n
@@ -148,13 +148,13 @@ def test_memory_that_is_short_halves_locksteps(
     trainings = [cell.training("mem", seed, 0) for seed in range(64)]
     whole = by_key(train_many(trainings, CUDA))
     sizes: list[int] = []
-    start = Lockstep.__init__
+    start = FusedLockstep.__init__
 
-    def noted(self: Lockstep, group: list[object], *arguments: object) -> None:
+    def noted(self: FusedLockstep, group: list[object], *arguments: object) -> None:
         sizes.append(len(group))
         start(self, group, *arguments)  # type: ignore[arg-type]
 
-    monkeypatch.setattr(Lockstep, "__init__", noted)
+    monkeypatch.setattr(FusedLockstep, "__init__", noted)
     gc.collect()
     torch.cuda.empty_cache()
     total = torch.cuda.get_device_properties(0).total_memory

@@ -14,7 +14,7 @@ from side_by_side import CPU, difference
 from torch import Tensor, nn
 
 from indoubt.engines.fused.layers import Embedding, GatedConvolution, LayerNorm, Linear, NormedLinear
-from indoubt.engines.fused.lstm_layers import Attention, Cell, cell_blocks
+from indoubt.engines.fused.lstm_layers import Attention, LSTMCell, cell_blocks
 from indoubt.engines.fused.parameters import Block, Gradients, Parameters
 from indoubt.engines.fused.transformer_layers import MultiHead, multihead_blocks
 
@@ -167,7 +167,7 @@ def test_cell_with_fewer_rows_as_time_goes_on() -> None:
             outputs.append((h * dy[row, t, :n]).sum())
     torch.stack(outputs).sum().backward()
     with torch.no_grad():
-        layer = Cell(weights, gradients, "layer", active, BATCH)
+        layer = LSTMCell(weights, gradients, "layer", active, BATCH)
         layer.inputs[:, :-1, :, :6] = x
         layer.start()
         total = sum(float((layer.forward(t) * dy[:, t, :n]).sum()) for t, n in enumerate(active))

@@ -22,7 +22,7 @@ from indoubt.engines.fairseq import models
 from indoubt.engines.fairseq.models import dictionary_of
 from indoubt.engines.fused.batches import shape_of
 from indoubt.engines.fused.evaluation import score_blocks
-from indoubt.engines.fused.lockstep import Lockstep
+from indoubt.engines.fused.lockstep import FusedLockstep
 from indoubt.learners.fairseq_definitions import resolve
 from indoubt.training import Example, Protocol, Score, Training
 
@@ -109,7 +109,7 @@ def test_200_updates_with_the_released_masks(
     monkeypatch.setattr(
         "indoubt.engines.fused.lockstep.in_c", lambda *about: False
     )  # it is torch that takes given masks
-    lockstep = Lockstep([independent], shape_of(independent.examples), CPU, 0)
+    lockstep = FusedLockstep([independent], shape_of(independent.examples), CPU, 0)
     own_masks = lockstep._masks
     lockstep._masks = Recorded([fused_masks(independent, masks) for masks in recorded])  # type: ignore[assignment]
     while not lockstep.finished:
@@ -117,7 +117,7 @@ def test_200_updates_with_the_released_masks(
     (ours,) = score_blocks(learner, lockstep.weights, list(independent.scores))
     assert ours == pytest.approx(theirs, rel=1e-3)
     # and the masks do matter: with others the number is another
-    others = Lockstep([independent], shape_of(independent.examples), CPU, 0)
+    others = FusedLockstep([independent], shape_of(independent.examples), CPU, 0)
     assert own_masks.draw(torch.tensor(0)).keys() == lockstep._masks.draw(torch.tensor(0)).keys()
     while not others.finished:
         others.update()

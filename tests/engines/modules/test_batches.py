@@ -11,8 +11,8 @@ import torch
 from indoubt.engines.fairseq.randomness import independent_stream
 from indoubt.engines.fused.batches import shape_of
 from indoubt.engines.modules.loader import Builder
-from indoubt.engines.modules.lockstep import Lockstep
-from indoubt.engines.modules.one_by_one import Plain
+from indoubt.engines.modules.lockstep import ModuleLockstep
+from indoubt.engines.modules.one_by_one import PlainTraining
 from indoubt.learner import FairseqLearner, Learner
 from indoubt.training import Training
 from tests.shared import made_modules as made
@@ -63,9 +63,9 @@ def test_an_update_is_that_of_the_drawn_examples_as_a_whole_batch(name: str, tog
 
     def updated(one: Training) -> tuple[dict[str, torch.Tensor], float]:
         if together:
-            lockstep: Lockstep | Plain = made.lockstep([one])
+            lockstep: ModuleLockstep | PlainTraining = made.lockstep([one])
         else:
-            lockstep = Plain(one, Builder(one.learner), shape_of(one.examples), CPU, 0)
+            lockstep = PlainTraining(one, Builder(one.learner), shape_of(one.examples), CPU, 0)
         lockstep.update()
         return lockstep.weights.export(0), float(lockstep.nats[0])
 

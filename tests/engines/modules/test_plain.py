@@ -25,7 +25,7 @@ from indoubt.engines.modules.contents import changed, contents_of, put_back
 from indoubt.engines.modules.engine import evaluate_kept, train_chains
 from indoubt.engines.modules.inputs import vocabulary_of
 from indoubt.engines.modules.loader import Builder
-from indoubt.engines.modules.one_by_one import Plain
+from indoubt.engines.modules.one_by_one import PlainTraining
 from indoubt.learner import Learner
 from indoubt.learners.module_definitions import resolve_module
 from indoubt.training import Protocol, Result, Training
@@ -125,7 +125,7 @@ def test_numbers_are_those_of_a_plain_loop(file: str) -> None:
 def test_each_weight_has_its_own_step() -> None:
     """Also a weight to which only some updates give a gradient."""
     each = of_t(learner_of("in_turns", 7), 1)
-    one = Plain(each, Builder(each.learner), shape_of(each.examples), CPU, 0)
+    one = PlainTraining(each, Builder(each.learner), shape_of(each.examples), CPU, 0)
     for _ in range(7):
         one.update()
     expected, _ = plain_loop(each)
@@ -162,9 +162,9 @@ def test_what_was_killed_resumes_with_all_that_a_module_holds(
 ) -> None:
     trainings = [training(learner_of(file), seed) for seed in (1, 2)]
     expected = trained(trainings)
-    updates, update = 0, Plain.update
+    updates, update = 0, PlainTraining.update
 
-    def killed_halfway(one: Plain, *halts: Any) -> None:
+    def killed_halfway(one: PlainTraining, *halts: Any) -> None:
         nonlocal updates
         updates += 1
         if updates == 31:
@@ -207,7 +207,7 @@ def test_adam_lives_on_along_a_chain_one_by_one() -> None:
     (alone,) = train_chains([chain[1:]], CPU)
     assert together[chain[1].key] != pytest.approx(alone.nats, rel=1e-4)
     first, second = (
-        Plain(each, Builder(learner), canonical(shape_of(each.examples), CPU), CPU, 20 * n)
+        PlainTraining(each, Builder(learner), canonical(shape_of(each.examples), CPU), CPU, 20 * n)
         for n, each in enumerate(chain)
     )
     for _ in range(20):

@@ -10,7 +10,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from indoubt.engines.fused import kernels
-from indoubt.engines.modules.overrides import Dropout, Found, Site, loops
+from indoubt.engines.modules.overrides import Dropout, ModuleSite, SiteShape, loops
 from indoubt.engines.modules.stacked_models import SiteMasks
 from tests.shared.made_modules import CPU
 
@@ -74,10 +74,10 @@ def test_every_site_is_found_and_known_by_its_module_and_call() -> None:
     with dropout.active():
         module(torch.randn(2, 3, 4))
     assert dropout.found == {
-        Site("named", 0): Found((2, 3, 4), 0.5),
-        **{Site("step", time): Found((2, 4), 0.25) for time in range(3)},
-        Site("", 0): Found((2, 3, 4), 0.75),
-        Site("memory", 0): Found((2, 3, 4), 0.1),
+        ModuleSite("named", 0): SiteShape((2, 3, 4), 0.5),
+        **{ModuleSite("step", time): SiteShape((2, 4), 0.25) for time in range(3)},
+        ModuleSite("", 0): SiteShape((2, 3, 4), 0.75),
+        ModuleSite("memory", 0): SiteShape((2, 3, 4), 0.1),
     }
     assert dropout.misplaced == []
     module.eval()
@@ -87,11 +87,11 @@ def test_every_site_is_found_and_known_by_its_module_and_call() -> None:
 
 
 def test_masks_hang_on_the_training_the_example_and_the_place_alone(monkeypatch: pytest.MonkeyPatch) -> None:
-    a, b = Site("a", 0), Site("b", 1)
-    found = {a: Found((2, 3, 4), 0.5), b: Found((2, 5), 0.25)}
+    a, b = ModuleSite("a", 0), ModuleSite("b", 1)
+    found = {a: SiteShape((2, 3, 4), 0.5), b: SiteShape((2, 5), 0.25)}
     masks = SiteMasks(found, ["one", "other"], [[0, 1], [0, 1]], CPU).draw(7)
     assert {site: tuple(mask.shape) for site, mask in masks.items()} == {a: (2, 2, 3, 4), b: (2, 2, 5)}
-    longer = {b: Found((3, 5), 0.25), a: Found((3, 9, 4), 0.5)}  # padded, in another order
+    longer = {b: SiteShape((3, 5), 0.25), a: SiteShape((3, 9, 4), 0.5)}  # padded, in another order
     again = SiteMasks(longer, ["other"], [[5, 1, 0]], CPU).draw(7)[a]
     assert torch.equal(again[0, 1, :3], masks[a][1, 1]) and torch.equal(again[0, 2, :3], masks[a][1, 0])
     assert not torch.equal(SiteMasks(found, ["one", "other"], [[0, 1], [0, 1]], CPU).draw(8)[a], masks[a])
@@ -102,8 +102,8 @@ def test_masks_hang_on_the_training_the_example_and_the_place_alone(monkeypatch:
 
 
 def test_two_calls_of_one_dropout_and_two_dropouts_have_masks_of_their_own() -> None:
-    sites = [Site("a", 0), Site("a", 1), Site("b", 0), Site("b", 1)]
-    masks = SiteMasks(dict.fromkeys(sites, Found((2, 3, 4), 0.5)), ["one"], [[0, 1]], CPU).draw(0)
+    sites = [ModuleSite("a", 0), ModuleSite("a", 1), ModuleSite("b", 0), ModuleSite("b", 1)]
+    masks = SiteMasks(dict.fromkeys(sites, SiteShape((2, 3, 4), 0.5)), ["one"], [[0, 1]], CPU).draw(0)
     assert len({tuple(mask.flatten().tolist()) for mask in masks.values()}) == len(sites)
 
 
@@ -121,7 +121,7 @@ def test_each_call_takes_its_own_mask_in_place_or_not() -> None:
     x, ones, twos = torch.full((2, 3), 5.0), torch.ones(2, 3), torch.full((2, 3), 2.0)
     for inplace, kept in ((False, 5.0), (True, 10.0)):
         module = Twice(inplace)
-        with Dropout(module, 2, {Site("drop", 0): twos, Site("drop", 1): 3 * ones}).active():
+        with Dropout(module, 2, {ModuleSite("drop", 0): twos, ModuleSite("drop", 1): 3 * ones}).active():
             found = module(x)
         assert found[:, 0, 0].tolist() == [kept, 10.0, 30.0]
         with Dropout(module, 2, None).active():
@@ -147,13 +147,13 @@ def test_torch_answers_what_other_threads_ask_meanwhile_and_all_afterwards() -> 
 
     def another() -> None:  # which would replace them too
         begun.wait()
-        with Dropout(module, 50, {Site("", 0): 3 * x}).active():
+        with Dropout(module, 50, {ModuleSite("", 0): 3 * x}).active():
             found.append(module(x))
 
     threads = [threading.Thread(target=each) for each in (elsewhere, another)]
     for thread in threads:
         thread.start()
-    with Dropout(module, 50, {Site("", 0): 2 * x}).active():
+    with Dropout(module, 50, {ModuleSite("", 0): 2 * x}).active():
         begun.set()
         assert asked.wait(10)
         assert torch.equal(module(x), 2 * x)
@@ -170,7 +170,7 @@ def test_a_probability_that_is_none_is_refused_as_by_torch() -> None:
 
 
 def test_masks_drop_as_often_as_they_should() -> None:
-    found = {Site("a", call): Found((100, 10, 10), p) for call, p in enumerate((0.1, 0.5, 0.9))}
+    found = {ModuleSite("a", call): SiteShape((100, 10, 10), p) for call, p in enumerate((0.1, 0.5, 0.9))}
     masks = SiteMasks(found, ["key"], [range(100)], CPU).draw(0)
     for site, each in found.items():
         assert (masks[site] == 0).float().mean() == pytest.approx(each.p, abs=0.02)
@@ -179,7 +179,7 @@ def test_masks_drop_as_often_as_they_should() -> None:
 
 def test_masks_go_with_the_example_wherever_it_stands() -> None:
     """Rows change places from update to update where batches are drawn."""
-    found, standing = {Site("drop", 0): Found((3, 40), 0.5)}, [[0, 1, 2], [2, 0, 1]]
+    found, standing = {ModuleSite("drop", 0): SiteShape((3, 40), 0.5)}, [[0, 1, 2], [2, 0, 1]]
     masks = SiteMasks(found, ["one", "other"], standing, CPU)
     of_example = _of(masks, [[0, 1, 2]] * 2)
     for places in ([[1, 2, 0], [0, 2, 1]], [[2, 1, 0], [2, 1, 0]], standing):
@@ -190,4 +190,4 @@ def test_masks_go_with_the_example_wherever_it_stands() -> None:
 
 def _of(masks: SiteMasks, places: list[list[int]]) -> Tensor:
     masks.move(places)
-    return masks.draw(3)[Site("drop", 0)]
+    return masks.draw(3)[ModuleSite("drop", 0)]
