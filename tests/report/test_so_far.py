@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from indoubt.report.so_far import SoFar, files_of
-from indoubt.workflow.cli_options import content_of
+from indoubt.workflow.config_files import content_of
 from indoubt.workflow.plan import Plan
 from tests.shared.workspace import EXPERIMENT, SMALL, Workspace, indoubt
 
