@@ -2,15 +2,23 @@
 
 from __future__ import annotations
 
+import contextlib
 import difflib
 import io
 import os
 import signal
 import sys
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 
 #: Characters of an error's words that a message repeats.
 LONGEST_WORDS = 200
+
+
+#: Packages that not every installation has, and the extra that brings each.
+EXTRAS = {
+    **dict.fromkeys(("fairseq", "fairseq_cli", "snakemake", "psutil", "rich", "yaml"), "workflow"),
+    "transformers": "hf",
+}
 
 
 class UserError(Exception):
@@ -22,6 +30,25 @@ def said(error: BaseException) -> str:
     words = " ".join(str(error).split())
     short = words if len(words) <= LONGEST_WORDS else f"{words[:LONGEST_WORDS]} ..."
     return f"{type(error).__name__}: {short}" if words else type(error).__name__
+
+
+@contextlib.contextmanager
+def optional_packages() -> Iterator[None]:
+    """Have a package that is not installed, and need not be, be said as what to install.
+
+    Raises:
+        UserError: instead of the `ModuleNotFoundError`.
+    """
+    try:
+        yield
+    except ModuleNotFoundError as error:
+        package = (error.name or "").partition(".")[0]
+        if package not in EXTRAS:
+            raise
+        raise UserError(
+            f"this needs the package {package}, which is not installed: install in-doubt[{EXTRAS[package]}] "
+            "(docs/install.md)"
+        ) from error
 
 
 def nearest(word: object, allowed: Iterable[object]) -> str:
@@ -49,7 +76,8 @@ def exit_on_user_error(main: Callable[[], None]) -> None:
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="replace")
     try:
-        main()
+        with optional_packages():
+            main()
         sys.stdout.flush()
     except UserError as error:
         print(f"error: {error}", file=sys.stderr)

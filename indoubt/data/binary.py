@@ -1,4 +1,4 @@
-"""Datasets in fairseq's binary form: written by fairseq-preprocess, read back as ids, or made in memory."""
+"""Datasets in fairseq's binary form: written by fairseq-preprocess, and read back as ids."""
 
 from __future__ import annotations
 
@@ -6,7 +6,6 @@ import contextlib
 import hashlib
 import io
 import shutil
-from dataclasses import dataclass
 from pathlib import Path
 
 import indoubt.data.compat  # noqa: F401  (must come before fairseq)
@@ -21,31 +20,13 @@ from indoubt.data.datasets import (
     SIDES,
     TEXT_DICTIONARIES,
     check_dataset,
-    examples_digest,
     read_side,
     unknown_symbols,
 )
-from indoubt.data.task import Task
-from indoubt.data.vocabulary import SPECIAL, UNKNOWN, Vocabulary, training_pairs, vocabularies
+from indoubt.data.encoded import Dataset
+from indoubt.data.vocabulary import SPECIAL, UNKNOWN, Vocabulary
 from indoubt.errors import UserError
 from indoubt.training import Example, Ids
-
-
-@dataclass(frozen=True)
-class Dataset:
-    """A binarized dataset: vocabularies, training examples (T first, then H) and the sources to be decoded."""
-
-    source_vocabulary: Vocabulary
-    target_vocabulary: Vocabulary
-    examples: tuple[Example, ...]
-    test_sources: tuple[Ids, ...]
-
-    @property
-    def digest(self) -> str:
-        """Hash of what it holds, as `content.dataset_digest` makes it of a task."""
-        source, target = self.source_vocabulary, self.target_vocabulary
-        pairs = [(source.decode(each.source), target.decode(each.target)) for each in self.examples]
-        return examples_digest(pairs, map(source.decode, self.test_sources), (source, target))
 
 
 def binarize(text: Path, folder: Path) -> None:
@@ -125,11 +106,3 @@ def _sentences(prefix: Path) -> tuple[Ids, ...]:
     """All sentences of one side of a split, as ids that end in `</s>`."""
     data = indexed_dataset.make_dataset(str(prefix), impl=indexed_dataset.infer_dataset_impl(str(prefix)))
     return tuple(tuple(data[i].tolist()) for i in range(len(data)))
-
-
-def dataset_in_memory(task: Task, size: int, dataset: str) -> Dataset:
-    """What `indoubt.data.binary.load_dataset` reads once the dataset is generated and binarized."""
-    source, target = vocabularies(task, size, dataset)
-    pairs = training_pairs(task, size, dataset)
-    examples = tuple(Example(source.encode(s), target.encode(t)) for s, t in pairs)
-    return Dataset(source, target, examples, tuple(map(source.encode, task.test_inputs(size))))

@@ -16,6 +16,8 @@ from indoubt.training import Result, Training
 
 #: How often trainings look whether their losses are still finite (on a GPU, each look waits for the device).
 CHECK_EVERY = 100
+#: So many sources are decoded together; all of a small task's at once.
+TOGETHER = 128
 
 #: What an engine needs to go on from: tensors, numbers and strings, by name.
 State = dict[str, Any]

@@ -9,7 +9,6 @@ from pathlib import Path
 import torch
 
 from indoubt.data.vocabulary import JointVocabulary
-from indoubt.engines.fairseq.models import build_model, dictionary_of
 from indoubt.engines.modules.contents import Contents, contents_of, put_back
 from indoubt.engines.modules.loader import Builder
 from indoubt.errors import UserError
@@ -41,6 +40,8 @@ class Checkpoint:
         """
         with torch.random.fork_rng():
             if isinstance(self.learner, FairseqLearner):
+                from indoubt.engines.fairseq.models import build_model, dictionary_of  # now: other learners do without
+
                 dictionaries = dictionary_of(self.source_symbols), dictionary_of(self.target_symbols)
                 try:
                     model = build_model(self.learner, *dictionaries)
@@ -86,13 +87,13 @@ def load_checkpoint(path: Path) -> Checkpoint:
     try:
         content = torch.load(path, map_location="cpu", weights_only=True)
     except FileNotFoundError:
-        raise UserError(f"no checkpoint {path}; train first, with scripts/train.py ... --save-dir DIR") from None
+        raise UserError(f"no checkpoint {path}; train first, with `indoubt train ... --save-dir DIR`") from None
     except Exception as error:
         raise UserError(
             f"{path} is no checkpoint of doubt, or it is damaged: {type(error).__name__}: {error}"
         ) from error
     if not isinstance(content, dict) or content.get("format") != FORMAT:
-        raise UserError(f"{path} is no checkpoint of doubt; give the 0.pt that scripts/train.py wrote")
+        raise UserError(f"{path} is no checkpoint of doubt; give the 0.pt that `indoubt train` wrote")
     return Checkpoint(
         learner_of_json(json.loads(content["learner"])),
         tuple(content["source_symbols"]),

@@ -8,10 +8,10 @@ from typing import Protocol
 
 import torch
 
-from indoubt.engines.fairseq import engine as reference
-from indoubt.engines.fused import engine as fused
 from indoubt.errors import UserError, nearest
 from indoubt.training import Result, Training
+
+ENGINES = ("fairseq", "fused", "modules")
 
 
 class TrainChains(Protocol):
@@ -33,15 +33,16 @@ def train_chains_of(engine: str) -> TrainChains:
     Raises:
         UserError: there is none.
     """
+    train_chains: TrainChains
     if engine == "modules":
-        from indoubt.engines.modules import engine as modules  # sets how MKL computes, so only where it is asked for
-
-        return modules.train_chains
-    engines: dict[str, TrainChains] = {"fairseq": reference.train_chains, "fused": fused.train_chains}
-    if engine not in engines:
-        known = [*engines, "modules"]
-        raise UserError(f"no engine {engine!r}; there are {', '.join(known)}{nearest(engine, known)}")
-    return engines[engine]
+        from indoubt.engines.modules.engine import train_chains  # sets how MKL computes, so only where it is asked for
+    elif engine == "fused":
+        from indoubt.engines.fused.engine import train_chains  # imports fairseq, as does the next
+    elif engine == "fairseq":
+        from indoubt.engines.fairseq.engine import train_chains
+    else:
+        raise UserError(f"no engine {engine!r}; there are {', '.join(ENGINES)}{nearest(engine, ENGINES)}")
+    return train_chains
 
 
 def evaluate_kept(engine: str, training: Training, model: torch.nn.Module, device: torch.device) -> Result:
@@ -50,4 +51,6 @@ def evaluate_kept(engine: str, training: Training, model: torch.nn.Module, devic
         from indoubt.engines.modules import engine as modules
 
         return modules.evaluate_kept(training, model, device)
+    from indoubt.engines.fairseq import engine as reference
+
     return reference.evaluate_kept(training, model, device)

@@ -1,6 +1,6 @@
 """Learners of engine `modules`: a class of a file, or a Hugging Face architecture, with every argument's value.
 
-They are optimised by fairseq's names and its own parser, with the paper's values.
+They are optimised by fairseq's names and in its form, with the paper's values; fairseq itself is not needed.
 """
 
 from __future__ import annotations
@@ -13,10 +13,10 @@ from typing import Any
 
 from indoubt.data.literals import decimal_pair, spelled_as
 from indoubt.engines.modules.loader import GIVEN, load_class, parameters_of
-from indoubt.errors import UserError, nearest
+from indoubt.errors import UserError, nearest, optional_packages
 from indoubt.files import ROOT
 from indoubt.learner import HuggingFaceLearner, Learner, ModuleLearner, TriedOut
-from indoubt.learners.fairseq_definitions import check_ranges, check_texts, parse
+from indoubt.learners.argument_values import check_ranges, check_texts
 from indoubt.learners.try_out import try_out
 from indoubt.training import Protocol
 
@@ -31,12 +31,10 @@ PAPER: dict[str, Any] = {
     "adam_betas": "(0.9, 0.999)",
     "adam_eps": 1e-8,
 }
-#: Those that are one number each.
-NUMBERS = {"lr", "warmup_init_lr", "warmup_updates", "clip_norm", "adam_eps"}
 
 
 def optimisation(given: Mapping[str, Any]) -> dict[str, Any]:
-    """Every argument of the optimisation, with its value.
+    """Every argument of the optimisation, with its value, in the form in which fairseq's parser gives it: `lr` a list.
 
     Raises:
         UserError: a value that is not possible, or that engine `modules` has no form for.
@@ -44,18 +42,24 @@ def optimisation(given: Mapping[str, Any]) -> dict[str, Any]:
     for name in ("optimizer", "lr_scheduler"):
         if given.get(name, PAPER[name]) != PAPER[name]:
             raise UserError(f"{name} {given[name]!r}: engine modules has {PAPER[name]!r} only; leave it out")
-    for name in NUMBERS & given.keys():
-        try:
-            float(str(given[name]))  # YAML takes 1e-3 for a text
-        except ValueError:
-            raise UserError(f"argument {name!r} is {given[name]!r}; it must be a number") from None
-    parsed = parse({**PAPER, **given}, "transformer")
-    found = {name: getattr(parsed, name) for name in PAPER}
+    found = {name: _read(name, given.get(name, default), default) for name, default in PAPER.items()}
+    found["lr"] = [found["lr"]]
     check_ranges(found)
     check_texts(found)
     if found["warmup_updates"] < 1:
         raise UserError("warmup_updates: engine modules warms up for 1 update or more")
-    return found | {"adam_betas": decimal_pair(str(found["adam_betas"]))}
+    return found | {"adam_betas": decimal_pair(found["adam_betas"])}
+
+
+def _read(name: str, value: Any, default: Any) -> Any:
+    """A value as its default is: a text, a whole number or one with a decimal point."""
+    if isinstance(default, str):
+        return default if value is None else str(value)
+    try:
+        return type(default)(str(value))  # YAML takes 1e-3 for a text
+    except ValueError:
+        kind = "a whole number" if isinstance(default, int) else "a number"
+        raise UserError(f"argument {name!r} is {value!r}; it must be {kind}") from None
 
 
 #: The kinds of a definition, by the one key that each has.
@@ -141,7 +145,8 @@ def learner_of(
     if kind_of(given) == "module":
         file, about = _module(given, learner_folder)
         return ModuleLearner(arguments | about | {"together": True}, *sizes, file=file)
-    from indoubt.learners import hugging_face_definitions  # slow to import: only where a learner asks for it
+    with optional_packages():
+        from indoubt.learners import hugging_face_definitions  # slow to import: only where a learner asks for it
 
     about, weights = hugging_face_definitions.resolve(given)
     return HuggingFaceLearner(arguments | about | {"together": True}, *sizes, weights)

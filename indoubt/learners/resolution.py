@@ -14,9 +14,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
 
-from indoubt.engines.fused.architectures import supports
-from indoubt.errors import UserError
-from indoubt.learners.fairseq_definitions import cannot_tell, check_dictionaries, resolve
+from indoubt.errors import UserError, optional_packages
 from indoubt.learners.module_definitions import kind_of, resolve_module
 from indoubt.training import Protocol
 
@@ -39,6 +37,11 @@ def resolve_any(
     """
     protocol = Protocol(**request["protocol"])
     if kind_of(definition) == "arch":
+        from indoubt.engines.fused.architectures import supports
+
+        with optional_packages():  # learners of other kinds do without fairseq
+            from indoubt.learners.fairseq_definitions import cannot_tell, check_dictionaries, resolve
+
         learner = resolve(definition, request["updates"], request["batch_size"])
         check_dictionaries(learner, cells)
         return {

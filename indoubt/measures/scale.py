@@ -8,7 +8,6 @@ from collections.abc import Sequence
 from functools import lru_cache
 
 import numpy as np
-from diptest import diptest  # type: ignore[import-untyped]
 
 from indoubt.data.task import Task
 from indoubt.data.vocabulary import vocabularies
@@ -34,9 +33,14 @@ def uniform_bits(task: Task, size: int, candidate: str) -> float:
 def dip_p(bits: Sequence[float]) -> float:
     """p of Hartigan's dip test on the logarithms of code lengths: small if seeds fall into two groups or more.
 
-    NaN for fewer than `ENOUGH` seeds. Source: J. A. and P. M. Hartigan, Annals of Statistics 13 (1985), by diptest.
+    NaN for fewer than `ENOUGH` seeds, and where the package diptest, which does it, is not installed. Source: J. A. and
+    P. M. Hartigan, Annals of Statistics 13 (1985).
     """
     if len(bits) < ENOUGH:
+        return math.nan
+    try:
+        from diptest import diptest  # type: ignore[import-untyped]
+    except ModuleNotFoundError:
         return math.nan
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")

@@ -15,13 +15,13 @@ from typing import Any
 
 from torch import nn
 
-from indoubt.data.binary import dataset_in_memory
 from indoubt.data.check import check_task
 from indoubt.data.datasets import dataset_digest
+from indoubt.data.encoded import dataset_in_memory
 from indoubt.data.rules import rules
 from indoubt.data.task import FPA, Task, check_size, load_tasks
 from indoubt.engines.devices import choose_device
-from indoubt.errors import UserError
+from indoubt.errors import UserError, optional_packages
 from indoubt.found.found_rules import found_tables
 from indoubt.found.functions import found_rules
 from indoubt.learner import learner_of_json
@@ -79,7 +79,7 @@ def measure(
     Raises:
         UserError: whatever is wrong with the task or the learner, in one sentence, before anything is trained.
     """
-    with _ONE_AT_A_TIME:
+    with _ONE_AT_A_TIME, optional_packages():
         return _measured(task, learner, seeds, measures, size, updates, name, device, ledger, progress)
 
 
@@ -113,8 +113,9 @@ def _measured(
     decodes = [row for row in rows if row["kind"] == "decode"]
     lines = predictions(chosen, size, decodes)
     cannot_tell = {label: resolved["cannot_tell"]}
-    tables = build_tables(scores, decodes, lines, {chosen.name: chosen}, cannot_tell=cannot_tell)
-    found, signatures = found_tables(lines, load_tasks() | {chosen.name: chosen})
+    tasks, own = load_tasks(), {chosen.name: chosen}
+    tables = build_tables(scores, decodes, lines, own, cannot_tell=cannot_tell, published=chosen.name in tasks)
+    found, signatures = found_tables(lines, tasks | own)
     tables |= {"found_rules": found, "signatures": signatures}
     rules_found = found_rules(chosen, size, found)
     return Measurement(chosen.name, size, label, job.engine, resolved.get("tried"), tables, rules_found)

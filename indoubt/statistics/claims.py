@@ -32,7 +32,6 @@ from pathlib import Path
 from typing import Any
 
 import pandas as pd
-import yaml
 
 from indoubt.errors import UserError, nearest
 from indoubt.schema import PROTOCOL, columns_of
@@ -69,6 +68,8 @@ def read_claims(path: Path) -> list[dict[str, Any]]:
     Raises:
         UserError: it is missing or not YAML, or a claim lacks a key or has an unknown one.
     """
+    import yaml  # now: it is not needed for tasks of one's own
+
     try:
         content = yaml.safe_load(path.read_text(encoding="utf-8"))
     except FileNotFoundError:

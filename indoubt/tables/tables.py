@@ -31,7 +31,7 @@ Tables = dict[str, pd.DataFrame]
 def build_tables(
     scores: list[Row], decodes: list[Row], predictions: list[Row], tasks: Mapping[str, Task],
     claims: Path | None = None, milestones: Mapping[str, list[Row]] | None = None, looks_at: Iterable[Path] = (),
-    sweeps: Sweeps | None = None, cannot_tell: Mapping[str, Sequence[str]] | None = None,
+    sweeps: Sweeps | None = None, cannot_tell: Mapping[str, Sequence[str]] | None = None, published: bool = True,
 ) -> Tables:  # fmt: skip
     """All tables of some rows.
 
@@ -41,6 +41,7 @@ def build_tables(
         sweeps: by the name of a sweep its learners, each with its swept values.
         looks_at: the files of looks at cells whose seeds are trained in steps.
         cannot_tell: what learners cannot tell apart (`data.indistinguishable`).
+        published: whether the built-in claims may be about these tasks.
 
     Raises:
         UserError: the rows were made under different protocols or by different configurations, or contradict each
@@ -79,7 +80,8 @@ def build_tables(
     tables["sweep_tests"] = sweep_tests_table(seeds, tables["sweeps"], sweeps or {})
     tables["stops"] = stops
     tables["code_trajectories"] = code_trajectories_table(at.get("score_at", []), code, tasks)
-    found = [claim for path in (BUILT_IN, *([claims] if claims else [])) for claim in read_claims(path)]
+    files = [*([BUILT_IN] if published else []), *([claims] if claims else [])]
+    found = [claim for path in files for claim in read_claims(path)]
     return tables | {"claims": claims_table(found, tables)}
 
 

@@ -15,7 +15,7 @@ from typing import Any
 
 import torch
 
-from indoubt.data.binary import Dataset, check_sums, load_dataset
+from indoubt.data.encoded import Dataset
 from indoubt.data.seeds import label
 from indoubt.engines.registry import evaluate_kept, train_chains_of
 from indoubt.errors import UserError
@@ -129,6 +129,8 @@ def run_job(job: Job, data_bin: Path, places: Places, output: Path, device: torc
         output: JSON lines, one per scored block and per decoded test set.
     """
     about = {"task": job.task, "size": job.size, "learner": job.name, "blocks": list(job.blocks)}
+    from indoubt.data.binary import check_sums, load_dataset  # now: `measured` is of use without fairseq
+
     with heartbeat(places.running, about | {"seeds": sorted(job.seeds)}):
         for name in job.examples:
             check_sums(data_bin / name)

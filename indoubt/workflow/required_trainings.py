@@ -14,7 +14,7 @@ from pathlib import Path
 
 import torch
 
-from indoubt.data.binary import Dataset
+from indoubt.data.encoded import Dataset
 from indoubt.data.task import FPA
 from indoubt.engines.checkpoints import load_checkpoint, save_checkpoint
 from indoubt.engines.fairseq.randomness import holdout_order

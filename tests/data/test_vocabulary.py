@@ -7,8 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from indoubt.data.binary import binarize, dataset_in_memory, load_dataset
+from indoubt.data.binary import binarize, load_dataset
 from indoubt.data.datasets import text_files, write_dataset
+from indoubt.data.encoded import dataset_in_memory
 from indoubt.data.task import load_tasks
 from indoubt.data.vocabulary import JointVocabulary, Vocabulary
 from indoubt.errors import UserError

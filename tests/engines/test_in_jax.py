@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 import torch
 
-from indoubt.data.binary import dataset_in_memory
+from indoubt.data.encoded import dataset_in_memory
 from indoubt.data.task import load_tasks
 from indoubt.engines.fused.engine import train_many
 from indoubt.learners.fairseq_definitions import resolve

@@ -149,7 +149,7 @@ DEFINITIONS: list[tuple[dict[str, Any], str]] = [
     ({"module": "mamba", "widht": 8}, "class Mamba has no argument 'widht'; did you mean 'width'?"),
     ({"module": "mamba:Mambo"}, "has no class 'Mambo'"),
     ({"module": "mamba", "lr": "fast"}, "argument 'lr' is 'fast'; it must be a number"),
-    ({"module": "mamba", "warmup_updates": [1, 2]}, "argument 'warmup_updates' is [1, 2]; it must be a number"),
+    ({"module": "mamba", "warmup_updates": [1, 2]}, "argument 'warmup_updates' is [1, 2]; it must be a whole number"),
     ({"module": "mamba", "lr": -1.0}, "argument 'lr' is -1.0; it must be above 0"),
     ({"module": "mamba", "optimizer": "sgd"}, "optimizer 'sgd': engine modules has 'adam' only"),
     ({"module": "mamba", "adam_betas": "(0.9, 1.5)"}, "adam_betas"),

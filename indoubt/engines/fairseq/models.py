@@ -17,6 +17,7 @@ from fairseq.data.language_pair_dataset import collate
 from fairseq.models import ARCH_MODEL_REGISTRY
 from fairseq.sequence_generator import SequenceGenerator
 
+from indoubt.engines.backend import TOGETHER
 from indoubt.errors import UserError
 from indoubt.learner import FairseqLearner, Learner
 from indoubt.training import Example, Ids, Training
@@ -88,10 +89,6 @@ def _collated(samples: list[dict[str, Any]], dictionary: Dictionary, device: tor
     if device.type == "cuda":
         batch = utils.move_to_cuda(batch)
     return batch
-
-
-#: So many sources are decoded together; all of a small task's at once.
-TOGETHER = 128
 
 
 def decode(

@@ -11,7 +11,7 @@ from typing import TypeVar
 import torch
 
 from indoubt.data.vocabulary import EOS, PAD
-from indoubt.engines.fairseq.models import TOGETHER
+from indoubt.engines.backend import TOGETHER
 from indoubt.engines.fused.adam import nll
 from indoubt.engines.fused.architectures import ARCHITECTURES
 from indoubt.engines.fused.batches import make_batch, shape_of, source_batch

@@ -6,12 +6,10 @@ each is a sum of outer products over time, gathered into a single product after 
 
 from __future__ import annotations
 
-import indoubt.data.compat  # noqa: F401  (must come before fairseq)
-
 import torch
-from fairseq.options import eval_bool
 from torch import Tensor
 
+from indoubt.data.literals import value_of
 from indoubt.data.vocabulary import PAD
 from indoubt.engines.fused.batches import Batch, Shape
 from indoubt.engines.fused.dropout import Masks, Site
@@ -73,7 +71,8 @@ class LSTM:
 
 def has_attention(learner: Learner) -> bool:
     """Whether the decoder attends to the source."""
-    return bool(eval_bool(learner.arguments["decoder_attention"]))
+    said = learner.arguments["decoder_attention"]
+    return isinstance(said, str) and bool(value_of(said))
 
 
 class Encoder:

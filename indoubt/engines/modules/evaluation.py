@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 import torch
 
 from indoubt.data.vocabulary import EOS, PAD, JointVocabulary
-from indoubt.engines.fairseq.models import TOGETHER
+from indoubt.engines.backend import TOGETHER
 from indoubt.engines.fused.adam import nll
 from indoubt.engines.fused.architectures import canonical
 from indoubt.engines.fused.batches import make_batch, shape_of
