@@ -18,8 +18,8 @@ from indoubt.data.datasets import BINARY_FILES, CHECKSUMS
 from indoubt.data.seeds import LABEL as SEEDS
 from indoubt.data.datasets import text_files
 from indoubt.errors import UserError, how_it_ended
-from indoubt.files import python_path
-from indoubt.figures import ATLAS, files as figure_files, names as figure_names
+from indoubt.files import python_path, write_atomically
+from indoubt.figures import ATLAS, ATLAS_CAPTION, FIGURES as ALL_FIGURES, files as figure_files, names as figure_names
 from indoubt.schema import TABLES as SCHEMA
 from indoubt.tables import FILES as TABLE_FILES, FOUND_FILES
 from indoubt.workflow.rule_params import words
@@ -74,6 +74,14 @@ wildcard_constraints:
     step=r"\d+",
 
 
+def caption(name, text):
+    """A file with a figure's caption, as `snakemake --report` wants it."""
+    path = (Path(RESULTS) / ".cache/captions" / f"{name}.rst").absolute()
+    if not path.exists() or path.read_text(encoding="utf-8") != text:
+        write_atomically(path, text)
+    return str(path)
+
+
 def is_reported(path):
     """Whether `snakemake --report` shows a figure's file: the one for print."""
     return path.endswith(".svg") and "/panels/" not in path
@@ -82,9 +90,10 @@ def is_reported(path):
 def figure_labels(path):
     """How `snakemake --report` files a figure: by its task, under its name."""
     *_, task, name = Path(path).with_suffix("").parts
-    task = "all tasks" if Path(path).name in ATLAS else task
+    of_all = Path(path).name in ATLAS
+    task = "all tasks" if of_all else task
     return {
-        "caption": f"captions/{name}.rst",
+        "caption": caption(name, ATLAS_CAPTION if of_all else ALL_FIGURES[name].caption),
         "category": "Figures",
         "subcategory": task,
         "labels": {"figure": name.replace("_", " ")},

@@ -16,7 +16,7 @@ def mul(source: Symbols, size: int) -> Symbols:
 
 
 def mem(source: Symbols, size: int) -> Symbols:
-    """The training output, whatever the input: `2 * size` symbols."""
+    """The training output, whatever the input: twice as many symbols as its input."""
     return ("b",) * (2 * size)
 
 
@@ -49,7 +49,7 @@ def interpolate(source: Symbols, output: Symbols, size: int) -> bool:
 
 
 class AddOrMul(Task):
-    """One training example maps `size` symbols to `2 * size`. Is the rule "`size` more", "twice" or "always so many"?
+    """One training example maps `size` symbols to twice that. Is the rule "`size` more", "twice" or "always so many"?
 
     Size 5: T is `a a a a a -> b b b b b b b b b b`; on the hold-out input `a a a`, `add` gives eight `b`, `mul` six
     and `mem` ten. H holds all lengths within 3 of `size`.

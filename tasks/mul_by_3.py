@@ -6,12 +6,12 @@ from indoubt.data.task import Symbols, Task
 
 
 def mem(source: Symbols, size: int) -> Symbols:
-    """The training output, whatever the input: `3 * size` symbols."""
+    """The training output, whatever the input: three times as many symbols as its input."""
     return ("b",) * (3 * size)
 
 
 def add(source: Symbols, size: int) -> Symbols:
-    """`2 * size` more symbols than the input has: at size 5, three `a` give 13 `b`."""
+    """Twice `size` more symbols than the input has: at size 5, three `a` give 13 `b`."""
     return ("b",) * (len(source) + 2 * size)
 
 
@@ -31,7 +31,7 @@ def total(source: Symbols, size: int) -> Symbols:
 
 
 class MulBy3(Task):
-    """One training example maps `size` symbols to `3 * size`. With which slope does the output grow: 0, 1, 2 or 3?
+    """One training example maps `size` symbols to three times that. With which slope does the output grow: 0, 1, 2 or 3?
 
     Size 5: T is five `a` to fifteen `b`; on the hold-out input `a a a`, `mem` gives 15 `b`, `add` 13, `affine` 11 and
     `mul` 9. H holds all lengths within 3 of `size`.

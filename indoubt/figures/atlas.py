@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import textwrap
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
 import pandas as pd
 from matplotlib.axes import Axes
@@ -15,8 +15,8 @@ from indoubt.data.rules import FOUND
 from indoubt.errors import UserError, nearest
 from indoubt.figures.found_marks import ROOM, Rows, mark_found
 from indoubt.figures.found_marks import keys as found_keys
-from indoubt.figures.layout import small_print
-from indoubt.figures.style import FAINT, INK, RULE_COLOURS, colour, not_measured, our_settings, rules_of
+from indoubt.figures.layout import Drawing, small_print
+from indoubt.figures.style import FAINT, INK, Palette, not_measured, our_settings
 from indoubt.found.wording import by_cell, fitted
 from indoubt.measures.classify import NO_RULE, OTHER
 from indoubt.statistics.preferences import NOT_MEASURED, OPEN, TESTED
@@ -41,7 +41,7 @@ def atlas(
     columns: Sequence[str] | None = None,
     learners: Sequence[str] | None = None,
     found: pd.DataFrame | None = None,
-) -> Figure:
+) -> Drawing:
     """One mark per cell: a rule's colour and name where one leads, what was found where seeds follow none, else a dash.
 
     Args:
@@ -66,9 +66,8 @@ def atlas(
         of_band = chosen[first : first + ABREAST]
         there = set(shown.loc[shown["column"].isin(of_band), "learner"])
         bands.append((of_band, [learner for learner in rows if learner in there]))
-    rules = {task: _rules(task, fpa, code) for task, _ in chosen}
-    colours = _colours(rules)
-    sizes = {task: sum(each == task for each, _ in chosen) for task in rules}
+    palette = Palette(fpa, code)
+    sizes = {task: sum(each == task for each, _ in chosen) for task, _ in chosen}
     blind = dict(shown.loc[shown["cannot_tell"] != "", ["learner", "cannot_tell"]].itertuples(index=False, name=None))
     of_others = {} if found is None else dict(by_cell(_of(shown, found)))
     adopted = {*fpa.loc[fpa["kind"] == FOUND, ["task", "class"]].itertuples(index=False, name=None)}
@@ -92,7 +91,7 @@ def atlas(
             for row in shown[shown["column"].isin(of_band)].to_dict("records"):
                 place = of_band.index(row["column"]), learners_of_band.index(str(row["learner"]))
                 cell = str(row["task"]), int(str(row["size"])), str(row["learner"])
-                _mark(axes, *place, row, colours, adopted, of_others.get(cell))
+                _mark(axes, *place, row, palette, adopted, of_others.get(cell))
         keys = [
             Line2D([], [], linestyle="", marker="o", markersize=size * 0.6, color=INK, label=said,
                    markerfacecolor=INK if filled else "white")
@@ -107,7 +106,7 @@ def atlas(
             )
         figure.text(0.01, 0.04 / height, "\n".join(lines), fontsize=6, va="bottom", ha="left")
         figure.text(0.01, 1 - 0.06 / height, TITLE, fontsize=9.5, fontweight="bold", va="top", ha="left")
-    return figure
+    return Drawing([figure], [TITLE], "")
 
 
 def _chosen(wanted: Sequence[str] | None, there: list[str], what: str) -> list[str]:
@@ -115,24 +114,6 @@ def _chosen(wanted: Sequence[str] | None, there: list[str], what: str) -> list[s
         if name not in there:
             raise UserError(f"the tables have no {what} {name!r}{nearest(name, there)}")
     return list(wanted) if wanted else there
-
-
-def _rules(task: str, fpa: pd.DataFrame, code: pd.DataFrame) -> list[str]:
-    return rules_of([*fpa.loc[fpa["task"] == task, "class"], *code.loc[code["task"] == task, "candidate"]])
-
-
-def _colours(rules: Mapping[str, Sequence[str]]) -> dict[str, str]:
-    """A colour for each rule, one in all columns: that of the other figures of the first task that has the rule.
-
-    Where a rule beside it has that one already, the first that none has.
-    """
-    colours: dict[str, str] = {}
-    for of_task in rules.values():
-        for rule in (each for each in of_task if each not in colours):
-            beside = {colours.get(other) for others in rules.values() if rule in others for other in others}
-            free = [each for each in (colour(rule, of_task), *RULE_COLOURS) if each not in beside]
-            colours[rule] = free[0] if free else colour(rule, of_task)
-    return colours
 
 
 def _of(shown: pd.DataFrame, table: pd.DataFrame) -> pd.DataFrame:
@@ -157,7 +138,7 @@ def _prepare(axes: Axes, names: list[str], learners: list[str]) -> None:
 
 
 def _mark(
-    axes: Axes, x: int, y: int, row: dict[object, object], colours: dict[str, str], adopted: set[tuple[object, ...]],
+    axes: Axes, x: int, y: int, row: dict[object, object], palette: Palette, adopted: set[tuple[object, ...]],
     found: Rows | None,
 ) -> None:  # fmt: skip
     """One cell's mark, with the rule's name and its share of seeds, or why there is none (`several`: a tie).
@@ -180,7 +161,7 @@ def _mark(
         axes.text(x, y, f"– {rule or 'several'}{of}", fontsize=6, linespacing=1.3, ha="center", va="center", color=INK)
         return
     _, size, filled = FORMS.get(level, FORMS[""])
-    shade = colours[rule]
+    shade = palette.colour(rule)
     axes.plot(
         x - 0.36,
         y,

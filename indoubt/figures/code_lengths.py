@@ -1,30 +1,27 @@
-"""Code length of each candidate's hold-out, per learner and size, every seed a point."""
+"""Code length of each candidate's hold-out, per learner and size: every seed a point, and block by block."""
 
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
-from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+from matplotlib.ticker import MaxNLocator
 
-from indoubt.figures.layout import Grid, Stack, small_print
-from indoubt.figures.style import INK, colour, marker, not_measured, our_settings
+from indoubt.figures.layout import Drawing, Layout
+from indoubt.figures.style import INK, Palette, not_measured, our_settings
+from indoubt.measures.code_length import block_quartiles
 
 TITLE = "code length of each candidate"
+CURVES_TITLE = "code length per block (bits per example)"
 
 
-def code_lengths(
-    task: str, lengths: pd.DataFrame, code: pd.DataFrame, rules: list[str], layout: type[Grid | Stack] = Grid
-) -> Figure:
-    """Points: seeds; black bar: median; black-rimmed diamond: mean with its BCa interval; bits, on a log scale.
-
-    Args:
-        lengths: the task's rows of the table `seed_code_lengths`.
-        code: the task's rows of the table `code_length`.
-        rules: the task's candidate rules, in order: each has its colour.
-    """
+def code_lengths(task: str, of: Mapping[str, pd.DataFrame], palette: Palette, layout: type[Layout]) -> Drawing:
+    """Points: seeds; black bar: median; black-rimmed diamond: mean with its BCa interval; bits, on a log scale."""
+    lengths, code = of["seed_code_lengths"], of["code_length"]
     if code.empty or code["n_seeds"].sum() == 0:
         return not_measured(task, TITLE)
     candidates = list(dict.fromkeys(code["candidate"]))
@@ -45,13 +42,46 @@ def code_lengths(
                 spread = np.random.default_rng(0).uniform(-0.22, 0.22, len(bits)) * (len(bits) > 1)
                 axes.scatter(
                     np.maximum(bits, floor), place + spread, s=9, alpha=0.55, linewidths=0,
-                    color=colour(candidate, rules), marker=marker(candidate, rules),
+                    color=palette.colour(candidate), marker=palette.marker(candidate),
                 )  # fmt: skip
                 _mark(axes, cell[cell["candidate"] == candidate], place, floor)
         notes = ["Points: seeds; bar: median; diamond: mean with BCa 95 % interval (none for one or equal seeds)."]
         diverged = int(code["n_diverged"].sum())
         notes += [f"{diverged} diverged codes are not shown."] if diverged else []
-        return grid.finish("code length (bits)", small_print(code, *notes))
+        return grid.finish("code length (bits)", "", *notes, counts=code)
+
+
+def code_curves(task: str, of: Mapping[str, pd.DataFrame], palette: Palette, layout: type[Layout]) -> Drawing:
+    """Lines: median over seeds of a block's bits per example; bands: the middle half of the seeds; log scale."""
+    code, curves = of["code_length"], block_quartiles(of["blocks"])
+    if curves.empty:
+        return not_measured(task, CURVES_TITLE)
+    candidates = list(dict.fromkeys(code["candidate"]))
+    floor = log_floor(curves["median"])
+    with our_settings():
+        keys = [
+            Line2D([], [], color=palette.colour(c), marker=palette.marker(c), markersize=4, linewidth=1.1, label=c)
+            for c in candidates
+        ]
+        grid = layout(task, CURVES_TITLE, curves, row_height=1.15, keys=keys)
+        for axes, cell in grid.panels():
+            log_axis(axes, "y", floor, pd.concat([curves["quarter"], curves["three_quarters"]]))
+            axes.xaxis.set_major_locator(MaxNLocator(5, integer=True))
+            if cell.empty:
+                continue
+            axes.grid(axis="y")
+            for candidate in candidates:
+                curve, shade = cell[cell["dataset"] == candidate], palette.colour(candidate)
+                low, median, high = (
+                    np.maximum(curve[name].to_numpy(dtype=float), floor)
+                    for name in ("quarter", "median", "three_quarters")
+                )
+                axes.fill_between(curve["block"], low, high, color=shade, alpha=0.18, linewidth=0)
+                axes.plot(
+                    curve["block"], median, color=shade, linewidth=1.1, marker=palette.marker(candidate), markersize=2.6
+                )
+        notes = "Lines: median over seeds; bands: the middle half of the seeds (25 % to 75 %)."
+        return grid.finish("hold-out block", "bits per example", notes, counts=code)
 
 
 def _mark(axes: Axes, row: pd.DataFrame, place: int, floor: float) -> None:

@@ -1,30 +1,37 @@
-"""The figures of a results folder, per task, as SVG and PNG: drawn from its tables alone."""
+"""The figures of a results folder, of each task and of all, for print, screen and page: from its tables alone."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from functools import partial
 from pathlib import Path
 
 import pandas as pd
-from matplotlib.figure import Figure
 
-from indoubt.figures import ATLAS, NAMES, OF_CODE_MILESTONES, OF_FPA_MILESTONES, OF_SWEEPS, files
+from indoubt.figures import ATLAS, FIGURES, files
 from indoubt.figures.atlas import atlas
-from indoubt.figures.code_curves import code_curves
-from indoubt.figures.code_lengths import code_lengths
-from indoubt.figures.layout import Grid, Stack
+from indoubt.figures.code_lengths import code_curves, code_lengths
+from indoubt.figures.layout import Drawing, Grid, Layout, Panels
 from indoubt.figures.rule_shares import rule_shares
-from indoubt.figures.style import rules_of, save
+from indoubt.figures.style import Palette, save, save_panels
 from indoubt.figures.sweeps import sweeps
 from indoubt.figures.trajectories import code_trajectories, trajectories
 from indoubt.tables.tables import read_found, read_table
 
+#: What draws each figure: from a task's name, its rows of the tables, the colours of rules and a layout.
+Draw = Callable[[str, Mapping[str, pd.DataFrame], Palette, type[Layout]], Drawing]
+DRAWINGS: dict[str, Draw] = {
+    "rule_shares": rule_shares,
+    "code_lengths": code_lengths,
+    "code_curves": code_curves,
+    "trajectories": trajectories,
+    "code_trajectories": code_trajectories,
+    "sweeps": sweeps,
+}
 #: The tables that figures show.
 TABLES = ("fpa", "code_length", "seed_code_lengths", "blocks", "trajectories", "code_trajectories", "sweeps")
 
 
-def draw_figures(tables: Path, figures: Path, wanted: Sequence[tuple[str, str]] | None = None) -> list[Path]:
+def draw_figures(tables: Path, figures: Path, chosen: Sequence[tuple[str, str]] | None = None) -> list[Path]:
     """Draw figures into `figures/{task}`, each as the files that `indoubt.figures.files` names; returns their paths.
 
     A task that lacks a measure gets a figure that says so.
@@ -32,18 +39,20 @@ def draw_figures(tables: Path, figures: Path, wanted: Sequence[tuple[str, str]] 
     Args:
         tables: folder of the tables.
         figures: folder of the figures.
-        wanted: (task, figure) pairs; None: all that the tables speak of.
+        chosen: (task, figure) pairs; None: all that the tables speak of.
 
     Raises:
         UserError: a table is missing, or a figure cannot be written.
     """
     read = {name: read_table(tables, name) for name in TABLES}
+    palette = Palette(read["fpa"], read["code_length"])
     written: list[Path] = []
-    for task, name in _spoken_of(read) if wanted is None else wanted:
+    for task, name in _measured(read) if chosen is None else chosen:
         *printed, panels = (figures / task / file for file in files(name))
-        draw = drawing(task, name, {key: table[table["task"] == task] for key, table in read.items()})
-        save(draw(Grid), *printed)
-        save(draw(Stack), panels)
+        of = {key: table[table["task"] == task] for key, table in read.items()}
+        (figure,) = DRAWINGS[name](task, of, palette, Grid).figures
+        save(figure, *printed)
+        save_panels(DRAWINGS[name](task, of, palette, Panels), panels)
         written += [*printed, panels]
     return written
 
@@ -59,28 +68,17 @@ def draw_atlas(
     Raises:
         UserError: a table is missing, it lacks what is to be shown, or a figure cannot be written.
     """
-    paths = [figures / name for name in ATLAS]
+    *printed, panels = (figures / name for name in ATLAS)
     verdicts, fpa, code = (read_table(tables, name) for name in ("verdicts", "fpa", "code_length"))
-    save(atlas(verdicts, fpa, code, columns, learners, read_found(tables)["found_rules"]), *paths)
-    return paths
+    drawing = atlas(verdicts, fpa, code, columns, learners, read_found(tables)["found_rules"])
+    save(drawing.figures[0], *printed)
+    save_panels(drawing, panels)
+    return [*printed, panels]
 
 
-def _spoken_of(read: Mapping[str, pd.DataFrame]) -> Iterator[tuple[str, str]]:
+def _measured(read: Mapping[str, pd.DataFrame]) -> Iterator[tuple[str, str]]:
+    """The figures that there are: those of every task, and of the others those that have rows."""
     for task in sorted({*read["fpa"]["task"], *read["code_length"]["task"]}):
-        yield from ((task, name) for name in NAMES)
-        others = (OF_FPA_MILESTONES, OF_CODE_MILESTONES, OF_SWEEPS)
-        yield from ((task, name) for name in others if task in set(read[name]["task"]))
-
-
-def drawing(task: str, name: str, of: Mapping[str, pd.DataFrame]) -> Callable[[type[Grid | Stack]], Figure]:
-    """What draws a figure in a layout, from the tables that figures show, of one task."""
-    rules = rules_of([*of["fpa"]["class"], *of["code_length"]["candidate"]])
-    drawings: dict[str, Callable[[type[Grid | Stack]], Figure]] = {
-        "rule_shares": partial(rule_shares, task, of["fpa"], rules),
-        "code_lengths": partial(code_lengths, task, of["seed_code_lengths"], of["code_length"], rules),
-        "code_curves": partial(code_curves, task, of["blocks"], of["code_length"], rules),
-        OF_FPA_MILESTONES: partial(trajectories, task, of["trajectories"], rules),
-        OF_SWEEPS: partial(sweeps, task, of["sweeps"]),
-        OF_CODE_MILESTONES: partial(code_trajectories, task, of["code_trajectories"], rules),
-    }
-    return drawings[name]
+        for figure in FIGURES.values():
+            if not figure.when or task in set(read[figure.table]["task"]):
+                yield task, figure.name

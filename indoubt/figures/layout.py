@@ -1,9 +1,11 @@
-"""How a task's cells become panels: `Grid` for a printed page, `Stack` for the report, which lets them flow."""
+"""How a task's cells become panels: `Grid` for a printed page, `Panels` for the report, which lets them flow."""
 
 from __future__ import annotations
 
 import textwrap
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Protocol
 
 import pandas as pd
 from matplotlib.axes import Axes
@@ -22,7 +24,36 @@ PANEL_WIDTH = 3.0
 ABOVE, KEYS, BELOW = 0.26, 0.2, 0.44
 
 
-class Grid:
+@dataclass(frozen=True)
+class Drawing:
+    """What a layout makes: a figure for print, or one for each panel; their titles; what is said below them."""
+
+    figures: list[Figure]
+    titles: list[str]
+    notes: str
+
+
+class Layout(Protocol):
+    """What the figures ask of a layout: panels to draw on, then labels and notes."""
+
+    def __init__(
+        self, task: str, title: str, table: pd.DataFrame, row_height: float, keys: Sequence[Line2D] = ()
+    ) -> None: ...
+
+    def panels(self) -> Iterator[tuple[Axes, pd.DataFrame]]:
+        """Each panel with the rows of its learner and size."""
+
+    def finish(self, xlabel: str, ylabel: str, *notes: str, counts: pd.DataFrame) -> Drawing:
+        """The drawing, with what its axes are of and their units, and notes below it.
+
+        Args:
+            xlabel: of the axis along; empty where panels have their own.
+            ylabel: of the axis up; empty where panels name what stands there.
+            counts: rows with `n_seeds`, and the protocol if they have it.
+        """
+
+
+class Grid(Layout):
     """A row of panels per learner and a column per size, with title, keys and small print; of one size, the learners
     side by side.
 
@@ -44,8 +75,8 @@ class Grid:
         height = (1.0 if keys else 0.8) + row_height * n_rows
         self.figure = Figure(figsize=(width, height), layout="constrained")
         self.axes = self.figure.subplots(n_rows, n_columns, sharex=True, sharey=True, squeeze=False)
-        what = f"{task} {sizes[0]}" if self.one_size else task
-        text = textwrap.fill(f"{what}: {title}", int(width / 0.085))
+        self.title = f"{task} {sizes[0]}: {title}" if self.one_size else f"{task}: {title}"
+        text = textwrap.fill(self.title, int(width / 0.085))
         self.title_lines = text.count("\n") + 1
         self.figure.suptitle(text + ("\n " if keys else ""), x=0.01, ha="left", fontsize=9.5, fontweight="bold")
         self.keys = keys
@@ -68,13 +99,16 @@ class Grid:
                 axes.text(0.5, 0.5, "not run", transform=axes.transAxes, ha="center", va="center", fontsize=7)
             yield axes, cell
 
-    def finish(self, xlabel: str, notes: str) -> Figure:
+    def finish(self, xlabel: str, ylabel: str, *notes: str, counts: pd.DataFrame) -> Drawing:
         """The figure, its lowest panels labelled, with keys and small print."""
         for column in range(self.axes.shape[1]):
             lowest = [axes for axes in self.axes[:, column] if axes.get_visible()][-1]
             lowest.set_xlabel(xlabel or lowest.get_xlabel())
             lowest.tick_params(labelbottom=True)
-        lines = textwrap.fill(notes, int(self.figure.get_figwidth() * 19))
+        if ylabel:
+            self.figure.supylabel(ylabel, fontsize=8)
+        print_below = small_print(counts, *notes)
+        lines = textwrap.fill(print_below, int(self.figure.get_figwidth() * 19))
         height = (lines.count("\n") + 1) * 0.125 + 0.06
         self.figure.set_figheight(self.figure.get_figheight() + height)
         low = height / self.figure.get_figheight()
@@ -88,70 +122,69 @@ class Grid:
                 handles=list(self.keys), loc="upper left", bbox_to_anchor=(0, top), ncols=len(self.keys),
                 frameon=False, fontsize=7.5, borderaxespad=0.2,
             ).set_in_layout(False)  # fmt: skip
-        return self.figure
+        return Drawing([self.figure], [self.title], print_below)
 
 
-class Stack:
-    """Panels of one width below each other, each whole by itself: the report cuts them apart and lets them flow.
-
-    Panel k is the group `panel-k` of the SVG and fills the k-th of the figure's equal strips. Title and small print are
-    no part of the picture; the small print is the figure's label, which is saved as the SVG's description.
-    """
+class Panels(Layout):
+    """A figure of one width for each learner and size, whole by itself: the report lets them flow."""
 
     def __init__(
         self, task: str, title: str, table: pd.DataFrame, row_height: float, keys: Sequence[Line2D] = ()
     ) -> None:
         self.table = table
-        self.cells, sizes, _ = _cells(table)
-        self.cells = [cell for cell in self.cells if not _of(table, *cell).empty]
+        cells, sizes, _ = _cells(table)
+        self.cells = [cell for cell in cells if not _of(table, *cell).empty]
         self.names = [learner if len(sizes) == 1 else f"{learner}, size {size}" for learner, size in self.cells]
         self.above = ABOVE + (KEYS if keys else 0)
-        self.strip = self.above + row_height + BELOW
         self.row_height = row_height
-        self.figure = Figure(figsize=(PANEL_WIDTH, self.strip * len(self.cells)))
-        self.axes = [self.figure.add_axes((0.2, 0.1, 0.7, 0.1), gid=f"panel-{k}") for k in range(len(self.cells))]
+        height = self.above + row_height + BELOW
+        self.figures = [Figure(figsize=(PANEL_WIDTH, height)) for _ in self.cells]
         self.keys = keys
 
     def panels(self) -> Iterator[tuple[Axes, pd.DataFrame]]:
         """Each panel with the rows of its learner and size."""
-        for place, (name, cell, axes) in enumerate(zip(self.names, self.cells, self.axes, strict=True)):
+        for name, cell, figure in zip(self.names, self.cells, self.figures, strict=True):
+            axes = figure.add_axes((0.2, 0.1, 0.7, 0.1))
             above_keys = 1 + (self.above - ABOVE) / self.row_height
-            title = axes.set_title(name, fontsize=8, fontweight="bold", loc="left", y=above_keys)
-            title.set_gid(f"title-{place}")
+            axes.set_title(name, fontsize=8, fontweight="bold", loc="left", y=above_keys)
             yield axes, _of(self.table, *cell)
 
-    def finish(self, xlabel: str, notes: str) -> Figure:
-        """The figure, every panel labelled and with room for its longest label."""
-        renderer = FigureCanvasAgg(self.figure).get_renderer()  # type: ignore[no-untyped-call]
-        labels = [box for axes in self.axes if (box := axes.yaxis.get_tightbbox(renderer)) is not None]
-        widest = max((box.width for box in labels), default=0) / self.figure.dpi
-        left, height = (widest + 0.1) / PANEL_WIDTH, self.figure.get_figheight()
-        for k, axes in enumerate(self.axes):
-            top = height - k * self.strip - self.above
-            bottom = (top - self.row_height) / height
-            axes.set_position((left, bottom, 0.97 - left, self.row_height / height))
+    def finish(self, xlabel: str, ylabel: str, *notes: str, counts: pd.DataFrame) -> Drawing:
+        """The figures, each labelled and with room for the longest label of all."""
+        axes_of = [figure.axes[0] for figure in self.figures]
+        widest = 0.0
+        for axes in axes_of:
             axes.set_xlabel(xlabel or axes.get_xlabel())
+            axes.set_ylabel(ylabel)
+            figure = axes.get_figure(root=True)
+            renderer = FigureCanvasAgg(figure).get_renderer()  # type: ignore[no-untyped-call]
+            box = axes.yaxis.get_tightbbox(renderer)
+            widest = max(widest, box.width / renderer.dpi if box is not None else 0.0)
+        for axes, figure in zip(axes_of, self.figures, strict=True):
+            left, height = (widest + 0.1) / PANEL_WIDTH, figure.get_figheight()
+            axes.set_position((left, BELOW / height, 0.97 - left, self.row_height / height))
             if self.keys:
                 axes.legend(
                     handles=list(self.keys), loc="lower left", bbox_to_anchor=(-0.02, 1.0), ncols=len(self.keys),
                     frameon=False, fontsize=7, borderaxespad=0, handlelength=1.4, columnspacing=1.0,
                 )  # fmt: skip
-        self.figure.set_label(notes)
-        return self.figure
+        return Drawing(self.figures, self.names, " ".join([*filter(None, notes), seeds_per_cell(counts)]))
 
 
-def small_print(table: pd.DataFrame, *notes: str, n: str = "n_seeds") -> str:
-    """What is shown, of how many seeds, under which protocol and on which machine."""
-    seeds = sorted({int(count) for count in table[n]}) or [0]
+def seeds_per_cell(table: pd.DataFrame) -> str:
+    """Of how many seeds a figure is."""
+    seeds = sorted({int(count) for count in table["n_seeds"]}) or [0]
     counts = f"{seeds[0]}" if len(seeds) == 1 else f"{seeds[0]} to {seeds[-1]}"
-    protocol = ", ".join(f"{part} {either(table[part])}" for part in PROTOCOL)
-    origin = "engine {}, device {}, torch {}".format(*(either(table[part]) for part in ORIGIN))
-    text = [
-        *filter(None, notes),
-        f"{counts} seed{'s' if seeds[-1] != 1 else ''} per cell.",
-        f"Protocol: {protocol}.",
-        f"Made on {origin}.",
-    ]
+    return f"{counts} seed{'s' if seeds[-1] != 1 else ''} per cell."
+
+
+def small_print(table: pd.DataFrame, *notes: str) -> str:
+    """What is shown, of how many seeds, under which protocol and on which machine, if the table says so."""
+    text = [*filter(None, notes), seeds_per_cell(table)]
+    if set(PROTOCOL) <= set(table.columns):
+        protocol = ", ".join(f"{part} {either(table[part])}" for part in PROTOCOL)
+        engine, device, torch = (either(table[part]).removeprefix("mixed: ") for part in ORIGIN)
+        text += [f"Protocol: {protocol}.", f"Trained by {engine} on {device}, torch {torch}."]
     return " ".join(text)
 
 

@@ -3,20 +3,23 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import cast
 
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
-from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from indoubt.figures.layout import Grid, Stack
-from indoubt.figures.style import INK, NO_RULE_COLOURS, not_measured, our_settings
+from indoubt.figures.layout import Drawing, Layout
+from indoubt.figures.style import INK, NO_RULE_COLOURS, Palette, not_measured, our_settings
 from indoubt.schema import columns_of
 from indoubt.statistics.sweeps import in_order
 
+NOTES = (
+    "Shares of all seeds: of those that follow the rule that most seeds of the sweep follow, and of those that fit T; "
+    "whiskers: Wilson 95 % interval, in maps counts."
+)
 TITLE = "how much hangs on hyperparameters?"
 #: What is shown of a cell: title, columns of share, count and interval, and how it is drawn as a line.
 SHOWN = (
@@ -25,13 +28,11 @@ SHOWN = (
 )
 
 
-def sweeps(task: str, table: pd.DataFrame, layout: type[Grid | Stack] = Grid) -> Figure:
+def sweeps(task: str, of: Mapping[str, pd.DataFrame], palette: Palette, layout: type[Layout]) -> Drawing:
     """One swept argument: lines with Wilson intervals; two: a map of shares, counts in its cells; more: maps for each
     setting of the others.
-
-    Args:
-        table: the task's rows of the table `sweeps`.
     """
+    table = of["sweeps"]
     if table.empty:
         return not_measured(task, TITLE)
     panels = list(_panels(table))
@@ -54,7 +55,7 @@ def sweeps(task: str, table: pd.DataFrame, layout: type[Grid | Stack] = Grid) ->
                 _map(axes, rows, what, x, y)
             else:
                 _lines(axes, rows, x)
-        return grid.finish("", _small_print(table))
+        return grid.finish("", "share of seeds" if has_lines else "", NOTES, counts=table)
 
 
 def _panels(table: pd.DataFrame) -> Iterator[tuple[str, int, pd.DataFrame, Sequence[str], str, str]]:
@@ -113,12 +114,3 @@ def _map(axes: Axes, rows: pd.DataFrame, columns: Sequence[str], along: str, dow
     for side in axes.spines.values():
         side.set_visible(False)
     axes.set_xlabel(along)
-
-
-def _small_print(table: pd.DataFrame) -> str:
-    seeds = sorted(set(table["n_seeds"]))
-    counts = f"{seeds[0]}" if len(seeds) == 1 else f"{seeds[0]} to {seeds[-1]}"
-    return (
-        "Shares of all seeds: of those that follow the rule that most seeds of the sweep follow, and of those that fit "
-        f"T; whiskers: Wilson 95 % interval, in maps counts. {counts} seeds per cell."
-    )

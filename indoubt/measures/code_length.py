@@ -43,6 +43,17 @@ def blocks_table(scores: Iterable[Row]) -> pd.DataFrame:
     return frame.sort_values(place, kind="stable", ignore_index=True)[columns_of("blocks")]
 
 
+def block_quartiles(blocks: pd.DataFrame) -> pd.DataFrame:
+    """Quartiles over seeds of the bits per example of each block that was scored, with `n` seeds."""
+    scored = blocks[blocks["bits"].notna()]
+    place = ["size", "learner", "dataset", "block"]
+    if scored.empty:
+        return pd.DataFrame(columns=[*place, "n", "quarter", "median", "three_quarters"])
+    groups = scored.assign(per_example=scored["bits"] / scored["n_examples"]).groupby(place)["per_example"]
+    quartiles = groups.describe()[["count", "25%", "50%", "75%"]]
+    return quartiles.set_axis(["n", "quarter", "median", "three_quarters"], axis=1).reset_index()
+
+
 def seed_code_lengths(blocks: pd.DataFrame, tasks: Mapping[str, Task]) -> pd.DataFrame:
     """One row per (task, size, learner, candidate, seed): the sum over its hold-out blocks, in bits and nats.
 

@@ -11,7 +11,7 @@ import pandas as pd
 from indoubt.data.task import Task, find_task, words
 from indoubt.measures.classify import DIVERGED, UNFIT, classes, classify
 from indoubt.measures.code_length import blocks_table, code_length_table, seed_code_lengths
-from indoubt.measures.intervals import wilson
+from indoubt.measures.intervals import Interval, wilson
 from indoubt.measures.rows import Row, either
 from indoubt.schema import CELL, ORIGIN, PROTOCOL, columns_of
 
@@ -79,6 +79,13 @@ def paths_table(seen: pd.DataFrame) -> pd.DataFrame:
             | {"final": said[-1], "path": " ".join(f"{c}@{u}" for c, u in zip(said, updates, strict=True))}
         )
     return pd.DataFrame(rows, columns=columns_of("seed_paths")).astype({"first_fit": "Int64"})
+
+
+def switching(paths: pd.DataFrame) -> tuple[int, int, Interval]:
+    """Of the seeds that ever fit T: how many change their class after that, of how many, with the Wilson interval."""
+    fitting = paths[paths["first_fit"].notna()]
+    n = int((fitting["n_switches"] > 0).sum())
+    return n, len(fitting), wilson(n, len(fitting))
 
 
 def half_fit(trajectory: pd.DataFrame) -> int | None:

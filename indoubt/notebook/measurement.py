@@ -16,9 +16,10 @@ from matplotlib.figure import Figure
 
 from indoubt.engines.progress import under_way
 from indoubt.errors import UserError, nearest
-from indoubt.figures import NAMES
-from indoubt.figures.draw import drawing
+from indoubt.figures import names
+from indoubt.figures.draw import DRAWINGS
 from indoubt.figures.layout import Grid
+from indoubt.figures.style import Palette
 from indoubt.found.functions import FoundRule
 from indoubt.found.wording import by_cell, sentence
 from indoubt.learner import Learner
@@ -88,10 +89,11 @@ class Measurement:
         Raises:
             UserError: there is no such figure.
         """
-        name = figure or ("rule_shares" if len(self.fpa) else "code_lengths")
-        if name not in NAMES:
-            raise UserError(f"no figure {name!r}; there are {', '.join(NAMES)}{nearest(name, NAMES)}")
-        return drawing(self.task, name, self.tables)(Grid)
+        name, there = figure or ("rule_shares" if len(self.fpa) else "code_lengths"), names((), swept=False)
+        if name not in there:
+            raise UserError(f"no figure {name!r}; there are {', '.join(there)}{nearest(name, there)}")
+        palette = Palette(self.tables["fpa"], self.tables["code_length"])
+        return DRAWINGS[name](self.task, self.tables, palette, Grid).figures[0]
 
     def __repr__(self) -> str:
         return f"{self._title()}\n\n" + "\n\n".join(table.to_string(index=False) for table in self._shown())

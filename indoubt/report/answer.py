@@ -1,143 +1,211 @@
-"""The answer at the top of the page: learner x task, the preferred rule, how sure that is."""
+"""The answer at the top of the page: learner x task, the preferred rule, how sure that is, and by which numbers."""
 
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import pandas as pd
 
-from indoubt.measures.classify import NO_RULE
+from indoubt.data.rules import RANDOM
+from indoubt.found.wording import by_cell, in_short
+from indoubt.measures.classify import DIVERGED, NO_RULE, OTHER
+from indoubt.schema import CELL
 from indoubt.statistics.paired import needed_to_test
 from indoubt.statistics.preferences import DESCRIPTIVE, NOT_MEASURED, OPEN, TESTED
 from indoubt.statistics.verdicts import ONE_CANDIDATE
+from indoubt.tables.wording import counted, number, share, span
 
-#: How sure each level of a verdict is, in words.
-SURE = {
+#: What is known of a cell, in words: besides the levels of a verdict, why an open one is open.
+UNFIT, NO_GIVEN_RULE, NO_CODE = "unfit", "no given rule", "no code"
+STATES = {
     TESTED: "sure",
-    OPEN: "no clear preference",
-    DESCRIPTIVE: "seen, not tested",
-    NOT_MEASURED: "not measured",
+    NO_CODE: "follows a rule without a code",
+    OPEN: "undecided",
+    NO_GIVEN_RULE: "follows no given rule",
+    UNFIT: "does not fit T",
+    DIVERGED: "diverged",
+    DESCRIPTIVE: "seen, too few seeds to test",
     ONE_CANDIDATE: "one candidate",
+    NOT_MEASURED: "not measured",
 }
+#: The same of several cells, after their number.
+OF_CELLS = {
+    TESTED: "with a preference that is sure",
+    NO_CODE: "that follow a rule without a code",
+    OPEN: "undecided",
+    NO_GIVEN_RULE: "that follow no given rule",
+    UNFIT: "that do not fit T",
+    DIVERGED: "that diverged",
+    DESCRIPTIVE: "with too few seeds to test",
+    ONE_CANDIDATE: "with one candidate",
+    NOT_MEASURED: "whose codes diverged or are incomplete",
+}
+Record = Mapping[str, Any]
 
 
 @dataclass(frozen=True)
 class Finding:
-    """What is known of a learner at some sizes of a task: `rule` (the preferred or leading one), how sure, and why.
+    """What is known of a learner at some sizes of a task.
 
-    `sentence` says it whole, to be quoted; `name` is its anchor on the page.
+    Attributes:
+        sizes: `5, 10`.
+        rule: the preferred or leading one; empty where there is none.
+        state: a key of `STATES`.
+        numbers: by size what decides: of the deciding measure first.
+        sentence: all of it, to be quoted; `name`: its anchor on the page.
     """
 
     sizes: str
     rule: str
-    level: str
-    sure: str
-    detail: str
+    state: str
+    numbers: list[tuple[int, str]]
     sentence: str
     name: str
+
+    @property
+    def words(self) -> str:
+        """The state in words."""
+        return STATES[self.state]
 
 
 @dataclass(frozen=True)
 class Answer:
-    """The matrix: for each learner, in the order of `tasks`, its findings; `summary` says it in a sentence."""
+    """The matrix: for each learner, in the order of `tasks`, its findings; `summary` says it in a sentence,
+    `cannot_tell` what some learners cannot tell apart, whatever their weights are.
+    """
 
     tasks: list[str]
     rows: list[tuple[str, list[list[Finding]]]]
     summary: str
+    cannot_tell: dict[str, str]
 
 
-def answer(verdicts: pd.DataFrame, code: pd.DataFrame) -> Answer:
-    """The matrix of a results folder.
-
-    Args:
-        verdicts: the table `verdicts`, `with_seeds_needed`.
-        code: the table `code_length`; gives the leading rule where none is preferred.
-    """
-    tasks, learners = sorted(set(verdicts["task"])), sorted(set(verdicts["learner"]))
-    rows = [
-        (learner, [findings(verdicts[(verdicts["learner"] == learner) & (verdicts["task"] == task)]) for task in tasks])
-        for learner in learners
-    ]
-    levels = verdicts["level"].value_counts().to_dict()
-    n = len(verdicts)
-    parts = [f"{levels[level]} {word}" for level, word in (
-        (TESTED, "with a clear preference"), (OPEN, "without one"), (DESCRIPTIVE, "with too few seeds to test"),
-        (ONE_CANDIDATE, "with one candidate"), (NOT_MEASURED, "whose trainings all diverged or are incomplete"),
-    ) if level in levels]  # fmt: skip
-    seeds = sorted({*code["n_seeds"], *verdicts["fpa_n"]} - {0})
-    of = f"{int(seeds[0])}" if len(seeds) == 1 else f"{int(seeds[0])} to {int(seeds[-1])}" if seeds else "no"
-    return Answer(tasks, rows, f"{n} cells (task, size, learner) with {of} seeds each: {', '.join(parts)}.")
-
-
-def with_seeds_needed(verdicts: pd.DataFrame, preferences: pd.DataFrame) -> pd.DataFrame:
-    """The verdicts with `fpa_needed`: how many seeds a test of FPA takes, corrected over the task; 0 without pairs."""
-    families = preferences.groupby("task")["fpa_n_family"].max().to_dict()
-    needed = {task: needed_to_test(int(n)) if n > 0 else 0 for task, n in families.items()}
-    return verdicts.assign(fpa_needed=[needed.get(task, 0) for task in verdicts["task"]])
-
-
-def findings(verdicts: pd.DataFrame) -> list[Finding]:
-    """The findings of one learner on one task, sizes with the same finding together.
+class Answers:
+    """What the tables of a results folder answer.
 
     Args:
-        verdicts: its rows, `with_seeds_needed`.
+        tables: `verdicts`, `preferences`, `code_length`, `fpa` and `found_rules`.
     """
-    groups: dict[tuple[str, str], list[dict[str, Any]]] = {}
-    records: list[dict[str, Any]] = [{str(k): v for k, v in r.items()} for r in verdicts.to_dict("records")]
-    for row in sorted(records, key=lambda r: int(r["size"])):
-        groups.setdefault((row["level"], _lead(row)), []).append(row)
-    return [_finding(level, rule, rows) for (level, rule), rows in groups.items()]
+
+    def __init__(self, tables: Mapping[str, pd.DataFrame]) -> None:
+        self._verdicts = tables["verdicts"]
+        code, fpa = tables["code_length"], tables["fpa"]
+        self._bits = {cell: rows for cell, rows in code[code["candidate"] != RANDOM].groupby(CELL)}  # noqa: C416
+        self._kinds = dict(zip(zip(fpa["task"], fpa["class"], strict=True), fpa["kind"], strict=True))
+        self._found = {cell: in_short(rows) for cell, rows in by_cell(tables["found_rules"])}
+        families = tables["preferences"].groupby("task")["fpa_n_family"].max().to_dict()
+        self._needed = {task: needed_to_test(int(n)) if n > 0 else 0 for task, n in families.items()}
+
+    def matrix(self, tasks: Sequence[str], learners: Sequence[str]) -> Answer:
+        """All learners by all tasks, in these orders."""
+        rows = [(learner, [self.findings(task, learner) for task in tasks]) for learner in learners]
+        states = [self._state(row) for row in self._verdicts.to_dict("records")]
+        seeds = sorted({*self._verdicts["fpa_n"], *self._verdicts["code_n"]} - {0})
+        of = "no seeds" if not seeds else f"{_range(seeds)} seed{'s' * (seeds[-1] > 1)} each"
+        parts = [f"{states.count(state)} {words}" for state, words in OF_CELLS.items() if state in states]
+        summary = f"{counted(len(states), 'cell')} (task, size, learner) with {of}: {', '.join(parts)}."
+        blind = self._verdicts[self._verdicts["cannot_tell"] != ""]
+        what = {
+            str(name): " or ".join(str(kinds).split())
+            for name, kinds in zip(blind["learner"], blind["cannot_tell"], strict=True)
+        }
+        return Answer(list(tasks), rows, summary, what)
+
+    def findings(self, task: str, learner: str) -> list[Finding]:
+        """The findings of one learner on one task, sizes with the same finding together."""
+        of = self._verdicts
+        records = of[(of["task"] == task) & (of["learner"] == learner)].sort_values("size").to_dict("records")
+        groups: dict[tuple[str, str], list[Record]] = {}
+        for row in records:
+            state = self._state(row)
+            groups.setdefault((state, self._lead(row, state)), []).append({str(key): row[key] for key in row})
+        return [self._finding(state, rule, rows) for (state, rule), rows in groups.items()]
+
+    def _state(self, row: Mapping[Any, Any]) -> str:
+        """What is known of a cell: that it does not fit T before all else, and why an open verdict is open."""
+        most = 2 * row["fpa_count"] > row["fpa_n"]
+        if most and row["fpa_class"] == DIVERGED:
+            return DIVERGED
+        if 2 * row["fpa_n_fit"] < row["fpa_n"]:
+            return UNFIT
+        if row["level"] == TESTED:
+            return TESTED
+        if most and row["fpa_class"] == OTHER:
+            return NO_GIVEN_RULE
+        if most and self._kinds.get((row["task"], row["fpa_class"]), "") not in ("", "candidate"):
+            return NO_CODE
+        return str(row["level"])
+
+    def _lead(self, row: Mapping[Any, Any], state: str) -> str:
+        """The preferred rule; where there were too few seeds to test, the one that most of them follow."""
+        if state == NO_CODE:
+            return str(row["fpa_class"])
+        if state in (UNFIT, DIVERGED, NO_GIVEN_RULE):
+            return ""
+        if state == DESCRIPTIVE:
+            lead = str(row["code_lead"] if row["code_level"] != NOT_MEASURED else row["fpa_class"])
+            return "" if lead in NO_RULE else lead
+        return str(row["rule"])
+
+    def _finding(self, state: str, rule: str, rows: list[Record]) -> Finding:
+        numbers = [(int(row["size"]), self._numbers(row, state, rule)) for row in rows]
+        sizes = ", ".join(str(size) for size, _ in numbers)
+        where = f"{rows[0]['learner']} on {rows[0]['task']}, size{'s' * (len(rows) > 1)} {sizes}"
+        alone = len(numbers) == 1
+        said = "; ".join(text if alone else f"size {size}: {text}" for size, text in numbers if text)
+        head = f"{rule} ({STATES[state]})" if rule else STATES[state]
+        name = re.sub(r"[^A-Za-z0-9]+", "-", f"{where} {rule} {state}").strip("-")
+        return Finding(sizes, rule, state, numbers, f"{where}: {'; '.join(filter(None, [head, said]))}.", name)
+
+    def _numbers(self, row: Record, state: str, rule: str) -> str:
+        """What decides in a cell, the deciding measure first, then the other one."""
+        by_code = row["code_level"] != NOT_MEASURED
+        fit = f"{row['fpa_n_fit']} of {row['fpa_n']} seeds fit T"
+        if state == DIVERGED:
+            return _fpa(row)
+        if state == UNFIT:
+            codes = self._codes(row, str(row["code_rule"] or row["code_lead"])) if by_code else ""
+            return ", ".join(filter(None, [fit, codes and f"code lengths: {codes}"]))
+        if state in (NO_GIVEN_RULE, NO_CODE):
+            cell = row["task"], int(row["size"]), row["learner"]
+            found = self._found.get(cell, "") if state == NO_GIVEN_RULE else ""
+            codes = str(row["code_verdict"]).split(";")[0] if by_code else ""
+            seeds = _fpa(row)
+            if state == NO_GIVEN_RULE:
+                seeds = f"{row['fpa_count']} of {row['fpa_n']} seeds {_interval(row)} follow none of its rules"
+            return ", ".join(filter(None, [seeds, found and f"found: {found}", codes and f"code lengths: {codes}"]))
+        shares = _fpa(row) if rule and row["fpa_class"] == rule else ""
+        if not by_code:
+            needed = self._needed.get(row["task"], 0) if state == DESCRIPTIVE else 0
+            seen = shares or " ".join(filter(None, ["FPA", str(row["fpa_verdict"]), _interval(row)]))
+            return seen + f", {needed} seeds needed to test" * (needed > 0)
+        beyond = str(row["verdict"]).removeprefix(str(row["code_verdict"])).removeprefix(", ")
+        code = self._codes(row, rule) if state == TESTED else str(row["code_verdict"])
+        return ", ".join(filter(None, [code, shares, beyond]))
+
+    def _codes(self, row: Record, rule: str) -> str:
+        """`2.17 bits against 43.0 (linear), n = 12`: a rule's mean code length, and the shortest of the others'."""
+        bits = self._bits.get((row["task"], row["size"], row["learner"]))
+        if bits is None or not rule:
+            return str(row["code_verdict"])
+        means = bits.set_index("candidate")["bits_mean"].astype(float)
+        others = means.drop(rule).dropna()
+        against = f" against {number(float(others.min()))} ({others.idxmin()})" if len(others) else ""
+        return f"{number(float(means[rule]))} bits{against}, n = {int(row['code_n'])}"
 
 
-def _lead(row: dict[str, Any]) -> str:
-    """The preferred rule; where there were too few seeds to test, the one that most of them follow."""
-    if row["level"] == DESCRIPTIVE:
-        return str(row["code_lead"] if row["code_level"] != NOT_MEASURED else row["fpa_class"])
-    return str(row["rule"])
+def _fpa(row: Record) -> str:
+    """`FPA 15 of 24 seeds [0.43, 0.79]` of the class of most seeds."""
+    return f"FPA {row['fpa_count']} of {row['fpa_n']} seeds {_interval(row)}"
 
 
-def _finding(level: str, rule: str, rows: list[dict[str, Any]]) -> Finding:
-    by_code = rows[0]["code_level"] != NOT_MEASURED
-    measure = "code" if by_code else "fpa"
-    detail = []
-    if level == DESCRIPTIVE and (rule or not by_code):
-        counts, n = (_range([row[f"{measure}_{key}"] for row in rows], ".0f") for key in ("count", "n"))
-        detail += [f"in {counts} of {n} seeds" if rule else str(rows[0]["verdict"]) if len(rows) == 1 else f"n = {n}"]
-        detail += [f"{max(row[f'{measure}_needed'] for row in rows)} needed to test"]
-    elif len(rows) == 1 and level != TESTED:
-        said = str(rows[0]["code_verdict" if by_code else "verdict"])
-        detail += [said.replace("no clear preference at ", "")]
-    elif by_code:
-        detail += [f"n = {_range([row['code_n'] for row in rows], '.0f')}"]
-    leading = [row for row in rows if (row["fpa_class"] == rule if rule else level == OPEN and not by_code)]
-    detail += _share(leading, with_n=not by_code and level == TESTED)
-    fitting = [(row["fpa_n_fit"], row["fpa_n"]) for row in rows if 2 * row["fpa_n_fit"] < row["fpa_n"]]
-    if fitting and rule not in NO_RULE:  # what a learner prefers that has not learned T is a weak finding
-        fit, of = (_range([pair[i] for pair in fitting], ".0f") for i in (0, 1))
-        detail += [f"but only {fit} of {of} fit T"]
-    if by_code:  # what a verdict says beyond that of the code lengths: most seeds follow a rule that has no code
-        beyond = (str(row["verdict"]).removeprefix(str(row["code_verdict"])).removeprefix(", ") for row in rows)
-        detail += [part for part in beyond if part]
-    sizes = ", ".join(str(row["size"]) for row in rows)
-    where = f"{rows[0]['learner']} on {rows[0]['task']}, size{'s' * (len(rows) > 1)} {sizes}"
-    said = "; ".join(part for part in (f"{rule} ({SURE[level]})" if rule else SURE[level], ", ".join(detail)) if part)
-    name = re.sub(r"[^A-Za-z0-9]+", "-", f"{where} {rule} {level}").strip("-")
-    return Finding(sizes, rule, level, SURE[level], ", ".join(detail), f"{where}: {said}.", name)
+def _interval(row: Record) -> str:
+    return span(float(row["fpa_ci_low"]), float(row["fpa_ci_high"]), share) if row["fpa_class"] else ""
 
 
-def _share(rows: list[dict[str, Any]], with_n: bool) -> list[str]:
-    """The share of seeds that follow the rule, with its Wilson interval, in one cell or from the least to the most."""
-    if not rows:
-        return []
-    shares, low, high = ([float(row[f"fpa_{key}"]) for row in rows] for key in ("share", "ci_low", "ci_high"))
-    interval = f"[{min(low):.2f}, {max(high):.2f}]"
-    n = f", n = {_range([row['fpa_n'] for row in rows], '.0f')}" if with_n else ""
-    return [f"FPA {_range(shares, '.2f')} {interval}{n}"]
-
-
-def _range(values: list[Any], form: str) -> str:
-    """`0.80 to 0.95`, or the one value."""
-    low, high = format(min(values), form), format(max(values), form)
-    return low if low == high else f"{low} to {high}"
+def _range(values: Sequence[int]) -> str:
+    """`12 to 24`, or the one value."""
+    return f"{values[0]}" if values[0] == values[-1] else f"{values[0]} to {values[-1]}"

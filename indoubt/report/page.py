@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import datetime
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -12,19 +12,24 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
 from indoubt.data.task import Task
-from indoubt.figures.style import NO_RULE_COLOURS, RULE_COLOURS, rules_of
+from indoubt.figures import ATLAS, ATLAS_CAPTION
+from indoubt.figures.style import Palette
 from indoubt.measures.rows import either
 from indoubt.report import provenance
-from indoubt.report.answer import SURE, answer, with_seeds_needed
-from indoubt.report.sections import learner_section, missing, task_section
-from indoubt.report.table_columns import AGREEMENT, CLAIMS, COSTS, MISSING, PageTable, page_table
+from indoubt.report.answer import STATES, Answers
+from indoubt.report.sections import learner_section, missing, read_panels, task_section
+from indoubt.report.table_columns import AGREEMENT, CLAIMS, COSTS, GLOSSARY, MISSING, page_table
 from indoubt.schema import ORIGIN, PROTOCOL, RUN
 from indoubt.statistics.judging import CONTRADICTED, SUPPORTED, TOO_FEW, UNDECIDED
 from indoubt.tables.tables import read_found, read_table
-from indoubt.tables.wording import duration
+from indoubt.tables.wording import counted, duration
 
 HERE = Path(__file__).parent
-STATES = (SUPPORTED, CONTRADICTED, TOO_FEW, UNDECIDED)
+CLAIM_STATES = (SUPPORTED, CONTRADICTED, TOO_FEW, UNDECIDED)
+ASSETS = (
+    *("pico.min.css", "sortable-base.min.css", "sortable.min.js", "sortable.a11y.min.js"),
+    *("report.css", "report.js"),
+)
 
 
 def build_page(
@@ -43,17 +48,21 @@ def build_page(
         tasks: all tasks, for their questions and examples.
         made_by: what made the results, in lines; None: what makes the report.
         config: the resolved configuration, shown as it is.
-        expected: what was to be run, so that the page can say what is missing (`sections.missing`).
+        expected: what was to be run, so that the page can say what is missing (`sections.missing`); tasks and learners
+            stand in its order, else by name.
 
     Raises:
         UserError: a table or figure is missing.
     """
     read = {name: read_table(tables, name) for name in RUN} | read_found(tables)
-    verdicts, costs, claims = with_seeds_needed(read["verdicts"], read["preferences"]), read["costs"], read["claims"]
-    names = sorted(set(verdicts["task"]))
-    order = {state: place for place, state in enumerate(STATES)}
+    verdicts, costs, claims = read["verdicts"], read["costs"], read["claims"]
+    task_names = _in_order(verdicts["task"], [cell["task"] for cell in expected or []])
+    learner_names = _in_order(verdicts["learner"], [cell["learner"] for cell in expected or []])
+    order = {state: place for place, state in enumerate(CLAIM_STATES)}
     claims = claims.assign(order=claims["state"].map(order)).sort_values("order", kind="stable").drop(columns="order")
+    run = claims[claims["n_run"] > 0]
     lost = missing(expected, read) if expected is not None else None
+    atlas = len(task_names) > 1 and len(learner_names) > 1
     environment = Environment(
         loader=FileSystemLoader(HERE / "templates"),
         autoescape=True,
@@ -61,57 +70,33 @@ def build_page(
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.globals["colour"] = _colours(read["fpa"], read["code_length"])
+    environment.globals |= {"colour": Palette(read["fpa"], read["code_length"]).colour, "counted": counted}
     return environment.get_template("page.html.j2").render(
-        assets={name: Markup((HERE / "assets" / name).read_text(encoding="utf-8")) for name in _assets()},
+        assets={name: Markup((HERE / "assets" / name).read_text(encoding="utf-8")) for name in ASSETS},
         made=datetime.date.today().isoformat(),
-        answer=answer(verdicts, read["code_length"]),
-        sure=SURE,
+        answer=Answers(read).matrix(task_names, learner_names),
+        states=STATES,
+        atlas=read_panels(figures / ATLAS[-1], ATLAS_CAPTION)[0][0] if atlas else "",
         protocol={part: either(verdicts[part]) for part in PROTOCOL},
-        origin={part: either(costs[part]) for part in ORIGIN},
-        made_up="made-up" in set(costs["engine"]),
-        tasks=[task_section(name, tasks.get(name), read, figures) for name in names],
-        learners=[
-            learner_section(name, verdicts, (made_by or {}).get(f"learner.{name}"))
-            for name in sorted(set(verdicts["learner"]))
-        ],
-        claims=page_table("claims", "Published claims", claims, CLAIMS),
-        claim_states={state: int((claims["state"] == state).sum()) for state in STATES},
+        origin={part: either(costs[part]).removeprefix("mixed: ") for part in ORIGIN},
+        tasks=[task_section(name, tasks.get(name), read, figures) for name in task_names],
+        learners=[learner_section(name, verdicts, (made_by or {}).get(f"learner.{name}")) for name in learner_names],
+        claims=page_table("claims", "Published claims on what was run", run, CLAIMS),
+        claims_not_run=claims[claims["n_run"] == 0].to_dict("records"),
+        claim_states={state: n for state in CLAIM_STATES if (n := int((run["state"] == state).sum()))},
         agreement=page_table("agreement", "Agreement of the two measures", read["agreement"], AGREEMENT),
         costs=page_table("costs", "Trainings and their time", costs, COSTS),
         trainings=int(costs["n_trainings"].sum()),
         diverged=int(costs["n_diverged"].sum()),
         time=duration(float(costs["seconds"].sum())),
-        missing=_missing(lost),
+        missing=None if lost is None else page_table("missing", "What is missing", lost, MISSING),
         made_by=provenance.of_this_machine() if made_by is None else made_by,
         config=config,
+        glossary=GLOSSARY,
     )
 
 
-def _missing(lost: pd.DataFrame | None) -> PageTable | None:
-    return None if lost is None else page_table("missing", "What is missing", lost, MISSING)
-
-
-def _assets() -> list[str]:
-    return [
-        "pico.min.css",
-        "sortable-base.min.css",
-        "sortable.min.js",
-        "sortable.a11y.min.js",
-        "report.css",
-        "report.js",
-    ]
-
-
-def _colours(fpa: pd.DataFrame, code: pd.DataFrame) -> Any:
-    """The colour of a task's rule, as in the figures."""
-    rules = {
-        task: rules_of([*fpa.loc[fpa["task"] == task, "class"], *code.loc[code["task"] == task, "candidate"]])
-        for task in {*fpa["task"], *code["task"]}
-    }
-
-    def colour(task: str, rule: str) -> str:
-        known = rules.get(task, [])
-        return RULE_COLOURS[known.index(rule) % len(RULE_COLOURS)] if rule in known else NO_RULE_COLOURS["other"]
-
-    return colour
+def _in_order(there: pd.Series, wanted: Iterable[str]) -> list[str]:
+    """Each name that is there, once: first those of an order, then others by name."""
+    names = set(there)
+    return [name for name in dict.fromkeys([*wanted, *sorted(names)]) if name in names]

@@ -9,6 +9,7 @@ from typing import Any
 
 import pandas as pd
 
+from indoubt.measures.classify import NO_RULE
 from indoubt.schema import TABLES, Kind
 from indoubt.tables.wording import duration, number, p_text, share, shortened, span
 
@@ -104,11 +105,7 @@ def _remarks(row: dict[str, Any]) -> Cell:
     return Cell(", ".join(words + ["two groups of seeds"] * (row["bimodal"] == "True")))
 
 
-def _fpa_counts(row: dict[str, Any]) -> Cell:
-    n = int(row["fpa_n_seeds"])
-    return Cell(f"{row['fpa_n_a']} : {row['fpa_n_b']} of {n}" if n else "–", float(row["fpa_n_a"]))
-
-
+_PAIR = PageColumn("rules a – b", lambda row: Cell(f"{row['a']} – {row['b']}"))
 FPA = of("fpa", "size", "learner", "class", "kind", "n", "n_seeds", "fpa", "n_fit", "fpa_given_fit")
 RESPONSES = of(
     "responses", "size", "learner", "rule", "kind", "share", "n_seeds", "n_holdout", "share_given_fit", "n_fit"
@@ -119,7 +116,7 @@ CODE_LENGTH = of(
 )
 PREFERENCES = of(
     *("preferences", "size", "learner"),
-    PageColumn("rules a – b", lambda row: Cell(f"{row['a']} – {row['b']}")),
+    _PAIR,
     *("verdict", "n_seeds"),
     PageColumn(
         "a : b shorter",
@@ -128,19 +125,33 @@ PREFERENCES = of(
         title="in how many seeds the code of a (of b) is the shorter one",
     ),
     *("diff_mean", "diff_median", "p_signflip_holm", "p_signflip_bh", "p_signflip", "rank_biserial"),
-    PageColumn("FPA a : b", _fpa_counts, numeric=True, title="seeds that follow a and b"),
-    "p_mcnemar_holm",
 )
-#: `with_shares` adds the share and its interval.
+FPA_PREFERENCES = of(
+    *("preferences", "size", "learner", _PAIR),
+    PageColumn(
+        "a : b",
+        lambda row: Cell(f"{row['fpa_n_a']} : {row['fpa_n_b']} of {row['fpa_n_seeds']}", float(row["fpa_n_a"])),
+        numeric=True,
+        title="seeds that follow a and b, of all",
+    ),
+    *("fpa_diff", "p_mcnemar", "p_mcnemar_holm", "fpa_preferred", "fpa_level"),
+)
+
+
+def _of_class(row: dict[str, Any]) -> Cell:
+    """How many seeds of a class give an output; of those that follow a rule all do, by definition."""
+    interval = span(row["ci_low"], row["ci_high"], share) if row["class"] in NO_RULE else ""
+    return Cell(f"{row['n_seeds']} of {row['n_class']} {interval}".strip(), float(row["share"]))
+
+
+#: Of rows `with_shares`.
 OUTPUTS = of(
     *("outputs", "size", "learner", "class", _symbols("src"), _symbols("pred"), "agrees"),
     PageColumn(
         "seeds of the class",
-        lambda row: Cell(
-            f"{row['n_seeds']} of {row['n_class']} {span(row['ci_low'], row['ci_high'], share)}", float(row["share"])
-        ),
+        _of_class,
         numeric=True,
-        title="that give this output; with Wilson's score interval, 95 %",
+        title="that give this output; with Wilson's score interval, 95 %, where the class does not say which",
     ),
 )
 PATHS = of("seed_paths", "size", "learner", "seed", "first_fit", "n_switches", "path")
@@ -163,3 +174,18 @@ MISSING = [
     *(PageColumn(head, lambda row, name=name: Cell(str(row[name])), numeric=name != "dataset")  # type: ignore[misc]
       for head, name in (("dataset", "dataset"), ("seeds configured", "n_seeds"), ("seeds missing", "n_missing"))),
 ]  # fmt: skip
+#: The columns that need a word, by the table of the page.
+GLOSSARY: dict[str, dict[str, str]] = {
+    name: {column.head: column.title for column in columns if column.title}
+    for name, columns in {
+        "FPA": FPA,
+        "Responses": RESPONSES,
+        "Code lengths": CODE_LENGTH,
+        "Preferences by code length": PREFERENCES,
+        "Preferences by FPA": FPA_PREFERENCES,
+        "Paths": PATHS,
+        "Outputs": OUTPUTS,
+        "Verdicts": PROFILE,
+        "Agreement": AGREEMENT,
+    }.items()
+}

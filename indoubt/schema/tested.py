@@ -28,7 +28,9 @@ _LEVEL = (
 _diff_mean = number(
     "mean of a - b over seeds, each seed's codes compared; negative: a is shorter", "bits", "mean a - b", _CI, "ci_note"
 )
-_fpa_diff = number("(`fpa_n_a` - `fpa_n_b`) / `fpa_n_seeds`")
+_fpa_diff = number(
+    "(`fpa_n_a` - `fpa_n_b`) / `fpa_n_seeds`", head="difference of shares", ends=("fpa_ci_low", "fpa_ci_high")
+)
 _fpa_share = share("their share of all seeds", "share", ("fpa_ci_low", "fpa_ci_high"))
 _agreement = share("`n_agree` / `n_compared`", "share", ("share_ci_low", "share_ci_high"))
 _rho = number(
@@ -79,12 +81,12 @@ TESTED = {
             "fpa_n_b": count("seeds that follow b"),
             "fpa_diff": _fpa_diff,
             **ends("fpa_ci_low", "fpa_ci_high", "BCa bootstrap interval of `fpa_diff`, 95 %", _fpa_diff),
-            "p_mcnemar": p("exact McNemar (1947), of the seeds that follow a and b"),
-            "p_mcnemar_holm": p(f"the same, {_HOLM}", "McNemar p, Holm"),
+            "p_mcnemar": p("exact McNemar (1947), of the seeds that follow a and b", "p"),
+            "p_mcnemar_holm": p(f"the same, {_HOLM}", "p, Holm"),
             "p_mcnemar_bh": p(f"the same, {_BH}"),
             "fpa_n_family": count("pairs that are corrected together: all of the task with FPA"),
-            "fpa_preferred": text("the rule that is preferred by FPA; else empty"),
-            "fpa_level": text("`level`, by FPA"),
+            "fpa_preferred": text("the rule that is preferred by FPA; else empty", "preferred"),
+            "fpa_level": text("`level`, by FPA", "level"),
             **PROTOCOL_COLUMNS,
             **ORIGIN_COLUMNS,
             "e_value": number(

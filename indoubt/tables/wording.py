@@ -56,3 +56,8 @@ def shortened(symbols: list[str]) -> str:
             runs.append([symbol])
     words = [f"{run[0]} × {len(run)}" if len(run) > 4 else " ".join(run) for run in runs]
     return " ".join(words) or "(empty)"
+
+
+def counted(n: int, noun: str) -> str:
+    """`1 row`, `2 rows`."""
+    return f"{n:,} {noun}{'s' * (n != 1)}"

@@ -18,7 +18,7 @@ from indoubt.measures.trajectories import (
     paths_table,
     trajectories_table,
 )
-from indoubt.report.over_time import over_time
+from indoubt.report.notes import over_time
 from tests.shared.made_up import Row, code, decode, follow
 
 TASKS = load_tasks()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from indoubt.figures.draw import draw_figures
+from indoubt.figures.draw import draw_atlas, draw_figures
 from indoubt.measures.classify import predictions
 from indoubt.tables.tables import build_tables, write_tables
 from tests.shared.made_up import Row
@@ -21,4 +21,5 @@ def write_results(folder: Path, scores: list[Row], decodes: list[Row]) -> Path:
         lines += predictions(TASKS[task], size, cell)
     write_tables(build_tables(scores, decodes, lines, TASKS), folder / "tables")
     draw_figures(folder / "tables", folder / "figures")
+    draw_atlas(folder / "tables", folder / "figures")
     return folder

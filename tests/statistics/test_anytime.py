@@ -20,7 +20,8 @@ from statsmodels.stats.contingency_tables import mcnemar
 from indoubt.data.task import load_tasks
 from indoubt.errors import UserError
 from indoubt.measures.classify import predictions
-from indoubt.report.answer import answer
+from indoubt.report.answer import Answers
+from indoubt.schema import columns_of
 from indoubt.statistics.anytime import adjusted, decide, e_value, followers, shorter
 from indoubt.statistics.stops import stops_table
 from indoubt.tables.paper_table import significance_marks
@@ -204,8 +205,9 @@ def test_cells_of_seeds_in_steps_are_sure_by_their_e_value_and_not_by_the_fixed_
     assert (verdict["level"], verdict["rule"], pair["fpa_level"], pair["fpa_preferred"]) == ("open", "", "open", "")
     assert pair["fpa_e_value"] == pytest.approx(e_value(18, 6)) and pair["p_mcnemar_holm"] < 0.05
     assert verdict["verdict"] == "18 of 24 seeds: mem (not sure: e-values below 20)"
-    (told,) = answer(tables["verdicts"], tables["code_length"]).rows[0][1][0]
-    assert told.sure != "sure"
+    nothing = {"found_rules": pd.DataFrame(columns=columns_of("found_rules"))}
+    (finding,) = Answers(tables | nothing).findings(verdict["task"], verdict["learner"])
+    assert finding.state == "open"
     assert significance_marks(tables["preferences"]).empty
 
 

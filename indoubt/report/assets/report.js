@@ -19,7 +19,8 @@ for (const input of document.querySelectorAll("[data-filter]")) {
       row.hidden = !words.every((word) => text.includes(word));
     }
     const shown = rows.filter((row) => !row.hidden).length;
-    count.textContent = shown === rows.length ? `${rows.length} rows` : `${shown} of ${rows.length} rows`;
+    const all = rows.length === 1 ? "1 row" : `${rows.length} rows`;
+    count.textContent = shown === rows.length ? all : `${shown} of ${all}`;
   });
 }
 
@@ -33,11 +34,17 @@ function save(name, type, text) {
 
 // A figure as it is saved: its panels below each other, with the colours of paper, whatever the page's.
 function figureText(button) {
-  const panels = [...button.closest("figure").querySelectorAll(".panels svg")];
-  const boxes = panels.slice(1).map((panel) => panel.viewBox.baseVal);
-  const whole = document.createElementNS("http://www.w3.org/2000/svg", "svg");
-  whole.setAttribute("viewBox", `0 0 ${boxes[0].width} ${boxes.reduce((sum, box) => sum + box.height, 0)}`);
-  whole.append(...panels.flatMap((panel) => [...panel.cloneNode(true).childNodes]));
+  const space = "http://www.w3.org/2000/svg";
+  const whole = document.createElementNS(space, "svg");
+  let width = 0, height = 0;
+  for (const panel of button.closest("figure").querySelectorAll(".panels svg")) {
+    const copy = panel.cloneNode(true);
+    copy.setAttribute("y", height);
+    height += panel.height.baseVal.value;
+    width = Math.max(width, panel.width.baseVal.value);
+    whole.append(copy);
+  }
+  whole.setAttribute("viewBox", `0 0 ${width} ${height}`);
   return new XMLSerializer()
     .serializeToString(whole)
     .replaceAll("currentColor", "#1a1a1a")
@@ -60,6 +67,15 @@ for (const button of document.querySelectorAll("[data-copy]")) {
     setTimeout(() => (button.textContent = "copy"), 2000);
   });
 }
+
+// A link to what is folded unfolds it.
+function unfold() {
+  const target = document.getElementById(decodeURIComponent(location.hash.slice(1)));
+  for (let each = target; each; each = each.parentElement) if (each.tagName === "DETAILS") each.open = true;
+  if (target) target.scrollIntoView();
+}
+window.addEventListener("hashchange", unfold);
+if (location.hash) unfold();
 
 let closed = [];
 window.addEventListener("beforeprint", () => {
