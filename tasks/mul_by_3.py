@@ -31,7 +31,7 @@ def total(source: Symbols, size: int) -> Symbols:
 
 
 class MulBy3(Task):
-    """One training example maps `size` symbols to three times that. With which slope does the output grow: 0, 1, 2 or 3?
+    """One training example maps `size` symbols to three times that. With which slope do outputs grow: 0, 1, 2 or 3?
 
     Size 5: T is five `a` to fifteen `b`; on the hold-out input `a a a`, `mem` gives 15 `b`, `add` 13, `affine` 11 and
     `mul` 9. H holds all lengths within 3 of `size`.

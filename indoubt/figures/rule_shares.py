@@ -32,7 +32,7 @@ def rule_shares(task: str, of: Mapping[str, pd.DataFrame], palette: Palette, lay
     hatched = "Hatched: rules that only classify." if fpa["kind"].isin([RULE, FOUND, ANSWER]).any() else ""
     with our_settings():
         if layout is Panels:
-            return _stacked(fpa, palette, hatched, note)
+            return _stacked(fpa, palette, note)
         grid = layout(task, TITLE, fpa, row_height=0.35 + 0.19 * len(shown))
         for axes, cell in grid.panels():
             axes.set_xlim(0, 1.24)
@@ -101,4 +101,5 @@ def _stacked(fpa: pd.DataFrame, palette: Palette, *notes: str) -> Drawing:
         handlelength=1.1, columnspacing=1.0, labelspacing=0.3,
     )  # fmt: skip
     explained = "Bars: seeds by class, the commonest first, with their number; line: Wilson 95 % interval of its share."
+    notes = (*notes, "Hatched: rules that only classify." if any(hatches.values()) else "")
     return Drawing([figure], ["all learners"], " ".join([*filter(None, [explained, *notes]), seeds_per_cell(fpa)]))

@@ -68,6 +68,17 @@ def test_names_and_contents(tmp_path: Path) -> None:
             assert matplotlib.image.imread(path).shape[0] > 100
 
 
+def test_rules_that_only_classify_are_hatched_where_some_seed_follows_one(tmp_path: Path) -> None:
+    total = COUNT.further_rules["total"]
+    outputs = [line(output) if (output := total(source, 10)) is not None else "x" for source in COUNT.test_inputs(10)]
+    for rows, hatched in (([decode(outputs=outputs)], True), ([decode(outputs=follow(COUNT, 10, "mem"))], False)):
+        panels = json.loads(drawn(tmp_path / str(hatched), rows)[2].read_text())
+        defined = set(re.findall(r'<pattern [^>]*?id="([^"]+)"', panels["panels"][0]["svg"]))
+        used = set(re.findall(r"fill: ?url\(#([^)]+)\)", panels["panels"][0]["svg"]))
+        assert bool(used) == hatched and used <= defined
+        assert ("Hatched: rules that only classify." in panels["notes"]) == hatched
+
+
 def test_every_figure_is_drawn_by_one_function_and_has_its_caption() -> None:
     assert list(DRAWINGS) == list(FIGURES)
     assert all(figure.caption and figure.title and figure.table in TABLES for figure in FIGURES.values())

@@ -59,6 +59,7 @@ def test_in_chromium_tables_sort_filter_and_save(browser: Any, made_up: Path, tm
     from selenium.webdriver.support.ui import WebDriverWait
 
     show(browser, made_up / "report" / "index.html", 1300)
+    browser.execute_script("for (const each of document.querySelectorAll('details')) each.open = true")
     column = "return [...document.querySelectorAll('#fpa-add-or-mul tbody tr')].map(r => r.cells[4].dataset.sort)"
     fpa = read_table(made_up / "tables", "fpa")
     numbers = sorted(fpa.loc[(fpa["task"] == "add-or-mul") & (fpa["n"] > 0), "n"].astype(float))
