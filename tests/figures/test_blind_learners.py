@@ -23,7 +23,7 @@ def test_the_name_of_a_blind_learner_has_a_mark_that_is_explained() -> None:
     made = build_tables(
         [], [*rows["blind"], *rows["seeing"]], lines, {TASK.name: TASK}, cannot_tell={"blind": ["order"]}
     )
-    figure = atlas(made["verdicts"], made["fpa"], made["code_length"])
+    (figure,) = atlas(made["verdicts"], made["fpa"], made["code_length"]).figures
     names = [label.get_text() for label in figure.axes[0].get_yticklabels()]
     assert names == ["blind †", "seeing"]
     assert any(
