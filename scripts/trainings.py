@@ -29,7 +29,9 @@ def main() -> None:
     parser.add_argument("--ledger", required=True, type=Path, metavar="DIR", help="where finished trainings are kept")
     parser.add_argument("--output", required=True, type=Path, metavar="FILE", help="rows of the results, JSON lines")
     parser.add_argument("--device", default="auto", choices=["auto", "cpu", "cuda"])
-    parser.add_argument("--states", type=Path, metavar="DIR", help="where unfinished trainings are saved, to go on")
+    parser.add_argument(
+        "--states", type=Path, metavar="DIR", help="where unfinished trainings are saved, to resume from"
+    )
     parser.add_argument("--running", type=Path, metavar="DIR", help="where jobs give signs of life")
     parser.add_argument("--keep", default="none", choices=["none", "T"], help="which weights to keep, and use if kept")
     parser.add_argument("--checkpoints", type=Path, metavar="DIR", help="where weights are kept")

@@ -80,7 +80,7 @@ def run(content: dict[str, Any], options: list[str], stop: Stop, lock: int) -> N
     pending = [output["output_file"] for output in outputs if output["plan"] == "update pending"]
     again = [] if len(pending) == len(outputs) else made_anew(plan, outputs)
     if again:
-        print(f"Made anew, since they are not what configuration and ledger say: {shortened(again)}", flush=True)
+        print(f"Made again, since they are not what configuration and ledger say: {shortened(again)}", flush=True)
         command[3:3] = ["--forcerun", *again]  # what follows it must be an option
         pending += [output["output_file"] for output in outputs if {output["output_file"], output["rule"]} & {*again}]
     if pending:
@@ -106,7 +106,7 @@ def summary_of(command: list[str], stop: Stop) -> list[dict[str, str]]:
         table, why = (_whole(file) for file in (said, complaint))
     status = snakemake.process.returncode
     if status != 0:
-        raise UserError(_tail(why) or f"what is to be done cannot be told: {how_it_ended(status)}")
+        raise UserError(_tail(why) or f"what is to be done cannot be determined: {how_it_ended(status)}")
     return list(csv.DictReader(table.splitlines(), delimiter="\t"))
 
 

@@ -23,7 +23,9 @@ def check_distinguishable(task: Task, size: int) -> None:
     """
     holdout, scored = task.holdout_inputs(size), task.scored_inputs(size)
     if not holdout or not scored:
-        raise UserError(f"task {task.name!r}, size {size} has no hold-out inputs; without them no rule can be told")
+        raise UserError(
+            f"task {task.name!r}, size {size} has no hold-out inputs; without them rules cannot be told apart"
+        )
     _check(task, size, {**rules(task), **task.further_rules}, holdout, "all hold-out inputs")
     if scored != holdout:
         _check(task, size, rules(task), scored, "all hold-out inputs that are sent (scored_inputs)")
@@ -155,7 +157,7 @@ def _check_parts(where: str, given: dict[str, list[Symbols]]) -> None:
             if source not in whole:
                 raise UserError(f"{where}: {name} gives {line(source)!r}, which {of}_inputs lacks; leave it out")
     if not given["fit_inputs"]:
-        raise UserError(f"{where}: fit_inputs gives no source; whether a seed fits T cannot be told without one")
+        raise UserError(f"{where}: fit_inputs gives no source; whether a seed fits T cannot be determined without one")
     for name in ("fit_inputs", "holdout_inputs"):
         for source in given[name]:
             if source not in tested:

@@ -50,7 +50,7 @@ def choose_device(wish: str, threads: int = 1) -> torch.device:
 #: How the messages of a GPU's libraries begin, which torch raises as plain `RuntimeError`.
 LIBRARIES = ("CUDA", "cuBLAS", "CUBLAS", "cuDNN", "CUDNN", "cuSOLVER", "NVRTC", "nvrtc")
 
-AGAIN = "what else was trained is kept. Run again: what was not done goes on from where it was last saved"
+AGAIN = "what else was trained is kept. Run again: what was not done resumes from its last saved state"
 
 
 def of_device(error: RuntimeError) -> bool:

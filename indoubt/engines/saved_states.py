@@ -147,7 +147,7 @@ class SavedStates:
             with replacing(path) as file:
                 torch.save(content, file)
         except (OSError, RuntimeError) as error:  # torch says RuntimeError when the disk is full
-            print(f"warning: the state {path} cannot be saved: {error}; training goes on", file=sys.stderr)
+            print(f"warning: the state {path} cannot be saved: {error}; training continues", file=sys.stderr)
             return None
         return path
 
@@ -163,13 +163,19 @@ class SavedStates:
                 content["finished"] = [[Result(**each) for each in results] for results in content["finished"]]
                 saved = SavedState(**content)
             except Exception as error:  # torch raises whatever a damaged file makes it stumble over
-                print(f"warning: the state {path} is damaged ({error}); its trainings begin anew", file=sys.stderr)
+                print(
+                    f"warning: the state {path} is damaged ({error}); its trainings start again",
+                    file=sys.stderr,
+                )
                 remove(path)
                 continue
             if made == self._made_with:
                 yield path, saved
             else:
-                print(f"notice: {elsewhere(path, made, self._made_with)}; its trainings begin anew", file=sys.stderr)
+                print(
+                    f"notice: {elsewhere(path, made, self._made_with)}; its trainings start again",
+                    file=sys.stderr,
+                )
 
 
 def remove(path: Path) -> None:

@@ -136,7 +136,7 @@ def learner_of(
     if protocol.rng_streams == "released":
         raise UserError(
             "engine modules draws dropout by a counter and not from fairseq's stream, so rng_streams 'released' (and "
-            "protocol 'released') cannot be had; measure it in a run of its own"
+            "protocol 'released') are not available; measure it in a run of its own"
         )
     given = {str(key).replace("-", "_") if key != "hf" else key: value for key, value in definition.items()}
     own = {name: given.pop(name) for name in ("updates", "batch_size") if name in given}

@@ -100,9 +100,7 @@ class _Checks(Trial):
         if self.drops_elsewhere is not None:
             return f"its dropout acts on {self.drops_elsewhere}"
         if self.masks_hang_on_padding:
-            return (
-                "its dropout's masks would hang on the padding, since one nn.Dropout has a part in two loops over time"
-            )
+            return "its dropout's masks would depend on the padding: one nn.Dropout has a part in two loops over time"
         with self.undone():
             self.trained_on(range(len(EXAMPLES)))
             snapshot = Snapshot(self.module)

@@ -275,7 +275,7 @@ def unpack(archive: Path, results: Path, trusted: bool = False) -> tuple[Path, l
     if foreign and "measured_by" not in manifest:
         raise UserError(
             f"{archive} is foreign: its trainings were done by other code ({', '.join(sorted(foreign))}) than this, "
-            "which would train everything anew; use the version of the repository that it was made with"
+            "which would train everything again; use the version of the repository that it was made with"
         )
     by_others = {name: code for name, code in manifest.get("measured_by", {}).items() if code in foreign}
     if by_others:

@@ -154,7 +154,7 @@ def resolve_as_it_is(
         try_out(learner, longest)  # says it better
         if isinstance(error, UserError):
             raise
-        raise UserError(f"what the learner computes with cannot be told: {said(error)}") from error
+        raise UserError(f"what the learner computes with cannot be determined: {said(error)}") from error
     found = with_trial(learner, _tried(learner, own, longest, cache))
     about = {"learner": found.learner.to_json(), "not_fused": None, "cannot_tell": found.tried.cannot_tell}
     return about | {"tried": asdict(found.tried), "own": own}

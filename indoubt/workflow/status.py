@@ -30,8 +30,8 @@ from indoubt.workflow.required_trainings import Cell, chains
 RECENTLY = 3600.0
 STOPPED = {
     "failed": "failed",
-    "stopped": "told to end; run again to go on",
-    "dead": "no sign of life any more, killed perhaps; run again to go on",
+    "stopped": "told to end; run again to resume",
+    "dead": "no sign of life any more, killed perhaps; run again to resume",
 }
 
 
