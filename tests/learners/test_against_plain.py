@@ -127,7 +127,7 @@ TOGETHER_OR_WHY: dict[str, tuple[str, str, str, str | None]] = {
         "",
         "self.d = nn.Dropout(p)",
         "a = [self.d(x) for x in read.unbind(1)]; h = self.f(torch.stack([self.d(y) for y in x.unbind(1)], 1)).tanh()",
-        "hang on the padding",
+        "depend on the padding",
     ),
     "time first": (
         "",
