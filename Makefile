@@ -54,7 +54,7 @@ test-long: env ## run all tests, also those that take longer
 	@$(TEST)
 
 parity: env ## compare engine fused with fairseq in distribution; takes hours, goes on where it was stopped
-	@$(PYTHON) scripts/parity.py --folder results/parity
+	@$(PYTHON) benchmarks/parity.py --folder results/parity
 
 golden: env ## compare engines with their golden trainings, and record sources that give the same numbers
 	@$(PYTHON) -W ignore -m tests.shared.golden

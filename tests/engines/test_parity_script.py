@@ -12,9 +12,9 @@ from pathlib import Path
 
 import pytest
 
+from benchmarks import parity
 from indoubt.engines.fairseq import engine as reference
 from indoubt.training import Result, Training
-from scripts import parity
 from tests.shared.workspace import ROOT
 
 CASE, UPDATES = parity.Case("transformer", "hierar-or-linear", 4, "code_length", 1), 3

@@ -1,10 +1,10 @@
 """Compare the engines in distribution: code lengths and rules of many seeds, fused against fairseq.
 
-    python scripts/parity.py [--folder results/parity] [--cases transformer/add-or-mul/5/fpa ...] [--seeds N] [--jobs N]
+    python benchmarks/parity.py [--folder results/parity] [--cases transformer/add-or-mul/5/fpa ...] [--seeds N] [--jobs N]
 
 Of each case, seeds 1..N are trained with both engines and, unless with `--one-set`, seeds N+1..2N with fairseq only, so
 that the difference between the engines stands beside the difference that two sets of seeds have anyway. What is found
-in the folder is not trained again: the run can be stopped and gone on with at any time. `--jobs` trains so many at a
+in the folder is not trained again: the run can be stopped and resumed at any time. `--jobs` trains so many at a
 time, each in a process of one thread; with `--device cuda` fused trains on a GPU, fairseq still on the CPU. Differences
 are given with intervals of 95 percent. An interval that holds 0 says that the runs were too few to tell the engines
 apart, not that the engines are equal.
