@@ -1,6 +1,6 @@
 """Compare the engines in distribution: code lengths and rules of many seeds, fused against fairseq.
 
-    python benchmarks/parity.py [--folder results/parity] [--cases transformer/add-or-mul/5/fpa ...] [--seeds N] [--jobs N]
+    python benchmarks/parity.py [--folder results/parity] [--cases transformer/add-or-mul/5/fpa ...] [--seeds N]
 
 Of each case, seeds 1..N are trained with both engines and, unless with `--one-set`, seeds N+1..2N with fairseq only, so
 that the difference between the engines stands beside the difference that two sets of seeds have anyway. What is found
