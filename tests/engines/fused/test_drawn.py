@@ -91,9 +91,9 @@ def test_an_example_drawn_twice_has_two_dropout_masks() -> None:
 def test_a_killed_training_goes_on_with_its_own_batches(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     trainings = [training(drawing("transformer", updates=30, dropout=0.5), seed) for seed in (1, 2)]
     undisturbed = by_key(train_many(trainings, CPU))
-    update, counts = engine.Lockstep.update, []
+    update, counts = engine.FusedLockstep.update, []
 
-    def update_or_die(self: engine.Lockstep, halts: Sequence[int]) -> None:
+    def update_or_die(self: engine.FusedLockstep, halts: Sequence[int]) -> None:
         update(self, halts)
         counts.append(1)
         if len(counts) == 17:
@@ -101,7 +101,7 @@ def test_a_killed_training_goes_on_with_its_own_batches(tmp_path: Path, monkeypa
 
     monkeypatch.setattr("indoubt.engines.saved_states.SAVE_EVERY", -1.0)
     monkeypatch.setattr("indoubt.engines.fused.lockstep.CALL_SECONDS", 0.0)  # an update a call
-    monkeypatch.setattr(engine.Lockstep, "update", update_or_die)
+    monkeypatch.setattr(engine.FusedLockstep, "update", update_or_die)
     with pytest.raises(KeyboardInterrupt):
         list(train_many(trainings, CPU, state_folder=tmp_path))
     resumed = by_key(train_many(trainings, CPU, state_folder=tmp_path))

@@ -41,18 +41,18 @@ def test_the_thread_is_left_as_it_was() -> None:
 def test_a_training_gives_to_the_bit_what_it_gives_with_them(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """Moments that are nearly subnormal to start with become so where symbols that T lacks have no gradient."""
     learner = sides.learner(name, updates=60, lr=1e-2, warmup_updates=5)
-    start, update, found = engine.Lockstep.__init__, engine.Lockstep.update, list[int]()
+    start, update, found = engine.FusedLockstep.__init__, engine.FusedLockstep.update, list[int]()
 
-    def nearly(self: engine.Lockstep, *arguments: object) -> None:
+    def nearly(self: engine.FusedLockstep, *arguments: object) -> None:
         start(self, *arguments)  # type: ignore[arg-type]
         self.adam.first.flat.fill_(2 * NORMAL)
 
-    def counting(self: engine.Lockstep, halts: Sequence[int]) -> None:
+    def counting(self: engine.FusedLockstep, halts: Sequence[int]) -> None:
         update(self, halts)
         found.append(sum(0 < abs(moment) < NORMAL for moment in self.adam.first.flat.tolist()))
 
-    monkeypatch.setattr(engine.Lockstep, "__init__", nearly)
-    monkeypatch.setattr(engine.Lockstep, "update", counting)
+    monkeypatch.setattr(engine.FusedLockstep, "__init__", nearly)
+    monkeypatch.setattr(engine.FusedLockstep, "update", counting)
     without = trained(learner)
     assert sum(found) == 0
     monkeypatch.setattr(stacked, "taken_for_zero", nullcontext)

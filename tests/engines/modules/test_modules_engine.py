@@ -123,7 +123,7 @@ def test_what_was_killed_goes_on_bit_for_bit(adam_state: Any, tmp_path: Path, mo
     chains = each if adam_state == "carried" else [[one] for chain in each for one in chain]
     expected = by_key(train_chains(chains, CPU))
     updates = 0
-    update = engine.Lockstep.update
+    update = engine.ModuleLockstep.update
 
     def killed_halfway(lockstep: Any, halts: Any) -> None:
         nonlocal updates
@@ -132,7 +132,7 @@ def test_what_was_killed_goes_on_bit_for_bit(adam_state: Any, tmp_path: Path, mo
             os.kill(os.getpid(), signal.SIGTERM)
         update(lockstep, halts)
 
-    monkeypatch.setattr(engine.Lockstep, "update", killed_halfway)
+    monkeypatch.setattr(engine.ModuleLockstep, "update", killed_halfway)
     before: dict[str, Result] = {}
     with pytest.raises(SystemExit) as ended:
         before.update((result.key, result) for result in train_chains(chains, CPU, state_folder=tmp_path))

@@ -171,7 +171,7 @@ def test_what_was_killed_resumes_with_all_that_a_module_holds(
             os.kill(os.getpid(), signal.SIGTERM)
         update(one, *halts)
 
-    monkeypatch.setattr(engine.Plain, "update", killed_halfway)
+    monkeypatch.setattr(engine.PlainTraining, "update", killed_halfway)
     with pytest.raises(SystemExit):
         trained(trainings, state_folder=tmp_path)
     assert updates == 31 and len(list(tmp_path.glob("*.pt"))) == 1
