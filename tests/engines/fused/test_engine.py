@@ -124,13 +124,13 @@ def test_a_diverged_training_is_named_and_disturbs_nobody(monkeypatch: pytest.Mo
     learner = sides.learner("transformer", updates=120)
     trainings = [training(learner, seed, 1) for seed in (1, 2, 3)]
     undisturbed = by_key(train_many(trainings, CPU))
-    start = engine.Lockstep.__init__
+    start = engine.FusedLockstep.__init__
 
     def start_with_a_nan(self: FusedLockstep, *arguments: object) -> None:
         start(self, *arguments)  # type: ignore[arg-type]
         self.weights.values["decoder.embed_out"][1, 0, 0] = torch.nan
 
-    monkeypatch.setattr(engine.Lockstep, "__init__", start_with_a_nan)
+    monkeypatch.setattr(engine.FusedLockstep, "__init__", start_with_a_nan)
     kept: list[str] = []
     disturbed = by_key(train_many(trainings, CPU, keep=lambda each, model: kept.append(each.key)))
     bad = disturbed[trainings[1].key]
@@ -147,7 +147,7 @@ def test_what_follows_a_diverged_training_in_its_chain_has_diverged_and_other_ch
     chains = [[training(learner, seed, block, protocol=carried) for block in range(3)] for seed in (1, 2)]
     monkeypatch.setattr(engine.Fused, "_together", lambda *about: 2)
     undisturbed = by_key(train_chains(chains, CPU))
-    start = engine.Lockstep.__init__
+    start = engine.FusedLockstep.__init__
 
     def start_with_a_nan(self: FusedLockstep, group: Sequence[Training], *arguments: object) -> None:
         start(self, group, *arguments)  # type: ignore[arg-type]
@@ -155,7 +155,7 @@ def test_what_follows_a_diverged_training_in_its_chain_has_diverged_and_other_ch
             if (each.seed, each.block) == (1, 1):
                 self.weights.values["decoder.embed_out"][row, 0, 0] = torch.nan
 
-    monkeypatch.setattr(engine.Lockstep, "__init__", start_with_a_nan)
+    monkeypatch.setattr(engine.FusedLockstep, "__init__", start_with_a_nan)
     for given in (chains, chains[:1]):
         results = by_key(train_chains(given, CPU))
         assert len(results) == 3 * len(given)

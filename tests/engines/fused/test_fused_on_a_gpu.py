@@ -173,16 +173,16 @@ sys.path[:0] = {paths}
 import side_by_side as sides
 from test_engine import training
 from indoubt.engines.fused import engine
-from indoubt.engines.fused.lockstep import Lockstep
+from indoubt.engines.fused.lockstep import FusedLockstep
 from indoubt.errors import UserError
 
-update = Lockstep.update
+update = FusedLockstep.update
 def fails(self, halts):
     update(self, halts)
     if self.trainings[0].seed == 2 and self.done == 12:
         torch.zeros(3, device="cuda")[torch.tensor([99], device="cuda")].sum().item()
 
-Lockstep.update, engine.Fused._together = fails, lambda *about: 1
+FusedLockstep.update, engine.Fused._together = fails, lambda *about: 1
 trainings = [training(sides.learner("transformer", updates=20), seed, 0) for seed in (1, 2, 3)]
 try:
     for result in engine.train_many(trainings, torch.device("cuda")):
