@@ -119,11 +119,37 @@ class HuggingFaceLearner(Learner):
         return self.weights
 
 
+@dataclass(frozen=True, kw_only=True)
+class InContextLearner(Learner):
+    """A language model that is not trained and reads T in a prompt; a seed is a prompt.
+
+    `folder` is where it lies, whose content the argument `in_context` is a hash of; `spread` says that it lies on
+    several devices, by its layers.
+    """
+
+    updates: int = 0
+    folder: str
+    spread: bool = False
+
+    kind: ClassVar[str] = "in_context"
+    engine: ClassVar[str] = "in_context"
+
+    @property
+    def trained(self) -> bool:
+        """Whether it has the folder's weights, and not each seed weights of its own, drawn anew."""
+        return bool(self.arguments["weights"] == "trained")
+
+    @property
+    def place(self) -> str | None:
+        return self.folder
+
+
 #: Each kind of learner by the key that its definitions have, with what `place` is called.
 TYPES: dict[str, tuple[type[Learner], str]] = {
     "arch": (FairseqLearner, "plugins"),
     "module": (ModuleLearner, "file"),
     "hf": (HuggingFaceLearner, "weights"),
+    "in_context": (InContextLearner, "folder"),
 }
 
 
@@ -166,3 +192,23 @@ class TriedOut:
     seconds_of_eight: float
     in_place: bool = False
     cannot_tell: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class LookedAt:
+    """What looking at the folder of a language model has shown.
+
+    `type` is Hugging Face's name of its architecture, `reads` the longest that it reads, in tokens (None: any length),
+    `vocabulary` how many tokens it tells apart. A prompt begins with `head` tokens, and `around` of an example's are
+    none of its symbols. `seconds` is what reading a token takes on one CPU thread, many together, rounded to a power of
+    sqrt(2); `kept` the bytes that are kept of it.
+    """
+
+    type: str
+    weights: int
+    reads: int | None
+    vocabulary: int
+    head: int
+    around: int
+    seconds: float
+    kept: int

@@ -13,7 +13,7 @@ from dataclasses import asdict, dataclass, field, replace
 from functools import cached_property
 from typing import Any, Literal
 
-from indoubt.learner import Learner
+from indoubt.learner import InContextLearner, Learner
 
 #: Symbol ids of one side of an example; the last one is `</s>`.
 Ids = tuple[int, ...]
@@ -45,8 +45,10 @@ def is_chained(learner: Learner, protocol: Protocol) -> bool:
     """Whether the training on a block depends on the trainings before it, so that a seed's blocks form a chain.
 
     It does where Adam lives on, and where the released streams are those of Python's one generator: with batches drawn
-    by chance, and with layer dropout.
+    by chance, and with layer dropout. Of a model that is read in context nothing is trained, so nothing is carried on.
     """
+    if isinstance(learner, InContextLearner):
+        return False
     drawn = learner.batch_size or any(learner.arguments.get(f"{side}_layerdrop") for side in ("encoder", "decoder"))
     return protocol.adam_state == "carried" or (protocol.rng_streams == "released" and bool(drawn))
 
@@ -156,6 +158,8 @@ class Result:
     `</s>`. `status` is `ok` or `diverged` (a NaN or infinity in loss or weights; no scores or outputs then). `seconds`
     is the time that training, scoring and decoding took, `looking` the part of it that went to milestones, `updates`
     how many updates were done.
+    `outside`, of language models that are read in context alone, is what it costs beside the nats of a score to say
+    symbols of the task at all, in nats, and of a decoding the share of places at which they would have said others.
     """
 
     key: str
@@ -169,6 +173,7 @@ class Result:
     torch: str = ""
     host: str = ""
     looking: float = 0.0
+    outside: dict[str, float] = field(default_factory=dict)
 
     def has_all(self, training: Training) -> bool:
         """Whether all is there that is asked of the training, which gives nothing if it diverged."""

@@ -11,7 +11,7 @@ import torch
 from indoubt.errors import UserError, nearest
 from indoubt.training import Result, Training
 
-ENGINES = ("fairseq", "fused", "modules")
+ENGINES = ("fairseq", "fused", "modules", "in_context")
 
 
 class TrainChains(Protocol):
@@ -40,6 +40,8 @@ def train_chains_of(engine: str) -> TrainChains:
         from indoubt.engines.fused.engine import train_chains  # imports fairseq, as does the next
     elif engine == "fairseq":
         from indoubt.engines.fairseq.engine import train_chains
+    elif engine == "in_context":
+        from indoubt.engines.in_context.engine import train_chains
     else:
         raise UserError(f"no engine {engine!r}; there are {', '.join(ENGINES)}{nearest(engine, ENGINES)}")
     return train_chains

@@ -63,7 +63,7 @@ def _read(name: str, value: Any, default: Any) -> Any:
 
 
 #: The kinds of a definition, by the one key that each has.
-KINDS = ("arch", "grid", "module", "hf")
+KINDS = ("arch", "grid", "module", "hf", "in_context")
 #: The folder of the built-in learners.
 BUILT_IN = ROOT / "learners"
 #: Names that no argument of a class can have, for they mean something else in a definition or in what it resolves to.

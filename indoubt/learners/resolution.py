@@ -1,4 +1,4 @@
-"""Every kind of definition, resolved: by fairseq's architectures, by a module, or by Hugging Face's architectures.
+"""Every kind of definition, resolved: fairseq's architectures, modules, Hugging Face's, models read in context.
 
 Run as `python -m indoubt.learners.resolution`, it reads definitions as JSON from standard input and writes the resolved
 learners, or one line that says which definition is wrong; the workflow calls it so, since importing torch, fairseq and
@@ -28,7 +28,7 @@ def resolve_any(
     """One definition, as `workflow.learner_cache.ResolvedLearner` reads it.
 
     Args:
-        request: `updates`, `batch_size`, `protocol` and `learner_folder` of the configuration.
+        request: `updates`, `batch_size`, `protocol`, `learner_folder` and `models` of the configuration.
         longest: symbols of the longest source and target that the learner will meet.
         cells: the dictionaries that it will have (`fairseq_definitions.check_dictionaries`).
 
@@ -49,6 +49,14 @@ def resolve_any(
             "not_fused": supports(learner, protocol),
             "cannot_tell": cannot_tell(learner),
         }
+    if kind_of(definition) == "in_context":
+        from indoubt.learners.in_context_definitions import (
+            resolve_in_context,  # slow to import: only where a learner asks for it
+        )
+
+        reader, looked_at = resolve_in_context(definition, cells, request.get("models"))
+        about: dict[str, Any] = {"learner": reader.to_json(), "not_fused": None, "cannot_tell": ()}
+        return about if looked_at is None else about | {"looked_at": asdict(looked_at)}
     defaults = request["updates"], request["batch_size"], protocol, request["learner_folder"]
     found = resolve_module(definition, *defaults, longest)
     about = {"learner": found.learner.to_json(), "not_fused": None, "cannot_tell": found.tried.cannot_tell}

@@ -86,6 +86,7 @@ def _seed_lines(task: Task, size: int, row: Row) -> list[Row]:
     trained = set(task.training_inputs(size))
     kept = ("task", "size", "learner", "status", "training_id", "updates", *PROTOCOL, *ORIGIN, *CONFIGURATION)
     about = {key: row[key] for key in kept}
+    about |= {"outside_share": row["outside"]} if "outside" in row else {}
     lines = []
     for source, output in zip(task.test_inputs(size), outputs or repeat(None), strict=False):
         agrees = [] if output is None else [c.name for c in criteria(task) if c.gives(source, output, size)]

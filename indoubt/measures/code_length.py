@@ -16,6 +16,8 @@ from indoubt.measures.rows import Row, either, either_by
 from indoubt.measures.scale import dip_p, uniform_bits
 from indoubt.schema import CELL, ORIGIN, PROTOCOL, columns_of
 
+#: Columns of scored blocks that rows have in another form, or have not.
+MADE_HERE = ("nats", "bits", "outside_bits")
 #: States of a seed's code: all hold-out blocks scored, some missing, one of its trainings diverged.
 COMPLETE, INCOMPLETE, DIVERGED = "complete", "incomplete", "diverged"
 
@@ -27,10 +29,11 @@ def blocks_table(scores: Iterable[Row]) -> pd.DataFrame:
         UserError: a block was scored twice with different results.
     """
     frame = pd.DataFrame(
-        list(scores), columns=["nats", *(c for c in columns_of("blocks") if c not in ("nats", "bits"))]
+        list(scores), columns=["nats", "outside", *(c for c in columns_of("blocks") if c not in MADE_HERE)]
     )
     frame["nats"] = pd.to_numeric(frame["nats"])
     frame["bits"] = frame["nats"] / math.log(2)
+    frame["outside_bits"] = pd.to_numeric(frame["outside"]) / math.log(2)
     place = [*CELL, "dataset", "seed", "block"]
     frame = frame.drop_duplicates([*place, "nats", "status"])
     twice = frame[frame.duplicated(place)]
@@ -67,12 +70,14 @@ def seed_code_lengths(blocks: pd.DataFrame, tasks: Mapping[str, Task]) -> pd.Dat
         .groupby(code, sort=False, as_index=False)
         .agg({"bits": "sum", "nats": "sum", "n_examples": "sum", "failed": "any", "updates": "max"})
     )
+    known = blocks.groupby(code, sort=False)["outside_bits"]
+    sums["outside_bits"] = known.sum().where(known.count() == known.size()).to_numpy()
     sums = sums.merge(either_by(blocks, code, [*PROTOCOL, *ORIGIN]), on=code).rename(columns={"dataset": "candidate"})
     sums["state"] = [
         DIVERGED if failed else COMPLETE if n == len(find_task(task, tasks).scored_inputs(size)) else INCOMPLETE
         for failed, n, task, size in zip(sums["failed"], sums["n_examples"], sums["task"], sums["size"], strict=True)
     ]
-    sums.loc[sums["state"] != COMPLETE, ["bits", "nats"]] = math.nan
+    sums.loc[sums["state"] != COMPLETE, ["bits", "nats", "outside_bits"]] = math.nan
     return _in_order(sums[columns_of("seed_code_lengths")], tasks)
 
 
@@ -83,8 +88,9 @@ def code_length_table(lengths: pd.DataFrame, tasks: Mapping[str, Task]) -> pd.Da
     or it is doubtful), `nats_mean`, `bits_median`, `bits_per_example` = bits_mean / n_examples, the number of hold-out
     examples that are sent. `uniform_bits` is what the uniform code takes, `of_uniform` = bits_mean / uniform_bits,
     `surplus_bits` what the mean exceeds the shortest mean of the cell's rules by; `bimodal` says whether the dip test
-    (`dip_p`) of the seeds' logarithms is below .05 (empty for fewer than ten seeds). Diverged and incomplete seeds are
-    counted and take no part.
+    (`dip_p`) of the seeds' logarithms is below .05 (empty for fewer than ten seeds). `outside_bits`, the mean over
+    seeds, is there for language models that are read in context. Diverged and incomplete seeds are counted and take no
+    part.
 
     Source: Kharitonov & Chaabouni (ICLR 2021), section 2; the released code prints bits, summed.
     """
@@ -103,9 +109,10 @@ def code_length_table(lengths: pd.DataFrame, tasks: Mapping[str, Task]) -> pd.Da
             | {"ci_method": "BCa bootstrap of the mean, 95 %", "bits_sd": float(bits.std())}
             | {"bits_min": float(bits.min()), "bits_max": float(bits.max())}
             | {"bits_per_example": mean / n_holdout if n_holdout else math.nan, "n_examples": n_holdout}
-            | _scale(find_task(name, tasks), size, candidate, bits.tolist())
+            | _scale(find_task(name, tasks), size, candidate, bits.tolist(), either(cell["engine"]) == "in_context")
             | {"updates": int(cell["updates"].max())}
             | {part: either(cell[part]) for part in (*PROTOCOL, *ORIGIN)}
+            | {"outside_bits": float(cell.loc[cell["state"] == COMPLETE, "outside_bits"].astype(float).mean())}
         )
     table = pd.DataFrame(rows, columns=columns_of("code_length"))
     shortest = table[table["candidate"] != RANDOM].groupby(CELL)["bits_mean"].min()
@@ -114,9 +121,10 @@ def code_length_table(lengths: pd.DataFrame, tasks: Mapping[str, Task]) -> pd.Da
     return table
 
 
-def _scale(task: Task, size: int, candidate: str, bits: list[float]) -> Row:
+def _scale(task: Task, size: int, candidate: str, bits: list[float], in_context: bool) -> Row:
     """Where a code stands between nothing and the uniform code, and whether its seeds fall into two groups."""
-    uniform, dip = uniform_bits(task, size, candidate) if candidate in task.candidates else math.nan, dip_p(bits)
+    known = candidate in task.candidates
+    uniform, dip = uniform_bits(task, size, candidate, in_context) if known else math.nan, dip_p(bits)
     mean = sum(bits) / len(bits) if bits else math.nan
     bimodal = "" if math.isnan(dip) else str(dip < 0.05)
     return {"uniform_bits": uniform, "of_uniform": mean / uniform, "dip_p": dip, "bimodal": bimodal}

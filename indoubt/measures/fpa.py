@@ -49,7 +49,7 @@ def fpa_table(seeds: pd.DataFrame, tasks: Mapping[str, Task]) -> pd.DataFrame:
     learners do (`note` says on which of these seeds), or nothing of these (empty).
     `fpa_given_fit` = n / n_fit, undefined for seeds that do not fit. Of `n_holdout` hold-out inputs,
     `n_holdout_ambiguous` cannot tell all candidates apart by themselves; any two differ on `n_holdout_separating` or
-    more.
+    more. `outside_share`, the mean over seeds, is there for language models that are read in context.
 
     Source: Kharitonov & Chaabouni (ICLR 2021), section 2; released code's runs fit or not in their appendix.
     """
@@ -83,6 +83,7 @@ def fpa_table(seeds: pd.DataFrame, tasks: Mapping[str, Task]) -> pd.DataFrame:
                 }
                 | about
                 | {"kind": kinds.get(label, ""), "note": _note(task, label, cell["seed"])}
+                | {"outside_share": float(cell["outside_share"].astype(float).mean())}
             )
     return pd.DataFrame(rows, columns=columns_of("fpa"))
 

@@ -19,15 +19,15 @@ ENOUGH = 10
 
 
 @lru_cache(maxsize=4096)
-def uniform_bits(task: Task, size: int, candidate: str) -> float:
+def uniform_bits(task: Task, size: int, candidate: str, in_context: bool = False) -> float:
     """Bits of the uniform code for a candidate's hold-out outputs: log2 of the vocabulary per symbol, `</s>` included.
 
-    The vocabulary is that of the candidate's dataset, filling included, as
-    the learner's softmax is over all of it.
+    The vocabulary is that of the candidate's dataset, filling included, as the learner's softmax is over all of it. A
+    language model that is read `in_context` is asked for the task's own symbols and the end alone.
     """
     _, target = vocabularies(task, size, candidate)
     symbols = sum(len(output) + 1 for _, output in task.holdout_set(size, candidate))
-    return symbols * math.log2(len(target))
+    return symbols * math.log2(len(target.own) + 1 if in_context else len(target))
 
 
 def dip_p(bits: Sequence[float]) -> float:

@@ -136,7 +136,9 @@ def _resolved(definition: Definition, label: str, updates: int, datasets: Mappin
 def _job(task: Task, size: int, label: str, resolved: Mapping[str, Any], seeds: Mapping[int, list[str]]) -> Job:
     """What the workflow's jobs are made of, for all seeds and blocks at once."""
     learner = learner_of_json(resolved["learner"])
-    engine = "modules" if "tried" in resolved else "fused" if resolved["not_fused"] is None else "fairseq"
+    engine = learner.engine
+    if engine == "fairseq" and resolved["not_fused"] is None:
+        engine = "fused"
     own = resolved.get("own")
     code = identity(engine, learner) if own is None else with_own_code(engine, own)
     return Job(

@@ -47,6 +47,17 @@ _responses_given_fit = share("the same over the seeds that fit T", "share where 
 _bits_mean = number("over the complete seeds", "bits", "mean", _CI, "ci_note")
 _BCA = "BCa bootstrap interval of the mean, 95 %, 9,999 resamples (Efron 1987, by scipy)"
 _WILSON = "Wilson's score interval, 95 % (1927, by scipy; 4 of 4 seeds: [.51, 1], 20 of 20: [.84, 1])"
+_OUTSIDE = number(
+    "of language models that are read in context: what it costs beside to say symbols of the task at all, and not "
+    "another token of the model's",
+    "bits",
+    "outside",
+)
+_OUTSIDE_SHARE = share(
+    "of language models that are read in context: the share of decoded places at which they would have said something "
+    "else than a symbol of the task, in the mean",
+    "outside",
+)
 _share = share("`n` / `n_seeds`", "", _CI)
 
 MEASURED = {
@@ -69,6 +80,7 @@ MEASURED = {
             "nats": number("the code length that was measured", "nats"),
             "updates": UPDATES,
             "host": text("the machine"),
+            "outside_bits": _OUTSIDE,
         },
     ),
     "seed_classes": Table(
@@ -82,6 +94,7 @@ MEASURED = {
             "updates": UPDATES,
             **PROTOCOL_COLUMNS,
             **ORIGIN_COLUMNS,
+            "outside_share": _OUTSIDE_SHARE,
         },
     ),
     "seed_code_lengths": Table(
@@ -97,6 +110,7 @@ MEASURED = {
             "updates": UPDATES,
             **PROTOCOL_COLUMNS,
             **ORIGIN_COLUMNS,
+            "outside_bits": _OUTSIDE,
         },
     ),
     "fpa": Table(
@@ -126,6 +140,7 @@ MEASURED = {
             **ORIGIN_COLUMNS,
             "kind": _KIND,
             "note": text("of a rule that was found: on which of these seeds"),
+            "outside_share": _OUTSIDE_SHARE,
         },
         "FPA",
     ),
@@ -174,7 +189,8 @@ MEASURED = {
             "uniform_bits": number(
                 "the uniform code: log2 of the dictionary for each symbol and `</s>`; the dictionary is fairseq's, "
                 "filled up to a multiple of 8 symbols, so 3 bits a symbol for the tasks with one output symbol. "
-                "An untrained learner costs about this",
+                "An untrained learner costs about this. Of a language model that is read in context: log2 of the "
+                "task's own symbols and the end",
                 "bits",
                 "uniform code",
             ),
@@ -190,6 +206,7 @@ MEASURED = {
             "updates": UPDATES,
             **PROTOCOL_COLUMNS,
             **ORIGIN_COLUMNS,
+            "outside_bits": _OUTSIDE,
         },
         "code lengths",
     ),

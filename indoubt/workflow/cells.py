@@ -17,7 +17,7 @@ from indoubt.data.seeds import parse_seeds
 from indoubt.data.task import FPA, Task
 from indoubt.errors import UserError
 from indoubt.files import read_text
-from indoubt.learner import Learner
+from indoubt.learner import InContextLearner, Learner
 from indoubt.learners.sweeps import check_grid
 from indoubt.workflow.config import Config, Experiment, UntilSure
 
@@ -151,6 +151,11 @@ def _add_milestones(
     known: dict[str, list[int]], experiment: Experiment, task: Task, learner: Learner, name: str
 ) -> None:
     """Add the updates at which an experiment looks at a seed's trainings, by dataset."""
+    if isinstance(learner, InContextLearner):
+        raise UserError(
+            f"the configuration is wrong:\n  experiments ({experiment.task}): milestones: nothing is trained of "
+            f"learner {name!r}, which is read in context, so there is nothing to look at on the way"
+        )
     if experiment.milestones[-1] > learner.updates:
         raise UserError(
             f"the configuration is wrong:\n  experiments ({experiment.task}): milestones: {experiment.milestones[-1]} "

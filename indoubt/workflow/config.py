@@ -153,6 +153,7 @@ class Config(_Strict):
     task_folder: str | None = None
     learner_folder: str | None = None
     measured_by: dict[str, str] = {}
+    models: dict[str, str] = {}
     found: bool = True
     learners: dict[str, dict[str, Any]]
     experiments: list[Experiment] = Field(min_length=1)

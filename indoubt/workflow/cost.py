@@ -16,8 +16,10 @@ from typing import Any
 
 from indoubt.data.literals import Convolution, convolutions_of
 from indoubt.data.task import Task
-from indoubt.learner import EIGHT, Learner, TriedOut
+from indoubt.learner import EIGHT, InContextLearner, Learner, LookedAt, TriedOut
 from indoubt.workflow.cells import CellPlan
+from indoubt.workflow.prompt_lengths import DECODED as DECODED_IN_CONTEXT
+from indoubt.workflow.prompt_lengths import PromptLengths
 
 #: Operations, beside those of products, that a score of attention takes: exp, softmax, and the way back.
 PER_SCORE = 30
@@ -164,6 +166,8 @@ DECODED = {"fairseq": 0.005, "fused": 0.001, "modules": 0.001}
 TOGETHER = 128
 #: Symbols, `</s>` included, of the example with which modules are timed: T of add-or-mul/5.
 TIMED = 17
+#: Bytes of a language model's weight.
+BYTES = {"float32": 4, "bfloat16": 2, "float16": 2}
 #: MB per symbol of a batch, by engine: measured up to 4,600 symbols (`fused`: 33 Transformers at a time).
 MB_PER_SYMBOL = {"fairseq": 0.03, "fused": 0.12}
 
@@ -207,14 +211,23 @@ def memory_mb(engine: str, on_gpu: bool, n_trainings: int, symbols: int = 0, wei
     return 4000 + (20 * min(n_trainings, 1024) if engine != "fairseq" else 0) + of_module
 
 
+def language_model_mb(model: LookedAt, dtype: str, on_gpu: bool) -> int:
+    """Memory that a job asks for which reads a language model, in MB: its weights, what is kept of what it has read,
+    and logits; where they are on a GPU, the weights while they are loaded.
+    """
+    weights = model.weights * BYTES[dtype] // 1_000_000
+    return 4000 + weights + weights // 10 if on_gpu else 4000 + weights + weights // 2
+
+
 @dataclass(frozen=True)
 class Costs:
-    """What the trainings of some cells are expected to cost; `engines` and `tried` are by learner."""
+    """What the trainings of some cells are expected to cost; `engines`, `tried` and `models` are by learner."""
 
     tasks: Mapping[str, Task]
     learners: Mapping[str, Learner]
     engines: Mapping[str, str]
     tried: Mapping[str, TriedOut]
+    models: Mapping[str, LookedAt] = field(default_factory=dict)
     _known: dict[tuple[str, int], float] = field(default_factory=dict, repr=False, compare=False)
 
     def training_seconds(self, cell: CellPlan, block: int, decoded: bool = False) -> float:
@@ -224,15 +237,40 @@ class Costs:
         return self._known[cell.folder, block] + (self.decoding_seconds(cell) if decoded else 0.0)
 
     def _training_seconds(self, cell: CellPlan, block: int) -> float:
-        learner, batch = self.learners[cell.learner], self.batch(cell, block)
+        learner = self.learners[cell.learner]
+        if isinstance(learner, InContextLearner):
+            return self._reading_seconds(cell, block)
+        batch = self.batch(cell, block)
         if cell.learner in self.tried:
             update = module_update_seconds(self.tried[cell.learner], batch)
         else:
             update = update_seconds(learner.arguments, batch, self.engines[cell.learner])
         return learner.updates * update
 
+    def trained_seconds(self, cell: CellPlan, block: int, updates: int) -> float:
+        """The same of one that was updated so often, without decoding."""
+        whole = self.learners[cell.learner].updates
+        return self.training_seconds(cell, block) * (updates / whole if whole else 1.0)
+
+    def tokens(self, cell: CellPlan) -> PromptLengths | None:
+        """What a language model reads in a cell; None where nothing is known of it, or it is another learner's cell."""
+        learner, model = self.learners[cell.learner], self.models.get(cell.learner)
+        if not isinstance(learner, InContextLearner) or model is None:
+            return None
+        return PromptLengths(self.tasks[cell.task], cell.size, learner, model)
+
+    def _reading_seconds(self, cell: CellPlan, block: int) -> float:
+        """Expected seconds of reading T, and, of the next block, what it costs."""
+        tokens = self.tokens(cell)
+        if tokens is None:
+            return 0.0
+        return tokens.model.seconds * tokens.block(block + 1) + (tokens.seconds_before if block == 0 else 0.0)
+
     def decoding_seconds(self, cell: CellPlan) -> float:
         """Expected seconds of decoding all test inputs."""
+        if isinstance(self.learners[cell.learner], InContextLearner):
+            tokens = self.tokens(cell)
+            return 0.0 if tokens is None else DECODED_IN_CONTEXT * tokens.model.seconds * tokens.decoded
         return decoding_seconds(self.tasks[cell.task], cell.size, self.engines[cell.learner])
 
     def batch(self, cell: CellPlan, block: int) -> BatchShape:

@@ -79,7 +79,8 @@ def _measured(plan: Plan, ledger: Path) -> Measured:
 def was_trained(record: Record) -> bool:
     """Whether a record tells what a training takes: not one that diverged, or was scored from kept weights."""
     result = record.result
-    return result.status == "ok" and result.updates > 0 and not was_read_off(record)
+    trained = result.updates > 0 or result.engine == "in_context"  # where nothing is updated, that is all of it
+    return result.status == "ok" and trained and not was_read_off(record)
 
 
 def _of_cell(plan: Plan, cell: CellPlan, measured: Measured) -> tuple[float, str, str]:
@@ -106,10 +107,10 @@ def _of_cell(plan: Plan, cell: CellPlan, measured: Measured) -> tuple[float, str
 
 def _factor(plan: Plan, cell: CellPlan, taken: list[Taken]) -> float:
     """Seconds that trainings took, over those expected for as many updates on the same blocks, decoding included."""
-    updates, costs = plan.learners[cell.learner].updates, plan.costs
-    expected = sum(costs.training_seconds(cell, each.block) * each.updates / updates for each in taken)
+    costs = plan.costs
+    expected = sum(costs.trained_seconds(cell, each.block, each.updates) for each in taken)
     expected += costs.decoding_seconds(cell) * sum(each.decoded for each in taken)
-    return sum(each.seconds for each in taken) / expected
+    return sum(each.seconds for each in taken) / expected if expected else 1.0
 
 
 def hours_in_words(hours: float) -> str:

@@ -29,6 +29,7 @@ SOURCES = {
     "fairseq": "indoubt/engines/fairseq/engine.py",
     "fused": "indoubt/engines/fused/engine.py",
     "modules": "indoubt/engines/modules/engine.py",
+    "in_context": "indoubt/engines/in_context/engine.py",
 }
 NUMBERS = PACKAGE / "engines/numbers.json"
 NAME = re.compile(

@@ -256,12 +256,24 @@ def _rows(job: Job, cell: Cell, results: Mapping[str, Result | None]) -> Iterato
             row["looking"] = result.looking
             for decode in training.decodes:
                 when = {"kind": "decode"} if decode.at is None else {"kind": "decode_at", "at": decode.at}
-                yield {**when, **row, "outputs": _texts(training, result.outputs.get(decode.key))}
+                beside = _outside(result, decode.key)
+                yield {**when, **row, "outputs": _texts(training, result.outputs.get(decode.key)), **beside}
             for score in training.scores:
                 when = {"kind": "score"} if score.at is None else {"kind": "score_at", "at": score.at}
                 scored = {"dataset": dataset, "block": training.block + 1, "n_examples": len(score.examples)}
                 nats = result.nats.get(score.key, math.inf)
-                yield {**when, **row, **scored, "nats": nats if math.isfinite(nats) else None}
+                yield {
+                    **when,
+                    **row,
+                    **scored,
+                    "nats": nats if math.isfinite(nats) else None,
+                    **_outside(result, score.key),
+                }
+
+
+def _outside(result: Result, asked: str) -> dict[str, float]:
+    """What a language model would have said that is no symbol of the task, of those that are read in context."""
+    return {"outside": result.outside[asked]} if asked in result.outside else {}
 
 
 def _texts(training: Training, outputs: list[list[int]] | None) -> list[str] | None:

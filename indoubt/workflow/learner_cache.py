@@ -18,7 +18,7 @@ from indoubt.data.task import Task
 from indoubt.data.vocabulary import distinct_vocabularies, training_pairs
 from indoubt.errors import UserError, how_it_ended
 from indoubt.files import ROOT, python_path, write_atomically
-from indoubt.learner import Learner, TriedOut, learner_of_json
+from indoubt.learner import Learner, LookedAt, TriedOut, learner_of_json
 from indoubt.workflow.code_hash import code_hash, learner_code
 from indoubt.workflow.config import Config
 
@@ -29,8 +29,9 @@ BUILT_IN = ROOT / "learners"
 @dataclass(frozen=True)
 class ResolvedLearner:
     """A learner; why it has no fused form under the configuration's protocol (None: it has one); of one of engine
-    `modules` what trying it out has shown; of a user's own module the hashes of all that it computes with; and what
-    its architecture cannot tell apart (`data.indistinguishable`).
+    `modules` what trying it out has shown; of a user's own module the hashes of all that it computes with; what its
+    architecture cannot tell apart (`data.indistinguishable`); and of a language model that is read in context what
+    looking at it has shown (None: its folder is not there).
     """
 
     learner: Learner
@@ -38,6 +39,7 @@ class ResolvedLearner:
     tried: TriedOut | None = None
     own: str | None = None
     cannot_tell: tuple[str, ...] = ()
+    looked_at: LookedAt | None = None
 
 
 def resolved_learners(config: Config, tasks: Mapping[str, Task], cache: Path) -> dict[str, ResolvedLearner]:
@@ -73,6 +75,7 @@ def _request(names: set[str], config: Config, tasks: Mapping[str, Task]) -> dict
         "batch_size": config.batch_size,
         "protocol": vars(config.resolved_protocol()),
         "learner_folder": config.learner_folder,
+        "models": config.models,
         "longest": {name: _longest_of(name, config, tasks) for name in sorted(names)},
         "cells": {name: _cells_of(name, config, tasks) for name in sorted(names)},
     }
@@ -99,8 +102,9 @@ def _answer(module: str, request: str, *arguments: str) -> str:
 
 def _read(one: Mapping[str, Any]) -> ResolvedLearner:
     tried = TriedOut(**one["tried"]) if "tried" in one else None
+    looked_at = LookedAt(**one["looked_at"]) if "looked_at" in one else None
     return ResolvedLearner(
-        learner_of_json(one["learner"]), one["not_fused"], tried, one.get("own"), tuple(one["cannot_tell"])
+        learner_of_json(one["learner"]), one["not_fused"], tried, one.get("own"), tuple(one["cannot_tell"]), looked_at
     )
 
 
@@ -124,13 +128,13 @@ def _code_of_users(request: Mapping[str, Any]) -> list[str]:
     for definition in request["learners"].values():
         if isinstance(definition.get("user_dir"), str):
             parts.append(code_hash(*sorted(Path(definition["user_dir"]).resolve().glob("**/*.py"))))
-        if {"module", "hf"} & set(definition):  # what runs together hangs on torch, an architecture on its library
-            packages = ["torch", "transformers"] if "hf" in definition else ["torch"]
+        if {"module", "hf", "in_context"} & set(definition):  # what they do hangs on torch, of some on their library
+            packages = ["torch"] if "module" in definition else ["torch", "transformers"]
             parts += [importlib.metadata.version(package) for package in packages]
         places = _places(str(definition.get("module", "")), None)
         parts += [part for path in places for part in learner_code(path.resolve())]
-        if "pretrained" in definition:
-            files = sorted(Path(str(definition["pretrained"])).glob("*"))
+        for folder in (definition[key] for key in ("pretrained", "in_context") if key in definition):
+            files = sorted(path for path in Path(str(folder)).glob("*") if path.exists())
             parts += [f"{path.name} {path.stat().st_mtime_ns} {path.stat().st_size}" for path in files]
     return parts
 
@@ -145,14 +149,16 @@ def _longest_of(learner: str, config: Config, tasks: Mapping[str, Task]) -> tupl
 
 def _cells_of(learner: str, config: Config, tasks: Mapping[str, Task]) -> list[dict[str, Any]]:
     """The dictionaries that a learner of fairseq's will have, one example of each kind: so many symbols on each side,
-    the same on both or not.
+    the same on both or not. Of a language model, which needs a token for each symbol, all of them.
     """
     if _is_module(learner, config):
         return []
+    by_name = "in_context" in config.learners[learner]
     kinds: dict[object, dict[str, Any]] = {}
     for task, size in _measured_on(learner, config, tasks):
         for source, target in distinct_vocabularies(task, size, tuple(task.datasets)):
-            kind = len(source.own), len(target.own), source.own == target.own
+            names = source.own, target.own
+            kind = names if by_name else (len(source.own), len(target.own), source.own == target.own)
             kinds.setdefault(kind, {"cell": f"{task.name}/{size}", "source": source.own, "target": target.own})
     return list(kinds.values())
 

@@ -235,9 +235,10 @@ def parse_record(line: bytes) -> Record | None:
 
 def _is_sound(result: Result) -> bool:
     """Whether a result holds what it should; its texts go into tables and onto a terminal."""
-    numbers = [result.seconds, result.looking, result.updates, *result.nats.values()]
+    numbers = [result.seconds, result.looking, result.updates, *result.nats.values(), *result.outside.values()]
     ids = [each for outputs in result.outputs.values() for output in outputs for each in output]
     texts = [result.device, result.engine, result.torch, result.host, *result.nats, *result.outputs]
+    texts += result.outside
     return (
         result.status in ("ok", "diverged")
         and bool(PLAIN.fullmatch(result.key))
@@ -272,12 +273,14 @@ def _together(old: Result, record: Record) -> Result:
     new = record.result
     common = (old.nats.keys() & new.nats.keys()) | (old.outputs.keys() & new.outputs.keys())
     earlier = was_read_off(record) or (not common and old.seconds > new.seconds)
-    return replace(old if earlier else new, nats=old.nats | new.nats, outputs=old.outputs | new.outputs)
+    numbers = {name: getattr(old, name) | getattr(new, name) for name in ("nats", "outputs", "outside")}
+    return replace(old if earlier else new, **numbers)
 
 
 def was_read_off(record: Record) -> bool:
     """Whether a result was read off kept weights, not trained."""
-    return FROM_KEPT in record.note or (record.result.status == "ok" and record.result.seconds <= SHORTEST)
+    quick = record.result.seconds <= SHORTEST and record.result.engine != "in_context"  # which trains nothing
+    return FROM_KEPT in record.note or (record.result.status == "ok" and quick)
 
 
 def _meaning(learner: Learner) -> str:

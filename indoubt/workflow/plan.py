@@ -15,13 +15,15 @@ from indoubt.data.seeds import label
 from indoubt.data.task import FPA, Task
 from indoubt.data.vocabulary import distinct_vocabularies
 from indoubt.errors import UserError
+from indoubt.learner import InContextLearner
 from indoubt.learners.sweeps import expand_learners
 from indoubt.training import is_chained
 from indoubt.workflow.cells import CellPlan, cells_of
 from indoubt.workflow.config import read_config
-from indoubt.workflow.cost import Costs, memory_mb
+from indoubt.workflow.cost import Costs, language_model_mb, memory_mb
 from indoubt.workflow.identity import identity, notice, with_own_code
 from indoubt.workflow.learner_cache import resolved_learners
+from indoubt.workflow.prompt_lengths import check_prompts_differ
 
 
 @dataclass(frozen=True)
@@ -60,14 +62,37 @@ class Plan:
         self.not_fused = {name: one.not_fused for name, one in resolved.items() if one.not_fused is not None}
         self.tried = {name: one.tried for name, one in resolved.items() if one.tried is not None}
         self.cannot_tell = {name: one.cannot_tell for name, one in resolved.items() if one.cannot_tell}
+        self.models = {name: one.looked_at for name, one in resolved.items() if one.looked_at is not None}
         self._own = {name: one.own for name, one in resolved.items() if one.own is not None}
         self.protocol = self.config.resolved_protocol()
         self.cells = cells_of(self.config, self.tasks, expanded.grids, self.learners)
-        self.costs = Costs(self.tasks, self.learners, {name: self.engine(name) for name in self.learners}, self.tried)
+        engines = {name: self.engine(name) for name in self.learners}
+        self.costs = Costs(self.tasks, self.learners, engines, self.tried, self.models)
+        self._check_contexts()
         #: What was swept, by the name in the configuration: the learners with the values of their varying arguments.
         self.sweeps = {name: span for name, span in expanded.sweeps.items() if len(span) > 1}
         self._engine_hashes: dict[tuple[str, str | None], str] = {}
         self._chunks: dict[str, dict[str, Chunk]] = {}
+
+    def _check_contexts(self) -> None:
+        """Refuse what cannot be asked of language models that are read in context: weights that are kept, prompts that
+        are too long, seeds that would all be one.
+
+        Raises:
+            UserError: which learner, and why.
+        """
+        for cell in self.cells.values():
+            learner, tokens = self.learners[cell.learner], self.costs.tokens(cell)
+            if not isinstance(learner, InContextLearner):
+                continue
+            if self.config.keep_checkpoints != "none":
+                raise UserError(
+                    "the configuration is wrong:\n  keep_checkpoints keeps trained weights, and nothing is trained of "
+                    f"learner {cell.learner!r}, which is read in context; set it to none"
+                )
+            if tokens is not None:
+                tokens.check(cell.datasets, cell.learner)
+            check_prompts_differ(learner, self.tasks[cell.task], cell.size, cell.seeds, cell.learner)
 
     def cell(self, task: str, size: str | int, learner: str) -> CellPlan:
         """The cell of this name, as paths name it."""
@@ -95,8 +120,9 @@ class Plan:
         """The engine that trains a learner: of modules their own, of fairseq's the configured one, or `fairseq` where
         it has no fused form.
         """
-        if learner in self.tried:
-            return "modules"
+        own = self.learners[learner].engine
+        if own != "fairseq":
+            return own
         return "fairseq" if learner in self.not_fused else self.config.engine
 
     def notices(self) -> list[str]:
@@ -157,6 +183,9 @@ class Plan:
         `fused` and `modules` gain by many trainings at once: their jobs take `FUSED_MINUTES` if nothing is configured.
         """
         all_blocks = self.tasks[cell.task].n_blocks(cell.size)
+        if isinstance(self.learners[cell.learner], InContextLearner):  # the last block's pass gives all others' too
+            width = self.config.blocks_per_job or all_blocks
+            return self.config.seeds_per_job or self._prompts_within(cell, all_blocks), width
         minutes = self.config.job_minutes or (FUSED_MINUTES if self.engine(cell.learner) != "fairseq" else None)
         seeds, blocks = self._within(cell, all_blocks, minutes) if minutes else (1, 1)
         blocks = all_blocks if self.chained(cell) else self.config.blocks_per_job or blocks
@@ -180,6 +209,14 @@ class Plan:
         within = [rule for rule in rules(task) if rule not in beyond]
         coded = [rule for rule in within if rule in cell.datasets]
         return ("code_length", coded) if len(coded) > 1 else ("fpa", within)
+
+    def _prompts_within(self, cell: CellPlan, all_blocks: int) -> int:
+        """How many seeds of a language model take about so many minutes."""
+        candidates = len([dataset for dataset in cell.datasets if dataset != FPA])
+        blocks = sum(self.costs.training_seconds(cell, block) for block in range(all_blocks)) * max(candidates, 1)
+        decoded = self.costs.decoding_seconds(cell) if FPA in cell.datasets else 0.0
+        minutes = self.config.job_minutes or FUSED_MINUTES
+        return max(int(60 * minutes / max(blocks + decoded, 1e-3)), 1)
 
     def _within(self, cell: CellPlan, all_blocks: int, minutes: float) -> tuple[int, int]:
         """How many seeds and blocks take about so many minutes; blocks in even parts, of which the last costs most."""
@@ -282,6 +319,9 @@ class Plan:
     def memory_mb(self, cell: CellPlan, chunk: Chunk) -> int:
         """Memory that a job asks for, in MB."""
         on_gpu = self.config.device != "cpu"
+        if cell.learner in self.models:
+            dtype = str(self.learners[cell.learner].arguments["dtype"])
+            return language_model_mb(self.models[cell.learner], dtype, on_gpu)
         symbols = self.costs.batch(cell, chunk.blocks[1]).symbols
         weights = self.tried[cell.learner].weights if cell.learner in self.tried else 0
         return memory_mb(self.engine(cell.learner), on_gpu, self.n_trainings(cell, chunk), symbols, weights)

@@ -146,9 +146,9 @@ def _lately(plan: Plan, found: list[Standing], ledger: Path) -> tuple[int, float
             if cell is not None and of_this_code and now - record.time < RECENTLY and was_trained(record):
                 n += 1
                 spent += record.result.seconds
-                whole = plan.costs.training_seconds(cell, record.note["block"], bool(record.result.outputs))
-                expected += whole * record.result.updates / plan.learners[cell.learner].updates
-    return n, spent / expected if n else 1.0
+                expected += plan.costs.trained_seconds(cell, record.note["block"], record.result.updates)
+                expected += plan.costs.decoding_seconds(cell) if record.result.outputs else 0.0
+    return n, spent / expected if expected else 1.0
 
 
 def _is_of(sign: Sign, cell: CellPlan) -> bool:

@@ -15,6 +15,7 @@ import os
 import platform
 import subprocess
 import sys
+import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -31,6 +32,7 @@ from indoubt.learners.fairseq_definitions import resolve
 from indoubt.training import Decode, Protocol, Score, Training
 from indoubt.workflow.code_hash import own_code
 from indoubt.workflow.identity import MODULES_THEN, NUMBERS, SOURCES, numbers_of, sources_hash
+from tests.shared import in_context
 from tests.shared import made_modules as made
 
 FOLDER = Path(__file__).resolve().parents[1] / "engines/golden"
@@ -68,6 +70,9 @@ def kind_of_cpu() -> dict[str, str]:
 
 def chains(engine: str) -> Iterator[tuple[str, list[Training]]]:
     """The golden trainings of an engine by name, as chains: alone, with drawn batches, with Adam carried on."""
+    if engine == "in_context":
+        yield from _read_in_context()
+        return
     for name, learner in _learners(engine):
         yield name, [_training(learner, Protocol(), 1, 0)]
         yield f"{name}, seed 2, after two blocks", [_training(learner, Protocol(), 2, 2)]
@@ -88,6 +93,23 @@ def _learners(engine: str) -> Iterator[tuple[str, Learner]]:
     definitions = yaml.safe_load((made.ROOT / "config.yaml").read_text(encoding="utf-8"))["learners"]
     for name in FAIRSEQS:
         yield name, resolve(definitions[name] | QUICK, UPDATES, None)
+
+
+def _read_in_context() -> Iterator[tuple[str, list[Training]]]:
+    """Language models of drawn weights: prompts of two seeds, formats, kinds of numbers; and weights of each seed's."""
+    folder = in_context.saved_llama(Path(tempfile.mkdtemp()) / "llama")
+    kinds: dict[str, dict[str, Any]] = {
+        "arrow": {},
+        "labels, three copies": {"format": "labels", "copies": 3, "symbols": "any"},
+        "instructed, in bfloat16": {"format": "instructed", "dtype": "bfloat16"},
+        "given order, own symbols": {"order": "given", "symbols": "own"},
+        "weights of each seed's own": {"weights": "untrained"},
+    }
+    for name, arguments in kinds.items():
+        learner = in_context.learner(folder, **arguments)
+        for seed, block in ((1, 0), (2, 0), (1, 2)):
+            training = _training(learner, Protocol(), seed, block)
+            yield f"{name}, seed {seed}, after {block} blocks", [training.at(None)]
 
 
 def _training(learner: Learner, protocol: Protocol, seed: int, block: int) -> Training:
