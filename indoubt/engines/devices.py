@@ -99,7 +99,7 @@ class Failures:
         """
         if self._trainings:
             seeds = ", ".join(map(str, sorted({training.seed for training in self._trainings})))
-            hint = "; what does not fit alone needs more memory, or another device" if self._too_large else ""
+            hint = "; what does not fit alone needs more memory, as `device: cpu` may have" if self._too_large else ""
             raise UserError(
                 f"the device failed ({self._said}), so {len(self._trainings)} trainings were not done (seeds {seeds}); "
                 f"{AGAIN}{hint}"
