@@ -24,14 +24,13 @@ from indoubt.files import PACKAGE, ROOT
 from indoubt.learner import FairseqLearner, Learner, ModuleLearner
 from indoubt.workflow.code_hash import beyond_its_folder, code_hash, file_hash, joined, own_code
 
-#: The module that an engine's numbers come from; what it imports belongs to it.
-SOURCES = {
-    "fairseq": "indoubt/engines/fairseq/engine.py",
-    "fused": "indoubt/engines/fused/engine.py",
-    "modules": "indoubt/engines/modules/engine.py",
-    "in_context": "indoubt/engines/in_context/engine.py",
-}
 NUMBERS = PACKAGE / "engines/numbers.json"
+#: The module that each engine's numbers come from; what it imports belongs to it.
+SOURCES = {
+    engine: f"indoubt/engines/{engine}/engine.py"
+    for engine in json.loads(NUMBERS.read_text(encoding="utf-8"))
+    if engine != "learners"
+}
 NAME = re.compile(
     r"(?P<version>[a-z_]+-\d+)(?P<edited>-edited-[0-9a-f]{16})?(-(?P<own>[0-9a-f]{16})(?P<values>-[0-9a-f]{16})?)?"
 )
