@@ -27,6 +27,7 @@ import yaml
 
 from indoubt.errors import UserError
 from indoubt.files import ROOT, write_atomically
+from indoubt.learner import InContextLearner
 from indoubt.learners.sweeps import expand_learners
 from indoubt.workflow.identity import same_numbers
 from indoubt.workflow.ledger import parse_record
@@ -233,7 +234,7 @@ def pack(content: dict[str, Any], plan: Plan, results: Path, archive: Path, tabl
         if is_ours(f"{name}/{path.name}")
     )
     members |= {path.relative_to(results).as_posix(): path.read_bytes() for path in others}
-    members["config.yaml"] = yaml.safe_dump(content).encode()
+    members["config.yaml"] = yaml.safe_dump(content | _models(plan)).encode()
     sums = {name: hashlib.sha256(data).hexdigest() for name, data in members.items()}
     made = int(time.time())
     about = {"format": FORMAT, "codes": codes, "measured_by": measured_by, "made": made, "host": platform.node()}
@@ -251,6 +252,13 @@ def pack(content: dict[str, Any], plan: Plan, results: Path, archive: Path, tabl
         temporary.unlink(missing_ok=True)
         raise UserError(f"the archive {archive} cannot be written: {error.strerror}") from error
     return n_ledger
+
+
+def _models(plan: Plan) -> dict[str, dict[str, str]]:
+    """What a configuration says of language models that are not in the archive: by folder, what it holds."""
+    read = [learner for learner in plan.learners.values() if isinstance(learner, InContextLearner)]
+    held = {learner.folder: str(learner.arguments["in_context"]) for learner in read}
+    return {"models": plan.config.models | held} if held else {}
 
 
 def unpack(archive: Path, results: Path, trusted: bool = False) -> tuple[Path, list[str]]:
