@@ -96,6 +96,8 @@ class Answers:
         self._bits = {cell: rows for cell, rows in code[code["candidate"] != RANDOM].groupby(CELL)}  # noqa: C416
         self._kinds = dict(zip(zip(fpa["task"], fpa["class"], strict=True), fpa["kind"], strict=True))
         self._found = {cell: in_short(rows) for cell, rows in by_cell(tables["found_rules"])}
+        of_prompts = (table.loc[table["engine"] == "in_context", "learner"] for table in (code, fpa))
+        self._of_prompts = {learner for learners in of_prompts for learner in learners}
         families = tables["preferences"].groupby("task")["fpa_n_family"].max().to_dict()
         self._needed = {task: needed_to_test(int(n)) if n > 0 else 0 for task, n in families.items()}
 
@@ -104,7 +106,8 @@ class Answers:
         rows = [(learner, [self.findings(task, learner) for task in tasks]) for learner in learners]
         states = [self._state(row) for row in self._verdicts.to_dict("records")]
         seeds = sorted({*self._verdicts["fpa_n"], *self._verdicts["code_n"]} - {0})
-        of = "no seeds" if not seeds else f"{_range(seeds)} seed{'s' * (seeds[-1] > 1)} each"
+        each = "prompt" if self._of_prompts >= set(self._verdicts["learner"]) and seeds else "seed"
+        of = "no seeds" if not seeds else f"{_range(seeds)} {each}{'s' * (seeds[-1] > 1)} each"
         parts = [f"{states.count(state)} {words}" for state, words in OF_CELLS.items() if state in states]
         summary = f"{counted(len(states), 'cell')} (task, size, learner) with {of}: {', '.join(parts)}."
         blind = self._verdicts[self._verdicts["cannot_tell"] != ""]
@@ -163,9 +166,9 @@ class Answers:
     def _numbers(self, row: Record, state: str, rule: str) -> str:
         """What decides in a cell, the deciding measure first, then the other one."""
         by_code = row["code_level"] != NOT_MEASURED
-        fit = f"{row['fpa_n_fit']} of {row['fpa_n']} seeds fit T"
+        fit = f"{row['fpa_n_fit']} of {row['fpa_n']} {self._seeds(row)} fit T"
         if state == DIVERGED:
-            return _fpa(row)
+            return self._fpa(row)
         if state == UNFIT:
             codes = self._codes(row, str(row["code_rule"] or row["code_lead"])) if by_code else ""
             return ", ".join(filter(None, [fit, codes and f"code lengths: {codes}"]))
@@ -173,18 +176,27 @@ class Answers:
             cell = row["task"], int(row["size"]), row["learner"]
             found = self._found.get(cell, "") if state == NO_GIVEN_RULE else ""
             codes = str(row["code_verdict"]).split(";")[0] if by_code else ""
-            seeds = _fpa(row)
+            seeds = self._fpa(row)
             if state == NO_GIVEN_RULE:
-                seeds = f"{row['fpa_count']} of {row['fpa_n']} seeds {_interval(row)} follow none of its rules"
+                of = f"{row['fpa_count']} of {row['fpa_n']} {self._seeds(row)}"
+                seeds = f"{of} {_interval(row)} follow none of its rules"
             return ", ".join(filter(None, [seeds, found and f"found: {found}", codes and f"code lengths: {codes}"]))
-        shares = _fpa(row) if rule and row["fpa_class"] == rule else ""
+        shares = self._fpa(row) if rule and row["fpa_class"] == rule else ""
         if not by_code:
             needed = self._needed.get(row["task"], 0) if state == DESCRIPTIVE else 0
             seen = shares or " ".join(filter(None, ["FPA", str(row["fpa_verdict"]), _interval(row)]))
-            return seen + f", {needed} seeds needed to test" * (needed > 0)
+            return seen + f", {needed} {self._seeds(row)} needed to test" * (needed > 0)
         beyond = str(row["verdict"]).removeprefix(str(row["code_verdict"])).removeprefix(", ")
         code = self._codes(row, rule) if state == TESTED else str(row["code_verdict"])
         return ", ".join(filter(None, [code, shares, beyond]))
+
+    def _fpa(self, row: Record) -> str:
+        """`FPA 15 of 24 seeds [0.43, 0.79]` of the class of most seeds."""
+        return f"FPA {row['fpa_count']} of {row['fpa_n']} {self._seeds(row)} {_interval(row)}"
+
+    def _seeds(self, row: Record) -> str:
+        """What its seeds are: of a language model that is read in context, prompts."""
+        return "prompts" if row["learner"] in self._of_prompts else "seeds"
 
     def _codes(self, row: Record, rule: str) -> str:
         """`2.17 bits against 43.0 (linear), n = 12`: a rule's mean code length, and the shortest of the others'."""
@@ -195,11 +207,6 @@ class Answers:
         others = means.drop(rule).dropna()
         against = f" against {number(float(others.min()))} ({others.idxmin()})" if len(others) else ""
         return f"{number(float(means[rule]))} bits{against}, n = {int(row['code_n'])}"
-
-
-def _fpa(row: Record) -> str:
-    """`FPA 15 of 24 seeds [0.43, 0.79]` of the class of most seeds."""
-    return f"FPA {row['fpa_count']} of {row['fpa_n']} seeds {_interval(row)}"
 
 
 def _interval(row: Record) -> str:

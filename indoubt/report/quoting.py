@@ -42,18 +42,18 @@ class Quotes:
     def seeds(self, cell: str, rule: str) -> str:
         """How many seeds are of a class (a rule, `other`, `unfit`), their share and its Wilson interval."""
         row = self._row("fpa", cell, "class", rule)
-        return f"{row['n']} of {row['n_seeds']} seeds ({share(row['fpa'])} {_interval(row, share)})"
+        return f"{row['n']} of {row['n_seeds']} {_seeds(row)} ({share(row['fpa'])} {_interval(row, share)})"
 
     def fit(self, cell: str) -> str:
         """How many seeds fit T."""
         rows = self._of("fpa", cell)
-        return f"{rows['n_fit'].iloc[0]} of {rows['n_seeds'].iloc[0]} seeds"
+        return f"{rows['n_fit'].iloc[0]} of {rows['n_seeds'].iloc[0]} {_seeds(rows.iloc[0])}"
 
     def responses(self, cell: str, rule: str) -> str:
         """The share of responses to H that a rule gives, with its bootstrap interval over seeds."""
         row = self._row("responses", cell, "rule", rule)
         said = _interval(row, share) or "all seeds equal"
-        return f"{share(row['share'])} {said} of the responses of {row['n_seeds']} seeds"
+        return f"{share(row['share'])} {said} of the responses of {row['n_seeds']} {_seeds(row)}"
 
     def bits(self, cell: str, candidate: str) -> str:
         """A candidate's mean code length, with its interval."""
@@ -153,6 +153,11 @@ def _by(rows: pd.DataFrame, column: str) -> Iterator[tuple[str, dict[str, Any]]]
     """Each learner's rows by the value of a column."""
     for learner, found in rows.groupby("learner"):
         yield str(learner), {str(row[column]): row for row in found.to_dict("records")}
+
+
+def _seeds(row: Any) -> str:
+    """What a row's seeds are: of a language model that is read in context, prompts."""
+    return "prompts" if row["engine"] == "in_context" else "seeds"
 
 
 def _interval(row: Any, form: Any) -> str:

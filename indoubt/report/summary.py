@@ -141,6 +141,9 @@ def _footer(tables: Path, fpa: pd.DataFrame, code: pd.DataFrame, costs: pd.DataF
         lines.append("*: a rule that only classifies and has no code length.")
     if ((fpa["kind"] == FOUND) & (fpa["n"] > 0)).any():
         lines.append("†: a rule that was found in what learners do; see the note in fpa.csv.")
+    in_context = {name for table in (fpa, code) for name in table.loc[table["engine"] == "in_context", "learner"]}
+    if in_context:
+        lines.append(f"Read in context, seeds are prompts: {', '.join(sorted(in_context))}.")
     root = tables.parent
     places = {"tables": tables, "figures": root / "figures", "report": root / "report" / "index.html"}
     lines += [f"{name:8} {path}" for name, path in places.items() if path.exists()]

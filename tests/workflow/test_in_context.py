@@ -3,16 +3,27 @@
 from __future__ import annotations
 
 import json
+import math
+import shutil
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
 import pytest
+import torch
+import yaml
 
 from indoubt.data.task import load_tasks
 from indoubt.errors import UserError
 from indoubt.learner import InContextLearner, LookedAt
-from indoubt.training import Protocol, is_chained
-from indoubt.workflow.jobs import Job
+from indoubt.measures.classify import predictions
+from indoubt.report.answer import Answers
+from indoubt.schema import columns_of
+from indoubt.tables.tables import build_tables
+from indoubt.training import Protocol, Result, Training, is_chained
+from indoubt.workflow.archive import pack, unpack
+from indoubt.workflow.jobs import Job, Places, measured, rows_text
+from indoubt.workflow.ledger import Ledger
 from indoubt.workflow.plan import Plan
 from indoubt.workflow.prompt_lengths import PromptLengths, check_prompts_differ
 from indoubt.workflow.rule_params import described
@@ -134,3 +145,52 @@ def test_nothing_is_kept_of_what_is_not_trained(folder: Path) -> None:
 def test_a_protocol_chains_nothing(folder: Path) -> None:
     learner = plan(folder).learners["small"]
     assert not is_chained(learner, Protocol("carried", "released", 1))
+
+
+def test_an_archive_is_rebuilt_where_the_model_is_not(tmp_path: Path) -> None:
+    """Its tables say prompts, and what the model would have said beside; more of it cannot be measured."""
+    model = in_context.saved_llama(tmp_path / "llama")
+    cell = {"task": "hierar-or-linear", "sizes": [4], "learners": ["small"], "seeds": "1-2"}
+    learners = {"small": {"in_context": str(model), "symbols": "letters"}}
+    content = {"device": "cpu", "learners": learners, "experiments": [cell]}
+    made = Plan(content, tmp_path / "here/.cache")
+    of_small = made.cell("hierar-or-linear", 4, "small")
+    measured_cell = in_context.cell_of(made.tasks["hierar-or-linear"], 4, made.learners["small"])  # type: ignore[arg-type]
+    job = Job.from_json(json.dumps(made.job(of_small, made.chunks(of_small)[0])))
+    rows = measured(job, measured_cell.datasets, Places(tmp_path / "here/ledger"), torch.device("cpu"), Silent())
+    pack(content, made, tmp_path / "here", tmp_path / "packed.tar.gz", tables=False)
+    shutil.rmtree(model)
+    config, others = unpack(tmp_path / "packed.tar.gz", tmp_path / "there")
+    assert others == []
+    there = Plan(yaml.safe_load(config.read_text()), tmp_path / "there/.cache")
+    assert there.models == {} and there.learners["small"].content == made.learners["small"].content
+    again = Job.from_json(json.dumps(there.job(of_small, there.chunks(of_small)[0])))
+    kept = Ledger(tmp_path / "there/ledger", again.engine_hash)
+    assert (
+        json.loads(str(rows_text(again, measured_cell.datasets, kept)).splitlines()[0]).items()
+        >= {key: value for key, value in rows[0].items() if key not in ("configured",)}.items()
+    )
+    tables = build_tables(
+        [row for row in rows if row["kind"] == "score"],
+        [row for row in rows if row["kind"] == "decode"],
+        predictions(made.tasks["hierar-or-linear"], 4, [row for row in rows if row["kind"] == "decode"]),
+        made.tasks,
+    )
+    found = {"found_rules": pd.DataFrame(columns=columns_of("found_rules"))}
+    code, fpa = tables["code_length"], tables["fpa"]
+    symbols = sum(len(output) + 1 for _, output in made.tasks["hierar-or-linear"].holdout_set(4, "linear"))
+    linear = code.set_index("candidate").loc["linear"]
+    assert linear["uniform_bits"] == pytest.approx(symbols * math.log2(3))
+    outside = [row["outside"] / math.log(2) for row in rows if row.get("dataset") == "linear"]
+    assert linear["outside_bits"] == pytest.approx(sum(outside) / 2)
+    shares = [row["outside"] for row in rows if row["kind"] == "decode"]
+    assert fpa["outside_share"].tolist() == pytest.approx([sum(shares) / 2] * len(fpa))
+    assert "prompts" in Answers(tables | found).matrix(["hierar-or-linear"], ["small"]).summary
+
+
+class Silent:
+    """Is told, and says nothing."""
+
+    def begin(self, total: int, to_do: int) -> None: ...
+
+    def trained(self, training: Training, result: Result) -> None: ...
