@@ -11,6 +11,7 @@ import json
 import math
 from dataclasses import asdict, dataclass, field, replace
 from functools import cached_property
+from pathlib import Path
 from typing import Any, Literal
 
 from indoubt.learner import InContextLearner, Learner
@@ -88,7 +89,9 @@ class Training:
     `blocks` holds those blocks' examples in the order in which they are sent. `chain` is None where trainings are
     independent; where Adam or the random stream is carried from block to block it holds what else decides the result:
     the number of hold-out examples and the digest of the dataset. `beside` holds scores that nobody has asked for yet:
-    a training gives them too, at its end, and a result that lacks them is whole.
+    a training gives them too, at its end, and a result that lacks them is whole. `start` is the training whose weights
+    it goes on from, if there is one, by the same vocabularies, and `weights` the file that holds them, which has no
+    part in its identity.
     """
 
     learner: Learner
@@ -101,6 +104,8 @@ class Training:
     scores: tuple[Score, ...] = ()
     decodes: tuple[Decode, ...] = ()
     beside: tuple[Score, ...] = ()
+    start: Training | None = None
+    weights: Path | None = None
 
     @property
     def block(self) -> int:
@@ -144,6 +149,8 @@ class Training:
         if self.learner.batch_size and self.learner.engine == "modules":
             # Engine `modules` once drew its batches by a stream of its own: those were other trainings.
             content["drawn"] = "as by every engine"
+        if self.start is not None:
+            content["start"] = self.start.key
         if self.chain:
             content |= {"chain": self.chain, "blocks": [len(block) for block in self.blocks]}
         return digest(content)

@@ -26,6 +26,7 @@ from indoubt.workflow.rule_params import words
 from indoubt.workflow.rule_params import described
 from indoubt.workflow.rule_params import set_job_environment
 from indoubt.workflow.plan import Plan
+from indoubt.workflow.start_jobs import Starts
 from indoubt.workflow.cells import reached, read_look
 from indoubt.workflow.rule_params import Upstream, task_hash
 from indoubt.workflow.config_files import check_unique
@@ -42,6 +43,7 @@ except UserError as error:
 for notice in PLAN.notices():
     logger.info(notice)
 UPSTREAM = Upstream(PLAN)
+STARTS = Starts(PLAN)
 set_job_environment(Path(workflow.basedir) / "scripts", PLAN.config)
 
 TABLES = [f"{RESULTS}/tables/{name}" for name in TABLE_FILES]
@@ -57,6 +59,9 @@ REPORTED = {
     if table.label
 }
 TASKS = sorted({task.name: task for task, _, _ in PLAN.task_sizes()}.values(), key=lambda task: task.name)
+# Those that are measured, and those that learners have learned before.
+LEARNED_BEFORE = {stage.task for start in PLAN.starts.values() for stage in start.stages}
+DATA_TASKS = TASKS + [PLAN.tasks[name] for name in sorted(LEARNED_BEFORE - {task.name for task in TASKS})]
 FIGURES = [
     (task.name, figure) for task in TASKS for figure in figure_names(PLAN.looked_at(task.name), PLAN.swept(task.name))
 ]
@@ -71,6 +76,7 @@ wildcard_constraints:
     learner="[A-Za-z0-9][A-Za-z0-9._=,+-]*",
     seeds=SEEDS,
     blocks=r"\d+-\d+",
+    start="[A-Za-z0-9][A-Za-z0-9._=,+-]*",
     step=r"\d+",
 
 
@@ -159,7 +165,37 @@ def binarized(wildcards):
     """The checksums of the binary data that a training job reads: they stand for the data's many files."""
     folder = f"{RESULTS}/data-bin/{wildcards.task}/{wildcards.size}"
     datasets = PLAN.datasets(cell_of(wildcards), chunk_of(wildcards))
-    return [f"{folder}/{dataset}/{CHECKSUMS}" for dataset in datasets]
+    return [f"{folder}/{dataset}/{CHECKSUMS}" for dataset in datasets] + start_data(cell_of(wildcards))
+
+
+def start_data(cell):
+    """The checksums of the binary data that a cell's start reads."""
+    start = PLAN.starts.get(cell.learner)
+    stages = start.stages if start is not None else ()
+    return [f"{RESULTS}/data-bin/{each.task}/{each.size}/{each.dataset}/{CHECKSUMS}" for each in stages]
+
+
+def started(wildcards):
+    """The starts that a training job goes on from."""
+    return [f"{RESULTS}/starts/{path}" for path in STARTS.files(cell_of(wildcards), chunk_of(wildcards))]
+
+
+def binarized_for_start(wildcards):
+    """The binary data that a job of a start reads: of a cell that goes on from it, and of its stages."""
+    cell = STARTS.plans[wildcards.start].cell
+    folder = f"{RESULTS}/data-bin/{cell.task}/{cell.size}"
+    return [f"{folder}/{dataset}/{CHECKSUMS}" for dataset in cell.datasets] + start_data(cell)
+
+
+def start_job(wildcards):
+    """What a job of a start is to do."""
+    return STARTS.job(wildcards.start, STARTS.chunk(wildcards.start, wildcards.seeds))
+
+
+def start_minutes(wildcards):
+    """Time that a job of a start may take, in minutes: twice what is expected."""
+    seeds = STARTS.chunk(wildcards.start, wildcards.seeds)
+    return max(10, round(2 * len(seeds) * STARTS.seconds_of_a_seed(STARTS.plans[wildcards.start]) / 60))
 
 
 def rows_up_to(cell, last):

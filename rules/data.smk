@@ -1,5 +1,5 @@
 # Datasets (indoubt/data): text, then fairseq's binary form. One rule per task, since each has datasets of its own.
-for TASK in TASKS:
+for TASK in DATA_TASKS:
 
     rule:
         name:

@@ -2,6 +2,7 @@
 rule train:
     input:
         binarized,
+        starts=lambda wildcards: ancient(started(wildcards)),
     output:
         f"{RESULTS}/runs/{{task}}/{{size}}/{{learner}}/seeds-{{seeds}}/blocks-{{blocks}}.jsonl",
     log:
@@ -23,12 +24,46 @@ rule train:
         states=f"{RESULTS}/states",
         running=f"{RESULTS}/running",
         checkpoints=f"{RESULTS}/checkpoints",
+        starts=f"{RESULTS}/starts/weights",
         code=code_hash("scripts/trainings.py"),
     shell:
         'python "$DOUBT_SCRIPTS/trainings.py" {params.job} --data-bin {params.data_bin} --ledger {params.ledger}'
         " --output {output} --device $DOUBT_DEVICE --threads {threads} --keep $DOUBT_KEEP"
         " --checkpoints {params.checkpoints} --states {params.states} --running {params.running}"
-        " --slots-per-gpu $DOUBT_SLOTS_PER_GPU 2> {log}"
+        " --starts {params.starts} --slots-per-gpu $DOUBT_SLOTS_PER_GPU 2> {log}"
+
+
+# What learners have learned before T: one job for some seeds of a start, whatever cells go on from it.
+rule start:
+    input:
+        binarized_for_start,
+    output:
+        f"{RESULTS}/starts/{{start}}/seeds-{{seeds}}.jsonl",
+    log:
+        f"{RESULTS}/logs/start/{{start}}/seeds-{{seeds}}.log",
+    benchmark:
+        f"{RESULTS}/benchmarks/start/{{start}}/seeds-{{seeds}}.tsv"
+    conda:
+        "../envs/doubt.yaml"
+    threads: 1
+    resources:
+        gpu=gpus,
+        mem_mb=lambda wildcards, attempt: attempt * 4000,
+        runtime=lambda wildcards, attempt: attempt * start_minutes(wildcards),
+    params:
+        job=lambda wildcards: arguments("--job", json.dumps(start_job(wildcards), sort_keys=True)),
+        data_bin=lambda wildcards, input: str(Path(input[0]).parents[1]),
+        ledger=f"{RESULTS}/ledger",
+        states=f"{RESULTS}/states",
+        running=f"{RESULTS}/running",
+        checkpoints=f"{RESULTS}/checkpoints",
+        starts=f"{RESULTS}/starts/weights",
+        code=code_hash("scripts/trainings.py"),
+    shell:
+        'python "$DOUBT_SCRIPTS/trainings.py" {params.job} --data-bin {params.data_bin} --ledger {params.ledger}'
+        " --output {output} --device $DOUBT_DEVICE --threads {threads} --keep $DOUBT_KEEP --starts-alone"
+        " --checkpoints {params.checkpoints} --states {params.states} --running {params.running}"
+        " --starts {params.starts} --slots-per-gpu $DOUBT_SLOTS_PER_GPU 2> {log}"
 
 
 # All rows of a cell in one file, so that what follows reads tens of files and not a hundred thousand.

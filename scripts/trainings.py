@@ -35,6 +35,8 @@ def main() -> None:
     parser.add_argument("--running", type=Path, metavar="DIR", help="where jobs give signs of life")
     parser.add_argument("--keep", default="none", choices=["none", "T"], help="which weights to keep, and use if kept")
     parser.add_argument("--checkpoints", type=Path, metavar="DIR", help="where weights are kept")
+    parser.add_argument("--starts", type=Path, metavar="DIR", help="where weights of starts are kept")
+    parser.add_argument("--starts-alone", action="store_true", help="train the starts of the job's seeds, no more")
     parser.add_argument("--threads", type=int, default=1, help="CPU threads (default 1: more are slower here)")
     parser.add_argument("--slots-per-gpu", type=int, default=1, metavar="N", help="jobs that may share a GPU")
     arguments = parser.parse_args()
@@ -52,9 +54,11 @@ def main() -> None:
                 arguments.states,
                 arguments.running,
                 arguments.checkpoints if arguments.keep == "T" else None,
+                arguments.starts,
             ),
             arguments.output,
             choose_device(arguments.device, arguments.threads),
+            arguments.starts_alone,
         )
 
 

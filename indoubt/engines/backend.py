@@ -12,6 +12,7 @@ from typing import Any, ClassVar, Generic, TypeVar
 
 import torch
 
+from indoubt.engines.weights import Weights
 from indoubt.training import Result, Training
 
 #: How often trainings look whether their losses are still finite (on a GPU, each look waits for the device).
@@ -64,6 +65,10 @@ class Lockstep(ABC):
     @abstractmethod
     def carried(self, row: int, following: Training) -> State:
         """What a training leaves to the one that follows it in its chain, as a state of one training."""
+
+    @abstractmethod
+    def begin_from(self, row: int, weights: Weights) -> None:
+        """Have a training begin, before its first update, with the weights that its start has learned."""
 
     @property
     def finished(self) -> bool:

@@ -11,12 +11,11 @@ import torch
 from indoubt.data.vocabulary import JointVocabulary
 from indoubt.engines.modules.contents import Contents, contents_of, put_back
 from indoubt.engines.modules.loader import Builder
+from indoubt.engines.weights import FORMAT, read_content
 from indoubt.errors import UserError
 from indoubt.files import replacing
 from indoubt.learner import FairseqLearner, Learner, learner_of_json
 from indoubt.training import Training
-
-FORMAT = "doubt-checkpoint-1"
 
 
 @dataclass(frozen=True)
@@ -84,16 +83,7 @@ def load_checkpoint(path: Path) -> Checkpoint:
     Raises:
         UserError: the file is missing, damaged or of another program.
     """
-    try:
-        content = torch.load(path, map_location="cpu", weights_only=True)
-    except FileNotFoundError:
-        raise UserError(f"no checkpoint {path}; train first, with `indoubt train ... --save-dir DIR`") from None
-    except Exception as error:
-        raise UserError(
-            f"{path} is no checkpoint of doubt, or it is damaged: {type(error).__name__}: {error}"
-        ) from error
-    if not isinstance(content, dict) or content.get("format") != FORMAT:
-        raise UserError(f"{path} is no checkpoint of doubt; give the 0.pt that `indoubt train` wrote")
+    content = read_content(path)
     return Checkpoint(
         learner_of_json(json.loads(content["learner"])),
         tuple(content["source_symbols"]),

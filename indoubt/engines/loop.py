@@ -20,6 +20,7 @@ from indoubt.engines.backend import AnyLockstep, Backend, Keep, State
 from indoubt.engines.devices import Failures, made_by, of_device, of_memory
 from indoubt.engines.progress import say
 from indoubt.engines.saved_states import SavedState, SavedStates, remove
+from indoubt.engines.weights import read_weights
 from indoubt.training import Result, Seen, Training
 
 
@@ -135,6 +136,8 @@ class _Loop(Generic[AnyLockstep]):
         for row, link in enumerate(links):
             if link.carried is not None:
                 lockstep.take_up(link.carried, {row: 0}, 0)
+            if link.training.weights is not None:
+                lockstep.begin_from(row, read_weights(link.training.weights))
         return lockstep
 
     def _run(self, lockstep: AnyLockstep, links: list[_Link]) -> list[Result]:

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from indoubt.data.starts import label_of
 from indoubt.data.task import Task
 from indoubt.errors import UserError
 
@@ -164,6 +165,8 @@ def expand_learners(content: Mapping[str, Any]) -> Expanded:
         sweeps[name] = _span(name, groups, learners, most)
         for label, values in sweeps[name].items():
             learners[label] = base | values
+            if "start" in values:
+                sweeps[name][label] = values | {"start": label_of(values["start"])}
             if grid:
                 grids[label] = grid
     experiments = content.get("experiments")
@@ -216,7 +219,9 @@ def _span(name: str, groups: Sequence[Group], taken: Mapping[str, Any], most: in
     spanned: dict[str, dict[str, Any]] = {}
     for places in itertools.product(*(range(len(next(iter(group.values())))) for group in groups)):
         values = {k: v[place] for group, place in zip(groups, places, strict=True) for k, v in group.items()}
-        parts = [f"{argument}={in_a_name(values[argument])}" for group in groups for argument in _telling(group)]
+        parts = [
+            f"{argument}={_in_a_name(argument, values[argument])}" for group in groups for argument in _telling(group)
+        ]
         spanned[_unused(",".join([name, *parts]), {**taken, **spanned})] = values
     return spanned
 
@@ -225,6 +230,10 @@ def _telling(group: Group) -> list[str]:
     """The arguments of a group that a name needs: the first, if its values differ, else all."""
     first, *_ = group
     return [first] if len(set(map(str, group[first]))) == len(group[first]) else list(group)
+
+
+def _in_a_name(argument: str, value: Any) -> str:
+    return in_a_name(label_of(value) if argument == "start" else value)
 
 
 def in_a_name(value: Any) -> str:

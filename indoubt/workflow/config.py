@@ -20,6 +20,7 @@ from indoubt.errors import UserError, nearest
 from indoubt.learners.sweeps import AT_MOST
 from indoubt.training import Protocol
 from indoubt.workflow import identity
+from indoubt.workflow.starts import named_tasks
 
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._=,+-]*")
 #: Characters of a name: a file's name holds 255, and gets longer while it is written.
@@ -207,8 +208,9 @@ def read_config(content: Mapping[str, Any]) -> tuple[Config, dict[str, Task]]:
         config = Config.model_validate(dict(content))
     except ValidationError as error:
         raise UserError("the configuration is wrong:\n" + "\n".join(sentence(e) for e in error.errors())) from None
+    of_starts = named_tasks(config.learners)
     tasks = load_tasks([config.task_folder] if config.task_folder else [])
-    for name in {e.task for e in config.experiments if RANDOM in (e.candidates or [])} & set(tasks):
+    for name in ({e.task for e in config.experiments if RANDOM in (e.candidates or [])} | of_starts) & set(tasks):
         tasks[name] = with_random(tasks[name])
     faults = []
     if config.learner_folder is not None and not Path(config.learner_folder).is_dir():

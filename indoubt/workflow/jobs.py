@@ -8,8 +8,8 @@ import shutil
 import sys
 import time
 import typing
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +17,8 @@ import torch
 
 from indoubt.data.encoded import Dataset
 from indoubt.data.seeds import label
+from indoubt.data.starts import Start
+from indoubt.engines.devices import made_by
 from indoubt.engines.registry import evaluate_kept, train_chains_of
 from indoubt.errors import UserError
 from indoubt.files import as_file_name, write_atomically
@@ -25,7 +27,17 @@ from indoubt.training import Protocol, Result, Training, digest
 from indoubt.workflow.heartbeat import heartbeat
 from indoubt.workflow.identity import identity, with_own_code, without_values
 from indoubt.workflow.ledger import FROM_KEPT, Ledger
-from indoubt.workflow.required_trainings import Cell, Chain, chains, keeper, kept_models
+from indoubt.workflow.required_trainings import (
+    Before,
+    Cell,
+    Chain,
+    before_of,
+    chains,
+    fits,
+    keeper,
+    kept_at,
+    kept_models,
+)
 
 
 class ProgressReporter(typing.Protocol):
@@ -61,6 +73,26 @@ class LogReporter:
 
 
 @dataclass(frozen=True)
+class StartOfJob:
+    """What a job's learner has learned before, and what the stages' datasets are to hold, as hashes."""
+
+    start: Start
+    examples: tuple[str, ...]
+
+    @classmethod
+    def from_json(cls, content: Mapping[str, Any]) -> StartOfJob:
+        stages = [dict(stage) for stage in content["stages"]]
+        examples = tuple(stage.pop("examples") for stage in stages)
+        return cls(Start.from_json({"stages": stages, "rename": content["rename"]}), examples)
+
+    @property
+    def identity(self) -> list[Any]:
+        """What rows of one learner have in common: what was learned, whatever it is called."""
+        learned = [[stage.updates, stage.batch_size] for stage in self.start.stages]
+        return [list(self.examples), learned, self.start.rename]
+
+
+@dataclass(frozen=True)
 class Job:
     """What a job is to do; it is written as JSON in the workflow and read back here.
 
@@ -83,6 +115,7 @@ class Job:
     blocks: tuple[int, int]
     milestones: Mapping[int, Mapping[str, Sequence[int]]]
     examples: Mapping[str, str]
+    start: StartOfJob | None = None
 
     @classmethod
     def from_json(cls, text: str) -> Job:
@@ -92,6 +125,8 @@ class Job:
         content["seeds"] = {int(seed): datasets for seed, datasets in content["seeds"].items()}
         content["blocks"] = tuple(content["blocks"])
         content["milestones"] = {int(seed): updates for seed, updates in content["milestones"].items()}
+        if "start" in content:
+            content["start"] = StartOfJob.from_json(content["start"])
         return cls(**content)
 
     @property
@@ -112,21 +147,25 @@ class Places:
     """Folders that a job writes to beside its output, all shared by all jobs; None: not wanted.
 
     `ledger` holds finished trainings, `states` unfinished ones, `running` the signs of life of jobs, `checkpoints` the
-    weights of trained T's.
+    weights of trained T's, `starts` those of starts.
     """
 
     ledger: Path
     states: Path | None = None
     running: Path | None = None
     checkpoints: Path | None = None
+    starts: Path | None = None
 
 
-def run_job(job: Job, data_bin: Path, places: Places, output: Path, device: torch.device) -> None:
+def run_job(
+    job: Job, data_bin: Path, places: Places, output: Path, device: torch.device, starts_alone: bool = False
+) -> None:
     """Do what is missing of a job, then write its rows, whole.
 
     Args:
         data_bin: folder of the (task, size)'s binarized datasets.
-        output: JSON lines, one per scored block and per decoded test set.
+        output: JSON lines, one per scored block and per decoded test set; with `starts_alone` one per start.
+        starts_alone: only the starts of the job's seeds are trained.
     """
     about = {"task": job.task, "size": job.size, "learner": job.name, "blocks": list(job.blocks)}
     from indoubt.data.binary import check_sums, load_dataset  # now: `measured` is of use without fairseq
@@ -136,15 +175,18 @@ def run_job(job: Job, data_bin: Path, places: Places, output: Path, device: torc
             check_sums(data_bin / name)
         datasets = {name: load_dataset(data_bin / name) for name in job.examples}
         for name, dataset in datasets.items():
-            _check_examples(job, data_bin / name, dataset)
-        rows = measured(job, datasets, places, device, LogReporter(f"{job.task}/{job.size} {job.name}"))
-        write_atomically(output, _text(rows))
+            _check_examples(data_bin / name, dataset, job.examples[name])
+        told, before = LogReporter(f"{job.task}/{job.size} {job.name}"), _before(job, data_bin)
+        if starts_alone:
+            write_atomically(output, _text(started(job, datasets, before, places, device, told)))
+        else:
+            write_atomically(output, _text(measured(job, datasets, places, device, told, before)))
 
 
-def rows_text(job: Job, datasets: Mapping[str, Dataset], ledger: Ledger) -> str | None:
+def rows_text(job: Job, datasets: Mapping[str, Dataset], ledger: Ledger, before: Before | None = None) -> str | None:
     """What the job's output would hold, had it nothing to train; None: it has."""
-    cell, wanted = _wanted(job, datasets)
-    results = {training.key: ledger.find(training) for chain in wanted for training in chain}
+    cell, wanted = _wanted(job, datasets, before)
+    results = {training.key: ledger.find(training) for training in with_starts(wanted)}
     return None if None in results.values() else _text(_rows(job, cell, results))
 
 
@@ -152,34 +194,178 @@ def _text(rows: Iterable[Mapping[str, Any]]) -> str:
     return "".join(json.dumps(row) + "\n" for row in rows)
 
 
-def _wanted(job: Job, datasets: Mapping[str, Dataset]) -> tuple[Cell, list[Chain]]:
+def _wanted(job: Job, datasets: Mapping[str, Dataset], before: Before | None = None) -> tuple[Cell, list[Chain]]:
     """The job's cell, and all of its trainings."""
-    cell = Cell(datasets, job.n_training, job.block_size, job.learner, job.protocol, job.milestones)
+    if before is not None:
+        datasets = {name: before.joint(dataset) for name, dataset in datasets.items()}
+    cell = Cell(datasets, job.n_training, job.block_size, job.learner, job.protocol, job.milestones, before)
     return cell, chains(cell, job.requests, range(job.blocks[0], job.blocks[1] + 1))
 
 
-def _check_examples(job: Job, folder: Path, dataset: Dataset) -> None:
+def _before(job: Job, data_bin: Path) -> Before | None:
+    """What the job's learner has learned before, from the binarized datasets of its stages."""
+    if job.start is None:
+        return None
+    datasets = []
+    for stage, examples in zip(job.start.start.stages, job.start.examples, strict=True):
+        folder = data_bin.parents[1] / stage.task / str(stage.size) / stage.dataset
+        check_sums(folder)
+        datasets.append(load_dataset(folder))
+        _check_examples(folder, datasets[-1], examples)
+    return before_of(job.start.start, datasets, job.learner)
+
+
+def _check_examples(folder: Path, dataset: Dataset, examples: str) -> None:
     """Refuse a dataset that does not hold what the task gave when the run was planned."""
-    if dataset.digest != job.examples[folder.name]:
+    if dataset.digest != examples:
         text = Path(*("data" if part == "data-bin" else part for part in folder.parts))
         raise UserError(
-            f"{folder} does not hold what task {job.task!r} gives at size {job.size}: it was edited, the task has "
-            "changed since this run was planned, or gives other examples each time it is asked; delete "
+            f"{folder} does not hold what task {folder.parts[-3]!r} gives at size {folder.parts[-2]}: it was edited, "
+            "the task has changed since this run was planned, or gives other examples each time it is asked; delete "
             f"{text} and {folder}, and run again"
         )
 
 
 def measured(
-    job: Job, datasets: Mapping[str, Dataset], places: Places, device: torch.device, told: ProgressReporter
+    job: Job,
+    datasets: Mapping[str, Dataset],
+    places: Places,
+    device: torch.device,
+    told: ProgressReporter,
+    before: Before | None = None,
 ) -> list[dict[str, Any]]:
     """Do what is missing of a job; returns its rows."""
-    cell, wanted = _wanted(job, datasets)
+    cell, wanted = _wanted(job, datasets, before)
     ledger = Ledger(places.ledger, job.engine_hash)
     missing = [chain for chain in wanted if any(ledger.find(training) is None for training in chain)]
-    told.begin(sum(map(len, wanted)), sum(map(len, missing)))
+    starts = _starts_to_learn(job, wanted, missing, ledger, places)
+    told.begin(sum(map(len, wanted)) + len(starts), sum(map(len, missing)) + len(starts))
+    _learn(job, starts, ledger, places, device, told)
     _train_missing(job, missing, ledger, places, device, told)
-    results = {training.key: ledger.find(training) for chain in wanted for training in chain}
+    results = {training.key: ledger.find(training) for training in with_starts(wanted)}
     return list(_rows(job, cell, results))
+
+
+def started(
+    job: Job,
+    datasets: Mapping[str, Dataset],
+    before: Before | None,
+    places: Places,
+    device: torch.device,
+    told: ProgressReporter,
+) -> list[dict[str, Any]]:
+    """Train what is missing of the starts of a job's seeds, or has lost its weights; a row for each of them."""
+    _, wanted = _wanted(job, datasets, before)
+    ledger = Ledger(places.ledger, job.engine_hash)
+    starts = _starts_to_learn(job, wanted, wanted, ledger, places)
+    all_starts = _starts_of(wanted)
+    told.begin(len(all_starts), len(starts))
+    _learn(job, starts, ledger, places, device, told)
+    rows = []
+    for training in all_starts:
+        result = ledger.find(training)
+        assert result is not None
+        about = {"training_id": training.key, "seed": training.seed, "updates": training.learner.updates}
+        rows.append(about | {"status": result.status, "fits": fits(training, result), "seconds": result.seconds})
+    return rows
+
+
+def with_starts(chains_of_trainings: Iterable[Chain]) -> list[Training]:
+    """Some trainings after all that they go on from, each once, what comes first before what goes on from it."""
+    found: dict[str, Training] = {}
+    for training in (each for chain in chains_of_trainings for each in chain):
+        line = [training]
+        while (start := line[-1].start) is not None:
+            line.append(start)
+        for each in reversed(line):
+            found.setdefault(each.key, each)
+    return list(found.values())
+
+
+def _starts_of(wanted: Iterable[Chain]) -> list[Training]:
+    """What some trainings go on from, and are not among themselves."""
+    own = {each.key for chain in wanted for each in chain}
+    return [training for training in with_starts(wanted) if training.key not in own]
+
+
+def _starts_to_learn(
+    job: Job, wanted: Sequence[Chain], missing: Sequence[Chain], ledger: Ledger, places: Places
+) -> list[Training]:
+    """The starts of some trainings that are to be trained: they are not in the ledger, or what goes on from them and is
+    missing needs weights that nobody has kept.
+    """
+    needed = _starts_of(wanted) if job.start is not None else []
+    found: dict[str, Training] = {}
+    direct = {chain[0].start.key for chain in missing if chain[0].start is not None}
+    for training in reversed(needed):  # the last stage first: where its weights are there, the others are not needed
+        result = ledger.find(training)
+        goes_on = any(each.start is not None and each.start.key == training.key for each in found.values())
+        if result is None or ((training.key in direct or goes_on) and _lost(job, training, result, places)):
+            found[training.key] = training
+    return list(reversed(found.values()))
+
+
+def _lost(job: Job, training: Training, result: Result, places: Places) -> bool:
+    """Whether a start has no weights to go on from, though it has some that were."""
+    return result.status == "ok" and weights_of(job, training, places) is None
+
+
+def weights_of(job: Job, training: Training, places: Places) -> Path | None:
+    """The file with the weights of a start, if they were kept: as those of a start, or of a T."""
+    folders = [folder for folder in (places.starts, places.checkpoints) if folder is not None]
+    return next((path for each in folders if (path := kept_at(each, job.engine_hash, training)) is not None), None)
+
+
+def _learn(
+    job: Job, starts: Sequence[Training], ledger: Ledger, places: Places, device: torch.device, told: ProgressReporter
+) -> None:
+    """Train starts, stage by stage, and keep their weights before each counts as done."""
+    if not starts:
+        return
+    if places.starts is None:
+        raise UserError(f"learner {job.name!r} has a start, and there is no folder for its weights")
+    _check_code(job)
+    keep, folder = keeper(places.starts, job.engine_hash), places.states
+    by_stage: dict[int, list[Training]] = {}
+    for training in starts:
+        depth, before = 0, training.start
+        while before is not None:
+            depth, before = depth + 1, before.start
+        by_stage.setdefault(depth, []).append(training)
+    for depth in sorted(by_stage):
+        known = {training.key: training for training in by_stage[depth]}
+        states = folder / job.engine_hash / f"start-{depth}-{job.label}" if folder is not None else None
+        for result in _from_starts(job, [[each] for each in by_stage[depth]], ledger, places, device, states, keep):
+            _record(job, known[result.key], result, ledger, {"start": True})
+            told.trained(known[result.key], result)
+        if states is not None:
+            shutil.rmtree(states, ignore_errors=True)
+
+
+def _from_starts(
+    job: Job,
+    chains_to_train: Sequence[Chain],
+    ledger: Ledger,
+    places: Places,
+    device: torch.device,
+    states: Path | None,
+    keep: Callable[[Training, torch.nn.Module], None] | None,
+) -> Iterator[Result]:
+    """Train chains, each from the weights of its start; what goes on from one that diverged has diverged with it."""
+    ready: list[Chain] = []
+    for chain in chains_to_train:
+        start = chain[0].start
+        if start is None:
+            ready.append(chain)
+            continue
+        result, weights = ledger.find(start), weights_of(job, start, places)
+        if result is not None and result.status == "diverged":
+            print(f"seed {start.seed}: its start diverged, so there is nothing to go on from", file=sys.stderr)
+            yield made_by(Result(chain[0].key, "diverged", 0.0, 0), job.engine, device)
+            continue
+        assert weights is not None
+        ready.append([replace(training, weights=weights) for training in chain])
+    yield from train_chains_of(job.engine)(ready, device, state_folder=states, keep=keep)
 
 
 def _train_missing(
@@ -189,12 +375,20 @@ def _train_missing(
     trainings = {training.key: training for chain in missing for training in chain}
     for result, read_off in _results(job, missing, ledger, places, device):
         training = trainings[result.key]
-        if ledger.find(training) != result:  # a chain that goes on from its state gives its first results once more
-            note = {"task": job.task, "size": job.size, "learner": job.name, "seed": training.seed}
-            note |= {"block": training.block, "adam_state": job.protocol.adam_state}
-            note |= {"rng_streams": job.protocol.rng_streams, "n_training": job.n_training}
-            ledger.add(training, result, note | ({FROM_KEPT: True} if read_off else {}))
+        _record(job, training, result, ledger, {FROM_KEPT: True} if read_off else {})
         told.trained(training, result)
+
+
+def _record(job: Job, training: Training, result: Result, ledger: Ledger, more: Mapping[str, Any]) -> None:
+    """Put a training into the ledger, unless it stands there as it is."""
+    if ledger.find(training) == result:  # a chain that goes on from its state gives its first results once more
+        return
+    note = {"task": job.task, "size": job.size, "learner": job.name, "seed": training.seed}
+    note |= {"block": training.block, "adam_state": job.protocol.adam_state}
+    note |= {"rng_streams": job.protocol.rng_streams, "n_training": job.n_training}
+    if training.start is not None:
+        note["goes_on_from"] = training.start.key
+    ledger.add(training, result, note | more)
 
 
 def _results(
@@ -210,7 +404,7 @@ def _results(
             yield evaluate_kept(job.engine, training, model, device), True
             to_train.remove([training])
     states = places.states / job.engine_hash / job.label if places.states is not None else None
-    for result in train_chains_of(job.engine)(to_train, device, state_folder=states, keep=keep):
+    for result in _from_starts(job, to_train, ledger, places, device, states, keep):
         yield result, False
     if states is not None:
         shutil.rmtree(states, ignore_errors=True)
@@ -242,7 +436,8 @@ def _rows(job: Job, cell: Cell, results: Mapping[str, Result | None]) -> Iterato
 
     What was asked at a milestone has a row of its own, `score_at` or `decode_at`, that says after how many updates.
     """
-    configured = digest([job.learner.shelved, job.engine, job.engine_hash])[:16]
+    about = [job.learner.shelved, job.engine, job.engine_hash]
+    configured = digest(about if job.start is None else [*about, job.start.identity])[:16]
     for dataset, seed in job.requests:
         for training in cell.trainings(dataset, seed, range(job.blocks[0], job.blocks[1] + 1)):
             result = results[training.key]
@@ -254,6 +449,10 @@ def _rows(job: Job, cell: Cell, results: Mapping[str, Result | None]) -> Iterato
             row |= {"engine": result.engine, "device": result.device, "torch": result.torch, "host": result.host}
             row |= asdict(job.protocol)
             row["looking"] = result.looking
+            if training.start is not None:
+                first = results[training.start.key]
+                assert first is not None
+                row["start"] = {"training_id": first.key, "status": first.status, "fits": fits(training.start, first)}
             for decode in training.decodes:
                 when = {"kind": "decode"} if decode.at is None else {"kind": "decode_at", "at": decode.at}
                 beside = _outside(result, decode.key)

@@ -14,6 +14,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+from indoubt.data.starts import Start
 from indoubt.data.task import Task
 from indoubt.data.vocabulary import distinct_vocabularies, training_pairs
 from indoubt.errors import UserError, how_it_ended
@@ -21,6 +22,7 @@ from indoubt.files import ROOT, python_path, write_atomically
 from indoubt.learner import Learner, LookedAt, TriedOut, learner_of_json
 from indoubt.workflow.code_hash import code_hash, learner_code
 from indoubt.workflow.config import Config
+from indoubt.workflow.starts import without_start
 
 #: The folder of the built-in learners.
 BUILT_IN = ROOT / "learners"
@@ -42,7 +44,9 @@ class ResolvedLearner:
     looked_at: LookedAt | None = None
 
 
-def resolved_learners(config: Config, tasks: Mapping[str, Task], cache: Path) -> dict[str, ResolvedLearner]:
+def resolved_learners(
+    config: Config, tasks: Mapping[str, Task], starts: Mapping[str, Start], cache: Path
+) -> dict[str, ResolvedLearner]:
     """The learners that experiments use, resolved or remembered.
 
     Args:
@@ -53,7 +57,7 @@ def resolved_learners(config: Config, tasks: Mapping[str, Task], cache: Path) ->
     """
     used = {name for experiment in config.experiments for name in experiment.learners}
     own = {name for name in used if _is_own(name, config)}
-    others, owns = _request(used - own, config, tasks), _request(own, config, tasks)
+    others, owns = _request(used - own, config, tasks, starts), _request(own, config, tasks, starts)
     found: dict[str, Any] = {}
     if others["learners"]:
         text = json.dumps(others, sort_keys=True)
@@ -67,17 +71,17 @@ def resolved_learners(config: Config, tasks: Mapping[str, Task], cache: Path) ->
     return {name: _read(one) for name, one in found.items()}
 
 
-def _request(names: set[str], config: Config, tasks: Mapping[str, Task]) -> dict[str, Any]:
+def _request(names: set[str], config: Config, tasks: Mapping[str, Task], starts: Mapping[str, Start]) -> dict[str, Any]:
     """What is asked of the process that resolves definitions."""
     return {
-        "learners": {name: config.learners[name] for name in sorted(names)},
+        "learners": {name: without_start(config.learners[name]) for name in sorted(names)},
         "updates": config.updates,
         "batch_size": config.batch_size,
         "protocol": vars(config.resolved_protocol()),
         "learner_folder": config.learner_folder,
         "models": config.models,
-        "longest": {name: _longest_of(name, config, tasks) for name in sorted(names)},
-        "cells": {name: _cells_of(name, config, tasks) for name in sorted(names)},
+        "longest": {name: _longest_of(name, config, tasks, starts) for name in sorted(names)},
+        "cells": {name: _cells_of(name, config, tasks, starts) for name in sorted(names)},
     }
 
 
@@ -139,15 +143,22 @@ def _code_of_users(request: Mapping[str, Any]) -> list[str]:
     return parts
 
 
-def _longest_of(learner: str, config: Config, tasks: Mapping[str, Task]) -> tuple[int, int]:
+def _longest_of(
+    learner: str, config: Config, tasks: Mapping[str, Task], starts: Mapping[str, Start]
+) -> tuple[int, int]:
     """Symbols of the longest source and target that a module meets, `</s>` included; of fairseq's learners 0, 0."""
     if not _is_module(learner, config):
         return 0, 0
-    lengths = [_longest(task, size) for task, size in _measured_on(learner, config, tasks)]
+    met = _measured_on(learner, config, tasks)
+    if learner in starts:
+        met += [(tasks[stage.task], stage.size) for stage in starts[learner].stages]
+    lengths = [_longest(task, size) for task, size in met]
     return max(source for source, _ in lengths), max(target for _, target in lengths)
 
 
-def _cells_of(learner: str, config: Config, tasks: Mapping[str, Task]) -> list[dict[str, Any]]:
+def _cells_of(
+    learner: str, config: Config, tasks: Mapping[str, Task], starts: Mapping[str, Start]
+) -> list[dict[str, Any]]:
     """The dictionaries that a learner of fairseq's will have, one example of each kind: so many symbols on each side,
     the same on both or not. Of a language model, which needs a token for each symbol, all of them.
     """
@@ -156,7 +167,11 @@ def _cells_of(learner: str, config: Config, tasks: Mapping[str, Task]) -> list[d
     by_name = "in_context" in config.learners[learner]
     kinds: dict[object, dict[str, Any]] = {}
     for task, size in _measured_on(learner, config, tasks):
-        for source, target in distinct_vocabularies(task, size, tuple(task.datasets)):
+        pairs = distinct_vocabularies(task, size, tuple(task.datasets))
+        if learner in starts:
+            joint = (starts[learner].joint(tasks, task, size, dataset) for dataset in task.datasets)
+            pairs = tuple(dict.fromkeys(joint))
+        for source, target in pairs:
             names = source.own, target.own
             kind = names if by_name else (len(source.own), len(target.own), source.own == target.own)
             kinds.setdefault(kind, {"cell": f"{task.name}/{size}", "source": source.own, "target": target.own})

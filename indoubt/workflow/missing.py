@@ -21,11 +21,11 @@ from indoubt.data.task import FPA, Task
 from indoubt.training import Result, Training
 from indoubt.workflow.cells import CellPlan, Look, looks_in, reached
 from indoubt.workflow.identity import same_numbers
-from indoubt.workflow.jobs import Job, rows_text
+from indoubt.workflow.jobs import Job, rows_text, with_starts
 from indoubt.workflow.ledger import Ledger, read_label, read_records, shelf_of
 from indoubt.workflow.plan import Chunk, Plan
 from indoubt.workflow.progress import RUN_FILE
-from indoubt.workflow.required_trainings import Cell, chains, kept_at
+from indoubt.workflow.required_trainings import Cell, before_of, chains, kept_at
 
 NEW = "not trained so far"
 CODE = "the code that trains has changed since they were trained"
@@ -76,12 +76,14 @@ def standings(plan: Plan, ledger: Path) -> Iterator[Standing]:
 
 
 def wanted(plan: Plan, cell: CellPlan, looks: Sequence[Mapping[str, Look]] = ()) -> list[Training]:
-    """All trainings that a cell needs, each once, as its jobs would make them; of steps, after some looks."""
+    """All trainings that a cell needs, its starts first, each once, as its jobs would make them; of steps, after some
+    looks.
+    """
     seen = [look for look in looks if cell.name in look]
     last = max(cell.seeds) if cell.until is None else reached(cell.until, cell.name, seen)
     requests = [(dataset, seed) for seed, names in cell.seeds.items() if seed <= last for dataset in names]
     blocks = range(plan.tasks[cell.task].n_blocks(cell.size))
-    return [training for chain in chains(as_measured(plan, cell), requests, blocks) for training in chain]
+    return with_starts(chains(as_measured(plan, cell), requests, blocks))
 
 
 def as_measured(plan: Plan, cell: CellPlan) -> Cell:
@@ -90,7 +92,13 @@ def as_measured(plan: Plan, cell: CellPlan) -> Cell:
     datasets = {name: _dataset(task, cell.size, name) for name in cell.datasets}
     learner, block_size = plan.learners[cell.learner], task.block_size_at(cell.size)
     n_training = len(task.training_inputs(cell.size))
-    return Cell(datasets, n_training, block_size, learner, plan.protocol, cell.milestones)
+    before = None
+    if cell.learner in plan.starts:
+        start = plan.starts[cell.learner]
+        of_stages = [_dataset(plan.tasks[each.task], each.size, each.dataset) for each in start.stages]
+        before = before_of(start, of_stages, learner)
+        datasets = {name: before.joint(dataset) for name, dataset in datasets.items()}
+    return Cell(datasets, n_training, block_size, learner, plan.protocol, cell.milestones, before)
 
 
 class Reasons:
@@ -225,13 +233,14 @@ def _jobs(plan: Plan, files: Iterable[str], ledger: Path) -> Iterator[str]:
             cell = plan.cell(match[1], match[2], match[3])
             by_cell.setdefault(cell.folder, []).append((file, cell, plan.chunk(cell, match[4])))
     for jobs in by_cell.values():
-        datasets = as_measured(plan, jobs[0][1]).datasets
+        measured = as_measured(plan, jobs[0][1])
+        datasets = measured.datasets
         for file, cell, chunk in jobs:
             job = Job.from_json(json.dumps(plan.job(cell, chunk)))
             known = ledgers.setdefault(job.engine_hash, Ledger(ledger, job.engine_hash))
             path = Path(file)
             if not path.exists() or path.read_text(encoding="utf-8", errors="replace") != rows_text(
-                job, datasets, known
+                job, datasets, known, measured.before
             ):
                 yield file
 

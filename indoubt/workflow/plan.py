@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from indoubt.data.check import check_task
 from indoubt.data.datasets import dataset_digest
 from indoubt.data.indistinguishable import unrepresentable
 from indoubt.data.rules import rules
 from indoubt.data.seeds import label
+from indoubt.data.starts import Start
 from indoubt.data.task import FPA, Task
 from indoubt.data.vocabulary import distinct_vocabularies
 from indoubt.errors import UserError
@@ -24,6 +26,7 @@ from indoubt.workflow.cost import Costs, language_model_mb, memory_mb
 from indoubt.workflow.identity import identity, notice, with_own_code
 from indoubt.workflow.learner_cache import resolved_learners
 from indoubt.workflow.prompt_lengths import check_prompts_differ
+from indoubt.workflow.starts import learned_twice, start_of
 
 
 @dataclass(frozen=True)
@@ -57,14 +60,16 @@ class Plan:
     def __init__(self, content: Mapping[str, Any], cache: Path) -> None:
         expanded = expand_learners(content)
         self.config, self.tasks = read_config(expanded.content)
-        resolved = resolved_learners(self.config, self.tasks, cache)
+        self.protocol = self.config.resolved_protocol()
+        #: What learners have learned before T, by learner.
+        self.starts = self._read_starts()
+        resolved = resolved_learners(self.config, self.tasks, self.starts, cache)
         self.learners = {name: one.learner for name, one in resolved.items()}
         self.not_fused = {name: one.not_fused for name, one in resolved.items() if one.not_fused is not None}
         self.tried = {name: one.tried for name, one in resolved.items() if one.tried is not None}
         self.cannot_tell = {name: one.cannot_tell for name, one in resolved.items() if one.cannot_tell}
         self.models = {name: one.looked_at for name, one in resolved.items() if one.looked_at is not None}
         self._own = {name: one.own for name, one in resolved.items() if one.own is not None}
-        self.protocol = self.config.resolved_protocol()
         self.cells = cells_of(self.config, self.tasks, expanded.grids, self.learners)
         engines = {name: self.engine(name) for name in self.learners}
         self.costs = Costs(self.tasks, self.learners, engines, self.tried, self.models)
@@ -93,6 +98,22 @@ class Plan:
             if tokens is not None:
                 tokens.check(cell.datasets, cell.learner)
             check_prompts_differ(learner, self.tasks[cell.task], cell.size, cell.seeds, cell.learner)
+
+    def _read_starts(self) -> dict[str, Start]:
+        """The starts of the learners that experiments measure, checked."""
+        used = sorted({name for experiment in self.config.experiments for name in experiment.learners})
+        kinds = self.protocol.adam_state == "carried", self.protocol.rng_streams == "released"
+        definitions, found = self.config.learners, {}
+        for name in used:
+            start = start_of(name, definitions[name], self.tasks, self.config.updates, *kinds)
+            if start is not None:
+                found[name] = start
+        for twice in learned_twice(found, definitions):
+            raise UserError(f"the configuration is wrong:\n  {twice}")
+        for start in found.values():
+            for stage in start.stages:
+                check_task(self.tasks[stage.task], stage.size)
+        return found
 
     def cell(self, task: str, size: str | int, learner: str) -> CellPlan:
         """The cell of this name, as paths name it."""
@@ -248,7 +269,18 @@ class Plan:
             "seeds": self.requests(cell, chunk),
             "blocks": list(chunk.blocks),
             "milestones": {seed: cell.milestones[seed] for seed in chunk.seeds if seed in cell.milestones},
-        }
+        } | self._start_of_job(cell)
+
+    def _start_of_job(self, cell: CellPlan) -> dict[str, Any]:
+        """What a job has to know of its learner's start, if there is one."""
+        start = self.starts.get(cell.learner)
+        if start is None:
+            return {}
+        stages = [
+            asdict(stage) | {"examples": dataset_digest(self.tasks[stage.task], stage.size, stage.dataset)}
+            for stage in start.stages
+        ]
+        return {"start": {"stages": stages, "rename": start.rename}}
 
     def expected(self) -> list[dict[str, Any]]:
         """What is to be run, in the form in which the report asks for it: seeds of a cell with the same datasets.

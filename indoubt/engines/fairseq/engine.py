@@ -23,6 +23,7 @@ from indoubt.engines.fairseq.models import build_model, decode, dictionaries_of,
 from indoubt.engines.fairseq.optimizer import Optimizer, summed_nll
 from indoubt.engines.fairseq.randomness import independent_stream, released_stream, seed_everything
 from indoubt.engines.loop import train
+from indoubt.engines.weights import Weights
 from indoubt.training import Example, Result, Training
 
 
@@ -132,6 +133,9 @@ class OneTraining(Lockstep):
         if self.training.protocol.adam_state == "fresh":
             return {"streams": streams}
         return {"optimizer": self.optimizer.state(), "streams": streams}
+
+    def begin_from(self, row: int, weights: Weights) -> None:
+        self.model.load_state_dict(weights.state)
 
     def take_up(self, state: State, rows: Mapping[int, int], done: int) -> None:
         if "optimizer" in state:

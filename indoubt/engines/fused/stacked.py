@@ -17,6 +17,7 @@ from torch import Tensor
 from indoubt.engines.backend import Lockstep, State
 from indoubt.engines.fused.adam import Adam
 from indoubt.engines.fused.parameters import Parameters
+from indoubt.engines.weights import Weights
 from indoubt.training import Training
 
 
@@ -40,6 +41,12 @@ class StackedLockstep(Lockstep):
     def state(self) -> State:
         ours = range(len(self.trainings))  # not what fills up
         return {"models": len(ours), **{name: each.select(ours).flat for name, each in self._saved().items()}}
+
+    def begin_from(self, row: int, weights: Weights) -> None:
+        own = {name: value if value.dim() else value[None] for name, value in weights.state.items()}
+        for model, training in enumerate(self.rows):
+            if training == row:
+                self.weights.load(model, own)
 
     def take_up(self, state: State, rows: Mapping[int, int], done: int) -> None:
         for name, ours in self._saved().items():

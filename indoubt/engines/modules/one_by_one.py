@@ -25,6 +25,7 @@ from indoubt.engines.modules.contents import contents_of, put_back
 from indoubt.engines.modules.inputs import Batches, Inputs, ModuleBatch, vocabulary_of
 from indoubt.engines.modules.loader import Builder
 from indoubt.engines.modules.overrides import Dropout, ModuleSite, plainly
+from indoubt.engines.weights import Weights
 from indoubt.training import Training
 
 
@@ -156,6 +157,11 @@ class PlainTraining(Lockstep):
 
     def state(self) -> State:
         return {"contents": contents_of(self.module), **self._of_adam()}
+
+    def begin_from(self, row: int, weights: Weights) -> None:
+        self.module.load_state_dict(weights.state)
+        if weights.contents is not None:
+            put_back(self.module, weights.contents)
 
     def take_up(self, state: State, rows: Mapping[int, int], done: int) -> None:
         if "contents" in state:
