@@ -388,7 +388,7 @@ def _record(job: Job, training: Training, result: Result, ledger: Ledger, more: 
     note |= {"rng_streams": job.protocol.rng_streams, "n_training": job.n_training}
     if training.start is not None:
         note["goes_on_from"] = training.start.key
-    ledger.add(training, result, note | more)
+    ledger.add(training, result, {**note, **more})
 
 
 def _results(

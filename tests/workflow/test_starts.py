@@ -21,7 +21,7 @@ from indoubt.learner import Learner
 from indoubt.learners.sweeps import expand_learners
 from indoubt.training import Protocol
 from indoubt.workflow import jobs
-from indoubt.workflow.jobs import Job, Places, Printed, measured, started
+from indoubt.workflow.jobs import Job, Places, LogReporter, measured, started
 from indoubt.workflow.ledger import read_records
 from indoubt.workflow.required_trainings import Before, Cell, before_of
 from indoubt.workflow.starts import learned_twice, start_of, without_start
@@ -53,7 +53,7 @@ def job_of(learner: Learner, start: Start | None, seeds: tuple[int, ...] = (1, 2
     return Job.from_json(json.dumps(content))
 
 
-class Counted(Printed):
+class Counted(LogReporter):
     def __init__(self) -> None:
         super().__init__("it")
         self.ids: list[str] = []
