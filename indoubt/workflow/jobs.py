@@ -168,14 +168,8 @@ def run_job(
         starts_alone: only the starts of the job's seeds are trained.
     """
     about = {"task": job.task, "size": job.size, "learner": job.name, "blocks": list(job.blocks)}
-    from indoubt.data.binary import check_sums, load_dataset  # now: `measured` is of use without fairseq
-
     with heartbeat(places.running, about | {"seeds": sorted(job.seeds)}):
-        for name in job.examples:
-            check_sums(data_bin / name)
-        datasets = {name: load_dataset(data_bin / name) for name in job.examples}
-        for name, dataset in datasets.items():
-            _check_examples(data_bin / name, dataset, job.examples[name])
+        datasets = {name: _read(data_bin / name, examples) for name, examples in job.examples.items()}
         told, before = LogReporter(f"{job.task}/{job.size} {job.name}"), _before(job, data_bin)
         if starts_alone:
             write_atomically(output, _text(started(job, datasets, before, places, device, told)))
@@ -209,14 +203,20 @@ def _before(job: Job, data_bin: Path) -> Before | None:
     datasets = []
     for stage, examples in zip(job.start.start.stages, job.start.examples, strict=True):
         folder = data_bin.parents[1] / stage.task / str(stage.size) / stage.dataset
-        check_sums(folder)
-        datasets.append(load_dataset(folder))
-        _check_examples(folder, datasets[-1], examples)
+        datasets.append(_read(folder, examples))
     return before_of(job.start.start, datasets, job.learner)
 
 
-def _check_examples(folder: Path, dataset: Dataset, examples: str) -> None:
-    """Refuse a dataset that does not hold what the task gave when the run was planned."""
+def _read(folder: Path, examples: str) -> Dataset:
+    """A binarized dataset that holds what the task gave when the run was planned.
+
+    Raises:
+        UserError: it is damaged, or holds something else.
+    """
+    from indoubt.data.binary import check_sums, load_dataset  # now: `measured` is of use without fairseq
+
+    check_sums(folder)
+    dataset = load_dataset(folder)
     if dataset.digest != examples:
         text = Path(*("data" if part == "data-bin" else part for part in folder.parts))
         raise UserError(
@@ -224,6 +224,7 @@ def _check_examples(folder: Path, dataset: Dataset, examples: str) -> None:
             "the task has changed since this run was planned, or gives other examples each time it is asked; delete "
             f"{text} and {folder}, and run again"
         )
+    return dataset
 
 
 def measured(
