@@ -1,4 +1,4 @@
-/* Dropout masks from a counter-based generator: what numbered.py computes, in one pass. */
+/* Dropout masks from a counter-based generator: what dropout.py computes, in one pass. */
 #include "masks.h"
 
 /* masks (rows, places) of one update, whose number times GOLDEN is `offset`. */
