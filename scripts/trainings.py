@@ -24,7 +24,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter, fromfile_prefix_chars="@"
     )
-    parser.add_argument("--job", required=True, metavar="JSON", help="what to do, as workflow.jobs.Job describes it")
+    parser.add_argument("--job", required=True, metavar="JSON", help="what to do, as workflow.job.Job describes it")
     parser.add_argument("--data-bin", required=True, type=Path, metavar="DIR", help="the (task, size)'s binarized data")
     parser.add_argument("--ledger", required=True, type=Path, metavar="DIR", help="where finished trainings are kept")
     parser.add_argument("--output", required=True, type=Path, metavar="FILE", help="rows of the results, JSON lines")
@@ -44,7 +44,8 @@ def main() -> None:
     with gpu_slot(arguments.device, arguments.slots_per_gpu):
         print(f"on {platform.node()}; CUDA_VISIBLE_DEVICES: {os.environ.get('CUDA_VISIBLE_DEVICES')}", file=sys.stderr)
         from indoubt.engines.devices import choose_device
-        from indoubt.workflow.jobs import Job, Places, run_job
+        from indoubt.workflow.job import Job, Places
+        from indoubt.workflow.jobs import run_job
 
         run_job(
             Job.from_json(arguments.job),

@@ -40,7 +40,8 @@ from indoubt.notebook.measurement import Bar, Measurement
 from indoubt.tables.tables import build_tables
 from indoubt.training import Protocol
 from indoubt.workflow.identity import identity, with_own_code
-from indoubt.workflow.jobs import Job, Places, measured
+from indoubt.workflow.job import Job, Places
+from indoubt.workflow.jobs import measured
 from indoubt.workflow.own_learners import resolve_as_it_is
 
 #: Measurements change what a process has but once (its random streams, how torch drops): one waits for the other.

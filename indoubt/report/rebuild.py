@@ -17,7 +17,8 @@ from indoubt.report.from_rows import write_all_tables
 from indoubt.report.from_tables import draw_page
 from indoubt.training import Result, Training
 from indoubt.workflow.cells import CellPlan
-from indoubt.workflow.jobs import Job, Places, measured
+from indoubt.workflow.job import Job, Places
+from indoubt.workflow.jobs import measured
 from indoubt.workflow.missing import as_measured, standings
 from indoubt.workflow.plan import Chunk, Plan
 from indoubt.workflow.status import repeated

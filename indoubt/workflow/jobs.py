@@ -3,29 +3,25 @@
 from __future__ import annotations
 
 import json
-import math
 import shutil
 import sys
-import time
-import typing
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import torch
 
 from indoubt.data.encoded import Dataset
-from indoubt.data.seeds import label
-from indoubt.data.starts import Start
 from indoubt.engines.devices import made_by
 from indoubt.engines.registry import evaluate_kept, train_chains_of
 from indoubt.errors import UserError
-from indoubt.files import as_file_name, write_atomically
-from indoubt.learner import Learner, ModuleLearner, learner_of_json
-from indoubt.training import Protocol, Result, Training, digest
+from indoubt.files import write_atomically
+from indoubt.learner import ModuleLearner
+from indoubt.training import Result, Training
 from indoubt.workflow.heartbeat import heartbeat
 from indoubt.workflow.identity import identity, with_own_code, without_values
+from indoubt.workflow.job import Job, LogReporter, Places, ProgressReporter
 from indoubt.workflow.ledger import FROM_KEPT, Ledger
 from indoubt.workflow.required_trainings import (
     Before,
@@ -38,123 +34,7 @@ from indoubt.workflow.required_trainings import (
     kept_at,
     kept_models,
 )
-
-
-class ProgressReporter(typing.Protocol):
-    """Who is told how far a job is."""
-
-    def begin(self, total: int, to_do: int) -> None:
-        """So many trainings the job has, and so many of them are not in the ledger."""
-
-    def trained(self, training: Training, result: Result) -> None:
-        """One of them is done."""
-
-
-class LogReporter:
-    """Says it on standard error, a line for each training."""
-
-    def __init__(self, label: str) -> None:
-        self._label, self._started = label, time.monotonic()
-        self._to_do = self._done = 0
-
-    def begin(self, total: int, to_do: int) -> None:
-        self._to_do = to_do
-        print(f"{self._label}: {total} trainings, {to_do} to do", file=sys.stderr)
-
-    def trained(self, training: Training, result: Result) -> None:
-        self._done += 1
-        left = (time.monotonic() - self._started) / self._done * (self._to_do - self._done)
-        print(
-            f"seed {training.seed}, block {training.block}: {result.status} in {result.seconds:.1f} s; "
-            f"{self._done} of {self._to_do} trainings done, about {left:.0f} s left",
-            file=sys.stderr,
-            flush=True,
-        )
-
-
-@dataclass(frozen=True)
-class StartOfJob:
-    """What a job's learner has learned before, and what the stages' datasets are to hold, as hashes."""
-
-    start: Start
-    examples: tuple[str, ...]
-
-    @classmethod
-    def from_json(cls, content: Mapping[str, Any]) -> StartOfJob:
-        stages = [dict(stage) for stage in content["stages"]]
-        examples = tuple(stage.pop("examples") for stage in stages)
-        return cls(Start.from_json({"stages": stages, "rename": content["rename"]}), examples)
-
-    @property
-    def identity(self) -> list[Any]:
-        """What rows of one learner have in common: what was learned, whatever it is called."""
-        learned = [[stage.updates, stage.batch_size] for stage in self.start.stages]
-        return [list(self.examples), learned, self.start.rename]
-
-
-@dataclass(frozen=True)
-class Job:
-    """What a job is to do; it is written as JSON in the workflow and read back here.
-
-    `seeds` maps each seed to the datasets it needs (`fpa` for the FPA, candidates for the code length), `blocks` is the
-    first and the last block that is trained on, `engine_hash` the code under which results are filed, `milestones` the
-    updates at which trainings are looked at, by seed and dataset, `examples` what each dataset is to hold, as a hash:
-    of those that its seeds need, and of all candidates whose blocks T is scored on beside.
-    """
-
-    task: str
-    size: int
-    name: str
-    learner: Learner
-    protocol: Protocol
-    engine: str
-    engine_hash: str
-    n_training: int
-    block_size: int
-    seeds: Mapping[int, Sequence[str]]
-    blocks: tuple[int, int]
-    milestones: Mapping[int, Mapping[str, Sequence[int]]]
-    examples: Mapping[str, str]
-    start: StartOfJob | None = None
-
-    @classmethod
-    def from_json(cls, text: str) -> Job:
-        content = json.loads(text)
-        content["learner"] = learner_of_json(content["learner"])
-        content["protocol"] = Protocol(**content["protocol"])
-        content["seeds"] = {int(seed): datasets for seed, datasets in content["seeds"].items()}
-        content["blocks"] = tuple(content["blocks"])
-        content["milestones"] = {int(seed): updates for seed, updates in content["milestones"].items()}
-        if "start" in content:
-            content["start"] = StartOfJob.from_json(content["start"])
-        return cls(**content)
-
-    @property
-    def label(self) -> str:
-        """The job's name, for a folder of its own."""
-        seeds = label(self.seeds)
-        blocks = f"{self.blocks[0]}-{self.blocks[1]}"
-        return as_file_name(f"{self.task}-{self.size}-{self.name}-seeds-{seeds}-blocks-{blocks}")
-
-    @property
-    def requests(self) -> list[tuple[str, int]]:
-        """(dataset, seed) pairs, seed by seed."""
-        return [(dataset, seed) for seed, datasets in self.seeds.items() for dataset in datasets]
-
-
-@dataclass(frozen=True)
-class Places:
-    """Folders that a job writes to beside its output, all shared by all jobs; None: not wanted.
-
-    `ledger` holds finished trainings, `states` unfinished ones, `running` the signs of life of jobs, `checkpoints` the
-    weights of trained T's, `starts` those of starts.
-    """
-
-    ledger: Path
-    states: Path | None = None
-    running: Path | None = None
-    checkpoints: Path | None = None
-    starts: Path | None = None
+from indoubt.workflow.result_rows import result_rows
 
 
 def run_job(
@@ -181,7 +61,7 @@ def rows_text(job: Job, datasets: Mapping[str, Dataset], ledger: Ledger, before:
     """What the job's output would hold, had it nothing to train; None: it has."""
     cell, wanted = _wanted(job, datasets, before)
     results = {training.key: ledger.find(training) for training in with_starts(wanted)}
-    return None if None in results.values() else _text(_rows(job, cell, results))
+    return None if None in results.values() else _text(result_rows(job, cell, results))
 
 
 def _text(rows: Iterable[Mapping[str, Any]]) -> str:
@@ -244,7 +124,7 @@ def measured(
     _learn(job, starts, ledger, places, device, told)
     _train_missing(job, missing, ledger, places, device, told)
     results = {training.key: ledger.find(training) for training in with_starts(wanted)}
-    return list(_rows(job, cell, results))
+    return list(result_rows(job, cell, results))
 
 
 def started(
@@ -430,60 +310,3 @@ def _check_code(job: Job) -> None:
             "changed since this run was planned (run again), or `measured_by` names other code (take the learner out "
             "of it to train all of its trainings by today's)"
         )
-
-
-def _rows(job: Job, cell: Cell, results: Mapping[str, Result | None]) -> Iterator[dict[str, Any]]:
-    """The job's rows: for each seed and dataset one per scored block, or one with the decoded test set.
-
-    What was asked at a milestone has a row of its own, `score_at` or `decode_at`, that says after how many updates.
-    """
-    about = [job.learner.shelved, job.engine, job.engine_hash]
-    configured = digest(about if job.start is None else [*about, job.start.identity])[:16]
-    for dataset, seed in job.requests:
-        for training in cell.trainings(dataset, seed, range(job.blocks[0], job.blocks[1] + 1)):
-            result = results[training.key]
-            if result is None:
-                raise UserError(f"the training of seed {seed}, block {training.block} is not in the ledger; run again")
-            row = {"task": job.task, "size": job.size, "learner": job.name, "seed": seed, "training_id": result.key}
-            row |= {"configured": configured, "examples": job.examples[dataset]}
-            row |= {"status": result.status, "seconds": result.seconds, "updates": result.updates}
-            row |= {"engine": result.engine, "device": result.device, "torch": result.torch, "host": result.host}
-            row |= asdict(job.protocol)
-            row["looking"] = result.looking
-            if training.start is not None:
-                first = results[training.start.key]
-                assert first is not None
-                row["start"] = {"training_id": first.key, "status": first.status, "fits": fits(training.start, first)}
-            for decode in training.decodes:
-                when = {"kind": "decode"} if decode.at is None else {"kind": "decode_at", "at": decode.at}
-                beside = _outside(result, decode.key)
-                yield {**when, **row, "outputs": _texts(training, result.outputs.get(decode.key)), **beside}
-            for score in training.scores:
-                when = {"kind": "score"} if score.at is None else {"kind": "score_at", "at": score.at}
-                scored = {"dataset": dataset, "block": training.block + 1, "n_examples": len(score.examples)}
-                nats = result.nats.get(score.key, math.inf)
-                yield {
-                    **when,
-                    **row,
-                    **scored,
-                    "nats": nats if math.isfinite(nats) else None,
-                    **_outside(result, score.key),
-                }
-
-
-def _outside(result: Result, asked: str) -> dict[str, float]:
-    """What a language model would have said that is no symbol of the task, of those that are read in context."""
-    return {"outside": result.outside[asked]} if asked in result.outside else {}
-
-
-def _texts(training: Training, outputs: list[list[int]] | None) -> list[str] | None:
-    """Decoded ids as text, symbols separated by blanks."""
-    if outputs is None:
-        return None
-    symbols = training.target_symbols
-    if any(i >= len(symbols) for output in outputs for i in output):
-        raise UserError(
-            f"the ledger's record of seed {training.seed}, block {training.block} (key {training.key}) holds a symbol "
-            "that its dictionary lacks: it is damaged; take it out of the ledger to train it again"
-        )
-    return [" ".join(symbols[i] for i in output) for output in outputs]

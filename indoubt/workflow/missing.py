@@ -21,7 +21,8 @@ from indoubt.data.task import FPA, Task
 from indoubt.training import Result, Training
 from indoubt.workflow.cells import CellPlan, Look, looks_in, reached
 from indoubt.workflow.identity import same_numbers
-from indoubt.workflow.jobs import Job, rows_text, with_starts
+from indoubt.workflow.job import Job
+from indoubt.workflow.jobs import rows_text, with_starts
 from indoubt.workflow.ledger import Ledger, read_label, read_records, shelf_of
 from indoubt.workflow.plan import Chunk, Plan
 from indoubt.workflow.progress import RUN_FILE

@@ -252,7 +252,7 @@ class Plan:
         return 1, -(-all_blocks // -(-all_blocks // blocks))
 
     def job(self, cell: CellPlan, chunk: Chunk) -> dict[str, Any]:
-        """What `workflow.jobs.Job` reads, for a chunk: what decides its result alone, so it can be a param."""
+        """What `workflow.job.Job` reads, for a chunk: what decides its result alone, so it can be a param."""
         learner = self.learners[cell.learner]
         task = self.tasks[cell.task]
         return {

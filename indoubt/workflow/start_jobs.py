@@ -57,7 +57,7 @@ class Starts:
         return found.paths(set(chunk.seeds)) if found is not None else []
 
     def job(self, name: str, seeds: tuple[int, ...]) -> dict[str, Any]:
-        """What `workflow.jobs.Job` reads, to train the starts of some seeds."""
+        """What `workflow.job.Job` reads, to train the starts of some seeds."""
         cell = self.plans[name].cell
         first = Chunk(tuple(cell.seeds)[:1], (0, 0))
         asked = {"seeds": dict.fromkeys(seeds, cell.datasets), "milestones": {}}

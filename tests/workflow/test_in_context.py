@@ -22,7 +22,8 @@ from indoubt.schema import columns_of
 from indoubt.tables.tables import build_tables
 from indoubt.training import Protocol, Result, Training, is_chained
 from indoubt.workflow.archive import pack, unpack
-from indoubt.workflow.jobs import Job, Places, measured, rows_text
+from indoubt.workflow.job import Job, Places
+from indoubt.workflow.jobs import measured, rows_text
 from indoubt.workflow.ledger import Ledger
 from indoubt.workflow.plan import Plan
 from indoubt.workflow.prompt_lengths import PromptLengths, check_prompts_differ

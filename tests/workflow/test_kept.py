@@ -12,7 +12,8 @@ import torch
 from indoubt.training import Result, Training
 from indoubt.workflow import jobs
 from indoubt.workflow.config_files import content_of
-from indoubt.workflow.jobs import Job, Places, measured
+from indoubt.workflow.job import Job, Places
+from indoubt.workflow.jobs import measured
 from indoubt.workflow.ledger import FROM_KEPT, Record, read_records
 from indoubt.workflow.missing import KEPT, MORE, Reasons, as_measured, standings
 from indoubt.workflow.plan import Plan

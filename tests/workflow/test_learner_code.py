@@ -125,7 +125,8 @@ from pathlib import Path
 from indoubt.errors import exit_on_user_error
 from indoubt.learner import ModuleLearner
 from indoubt.training import Protocol
-from indoubt.workflow.jobs import Job, _check_code
+from indoubt.workflow.job import Job
+from indoubt.workflow.jobs import _check_code
 
 learner = ModuleLearner({"module": "mine.Mine"}, file=str(Path("my/mine.py").resolve()))
 about = "add-or-mul", 5, "mine", learner, Protocol(), "modules", "0" * 16, 1, 1, {1: ["fpa"]}, (0, 0), {}, {}

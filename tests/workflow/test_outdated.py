@@ -18,7 +18,8 @@ from indoubt.data.binary import binarize
 from indoubt.data.datasets import write_dataset
 from indoubt.data.task import load_tasks
 from indoubt.workflow.config_files import content_of
-from indoubt.workflow.jobs import Job, Places, run_job
+from indoubt.workflow.job import Job, Places
+from indoubt.workflow.jobs import run_job
 from indoubt.workflow.missing import outdated
 from indoubt.workflow.plan import Plan
 from tests.shared.workspace import EXPERIMENT, SMALL, Workspace, indoubt

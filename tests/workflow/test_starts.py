@@ -21,7 +21,8 @@ from indoubt.learner import Learner
 from indoubt.learners.sweeps import expand_learners
 from indoubt.training import Protocol
 from indoubt.workflow import jobs
-from indoubt.workflow.jobs import Job, LogReporter, Places, measured, started
+from indoubt.workflow.job import Job, LogReporter, Places
+from indoubt.workflow.jobs import measured, started
 from indoubt.workflow.ledger import read_records
 from indoubt.workflow.required_trainings import Before, Cell, before_of
 from indoubt.workflow.starts import learned_twice, start_of, without_start
