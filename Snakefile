@@ -12,7 +12,7 @@ from snakemake.utils import min_version
 min_version("9.0")
 
 
-configfile: Path(workflow.basedir) / "config.yaml"
+configfile: Path(workflow.current_basedir.get_path_or_uri(secret_free=True)) / "config.yaml"
 
 
 include: "rules/common.smk"

@@ -57,3 +57,5 @@ install() { .venv/bin/python -m pip install --constraint envs/constraints.txt "$
 install pip
 install --build-constraint envs/constraints.txt --requirement envs/requirements.txt \
     --requirement envs/requirements-dev.txt
+# The command `indoubt`, which runs what lies here.
+install --no-deps --no-build-isolation --editable .

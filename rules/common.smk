@@ -10,8 +10,12 @@ from pathlib import Path
 
 from snakemake.exceptions import WorkflowError
 
-sys.path.insert(0, str(Path(workflow.basedir)))
+# Where this file lies, and not the Snakefile that may have taken it as a module. An installed package is found as it is.
+PROJECT = Path(workflow.current_basedir.get_path_or_uri(secret_free=True)).parent
+if (PROJECT / "indoubt").is_dir():
+    sys.path.insert(0, str(PROJECT))
 
+from indoubt.workflow.config_files import content_of, merged
 from indoubt.workflow.code_hash import code_hash, content_hash
 from indoubt.data.datasets import dataset_digest
 from indoubt.data.datasets import BINARY_FILES, CHECKSUMS
@@ -37,14 +41,15 @@ RESULTS = "results"
 try:
     for path in workflow.configfiles:  # Snakemake has read them, and of a key that stands twice kept the last
         check_unique(Path(path).read_text(encoding="utf-8"), str(path))
-    PLAN = Plan(config, Path(RESULTS) / ".cache")
+    CONTENT = merged(content_of([], []), config)  # as a module, config holds what the module is given and no more
+    PLAN = Plan(CONTENT, Path(RESULTS) / ".cache")
 except UserError as error:
     raise WorkflowError(str(error))
 for notice in PLAN.notices():
     logger.info(notice)
 UPSTREAM = Upstream(PLAN)
 STARTS = Starts(PLAN)
-set_job_environment(Path(workflow.basedir) / "scripts", PLAN.config)
+set_job_environment(PROJECT / "scripts", PLAN.config)
 
 TABLES = [f"{RESULTS}/tables/{name}" for name in TABLE_FILES]
 FOUND_TABLES = [f"{RESULTS}/tables/{name}" for name in FOUND_FILES]
@@ -119,7 +124,7 @@ def say_what_is_stale():
         return
     command = [sys.executable, "-m", "indoubt", "plan", "--configfile", "-"]
     environment = {**os.environ, "PYTHONPATH": python_path(), "PYTHONIOENCODING": "utf-8"}
-    done = subprocess.run(command, input=json.dumps(config), capture_output=True, encoding="utf-8", env=environment)
+    done = subprocess.run(command, input=json.dumps(CONTENT), capture_output=True, encoding="utf-8", env=environment)
     said = done.stdout
     if done.returncode != 0:
         said = f"Which trainings are to be done cannot be told: {done.stderr or how_it_ended(done.returncode)}"

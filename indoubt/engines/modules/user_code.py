@@ -35,23 +35,33 @@ from indoubt.files import INSTALLED, PACKAGE, ROOT
 @cache
 def is_own(file: str) -> bool:
     """Whether code of this file is a user's, which may change: none of Python's, of this package or of what an
-    installer has put into `site-packages` and knows by a version. What is no file (a notebook's cell) is a user's too.
+    installer has put somewhere and knows by a version. What is no file (a notebook's cell) is a user's too.
     """
     path = Path(file).resolve()
     if INSTALLED and path.is_relative_to(ROOT):  # a built-in learner, which in a clone lies beside the package
         return True
     if path.is_relative_to(PACKAGE):
         return False
-    for folder in _site_packages():
-        if path.is_relative_to(folder):  # a copied folder has no version
-            return path.relative_to(folder).parts[0].partition(".")[0] not in _of_distributions()
+    for place in (Path(file).absolute(), path):  # some installers link to where they keep what they have unpacked
+        first = _first_below_packages(place)
+        if first is not None:  # a copied folder has no version
+            return first not in _of_distributions()
     return not any(path.is_relative_to(folder) for folder in _python())
 
 
+def _first_below_packages(path: Path) -> str | None:
+    """The first name of a file's path below a folder that installers fill, if it lies in one, of this Python or not."""
+    folders = [*_package_folders(), *(each for each in path.parents if each.name in ("site-packages", "dist-packages"))]
+    below = next((path.relative_to(folder) for folder in folders if path.is_relative_to(folder)), None)
+    return None if below is None else below.parts[0].partition(".")[0]
+
+
 @cache
-def _site_packages() -> tuple[Path, ...]:
+def _package_folders() -> tuple[Path, ...]:
+    """Python's own, and those of `sys.path` (PYTHONPATH, `.pth` files) in which an installer has left its notes."""
     folders = [sysconfig.get_path("purelib"), sysconfig.get_path("platlib"), site.getusersitepackages()]
-    return tuple({Path(folder).resolve() for folder in [*folders, *site.getsitepackages()]})
+    folders += [*site.getsitepackages(), *(each for each in sys.path if any(Path(each or ".").glob("*.dist-info")))]
+    return tuple({each for folder in folders for each in (Path(folder).absolute(), Path(folder).resolve())})
 
 
 @cache
