@@ -22,7 +22,7 @@ import pandas as pd
 
 from indoubt.errors import exit_on_user_error
 from indoubt.schema import CELL
-from indoubt.statistics.anytime import decide
+from indoubt.statistics.stopping import decide
 from indoubt.tables.tables import read_table
 from indoubt.workflow.cells import Look, Until, reached
 

@@ -17,7 +17,7 @@ from indoubt.data.task import find_task, load_tasks
 from indoubt.errors import exit_on_user_error
 from indoubt.files import write_atomically
 from indoubt.measures.rows import read_runs
-from indoubt.statistics.anytime import decide, followers, shorter
+from indoubt.statistics.stopping import decide, followers, shorter
 from indoubt.workflow.cells import looks_text
 
 

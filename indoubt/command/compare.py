@@ -24,7 +24,7 @@ from rich.table import Table
 from indoubt.command import named_parser
 from indoubt.files import write_atomically
 from indoubt.report.comparison import BEYOND, EQUAL_STATE, FEW, compare_results, tables_of
-from indoubt.tables.wording import number, p_text, span
+from indoubt.schema.wording import number, p_text, span
 
 
 def parser() -> argparse.ArgumentParser:

@@ -29,10 +29,11 @@ from indoubt.command import named_parser
 from indoubt.errors import UserError, how_it_ended
 from indoubt.files import ROOT
 from indoubt.report.so_far import SoFar
+from indoubt.schema.wording import time_left
 from indoubt.workflow.config_files import add_config_options, configfiles, content_of
 from indoubt.workflow.plan import Plan
 from indoubt.workflow.processes import PATIENCE, Group, Stop, Stopped, only_run, snakemake_has_locked
-from indoubt.workflow.progress import Progress, failed_jobs, in_lines, in_words, pending_jobs
+from indoubt.workflow.progress import Progress, failed_jobs, in_lines, pending_jobs
 
 RESULTS = Path("results")
 LOG = RESULTS / "logs/snakemake.log"
@@ -88,7 +89,7 @@ def run(content: dict[str, Any], options: list[str], stop: Stop, lock: int) -> N
         follow(command, progress, SoFar(content, plan, pending, RESULTS), stop, lock)
     summarise()
     if pending:
-        print(f"Done in {in_words(time.monotonic() - started)}.")
+        print(f"Done in {time_left(time.monotonic() - started)}.")
     else:
         print("Nothing to do: every result is up to date.")
 

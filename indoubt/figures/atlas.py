@@ -72,12 +72,13 @@ def atlas(
     of_others = {} if found is None else dict(by_cell(_of(shown, found)))
     adopted = {*fpa.loc[fpa["kind"] == FOUND, ["task", "class"]].itertuples(index=False, name=None)}
     with our_settings():
-        said = "Mark and name: the rule that is preferred, or that leads, with the share of seeds that follow it."
+        explanation = "Mark and name: the rule that is preferred, or leads, with the share of seeds that follow it."
         if blind:
             what = " or ".join(sorted({kind for kinds in blind.values() for kind in kinds.split()}))
-            said += f" † cannot tell {what}, whatever its weights are: rules that ask for it are not beaten."
+            explanation += f" † cannot tell {what}, whatever its weights are: rules that ask for it are not beaten."
         width = max(LEFT + COLUMN * max(len(of_band) for of_band, _ in bands) + 0.2, 5.0)
-        lines = textwrap.wrap(small_print(_of(shown, fpa if len(fpa) else code), said), int(width * 17))
+        printed = small_print(_of(shown, fpa if len(fpa) else code), explanation)
+        lines = textwrap.wrap(printed, int(width * 17))
         below = 0.35 + 0.13 * len(lines) + (0.36 if of_others else 0)
         height = TOP + sum(ABOVE + ROW * len(of_band) for _, of_band in bands) + below
         figure = Figure(figsize=(width, height))
@@ -93,9 +94,9 @@ def atlas(
                 cell = str(row["task"]), int(str(row["size"])), str(row["learner"])
                 _mark(axes, *place, row, palette, adopted, of_others.get(cell))
         keys = [
-            Line2D([], [], linestyle="", marker="o", markersize=size * 0.6, color=INK, label=said,
+            Line2D([], [], linestyle="", marker="o", markersize=size * 0.6, color=INK, label=label,
                    markerfacecolor=INK if filled else "white")
-            for said, size, filled in FORMS.values()
+            for label, size, filled in FORMS.values()
         ]  # fmt: skip
         corner = (0, (below - 0.33) / height)
         figure.legend(handles=keys, loc="lower left", ncols=3, frameon=False, fontsize=7, bbox_to_anchor=corner)
@@ -109,11 +110,11 @@ def atlas(
     return Drawing([figure], [TITLE], "")
 
 
-def _chosen(wanted: Sequence[str] | None, there: list[str], what: str) -> list[str]:
-    for name in wanted or []:
+def _chosen(names: Sequence[str] | None, there: list[str], what: str) -> list[str]:
+    for name in names or []:
         if name not in there:
             raise UserError(f"the tables have no {what} {name!r}{nearest(name, there)}")
-    return list(wanted) if wanted else there
+    return list(names) if names else there
 
 
 def _of(shown: pd.DataFrame, table: pd.DataFrame) -> pd.DataFrame:

@@ -18,7 +18,8 @@ from matplotlib.transforms import Affine2D, ScaledTranslation
 
 from indoubt.figures.style import FAINT, INK
 from indoubt.found.findings import ABOUT, GIVEN, KIND, MIXTURE, NONE, RULE, SPLIT
-from indoubt.found.wording import fitted, percent, short_name
+from indoubt.found.wording import fitted, short_name
+from indoubt.schema.wording import percent
 
 #: Points across a mark; greys of a pie's kinds, the largest first.
 SIZE = 9.0

@@ -15,6 +15,7 @@ from matplotlib.lines import Line2D
 
 from indoubt.measures.rows import either
 from indoubt.schema import ORIGIN, PROTOCOL
+from indoubt.schema.wording import extent
 
 #: Width in inches of a figure with so many panels side by side (a page), and of the narrowest one.
 WIDTH, ABREAST, NARROWEST = 7.2, 4, 4.2
@@ -174,8 +175,7 @@ class Panels(Layout):
 def seeds_per_cell(table: pd.DataFrame) -> str:
     """Of how many seeds a figure is."""
     seeds = sorted({int(count) for count in table["n_seeds"]}) or [0]
-    counts = f"{seeds[0]}" if len(seeds) == 1 else f"{seeds[0]} to {seeds[-1]}"
-    return f"{counts} seed{'s' if seeds[-1] != 1 else ''} per cell."
+    return f"{extent(seeds)} seed{'s' if seeds[-1] != 1 else ''} per cell."
 
 
 def small_print(table: pd.DataFrame, *notes: str) -> str:

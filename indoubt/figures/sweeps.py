@@ -39,18 +39,18 @@ def sweeps(task: str, of: Mapping[str, pd.DataFrame], palette: Palette, layout: 
     places = pd.DataFrame([{"learner": title, "size": size} for title, size, *_ in panels])
     tallest = max(0.5 + 0.24 * len(y) if y else 1.3 for *_, y in panels)
     keys = [
-        Line2D([], [], color=c, marker=m, markersize=4, label=said.format(rule="the leading rule"))
-        for said, _, (c, m) in SHOWN
+        Line2D([], [], color=c, marker=m, markersize=4, label=label.format(rule="the leading rule"))
+        for label, _, (c, m) in SHOWN
     ]
     with our_settings():
         has_lines = any(not y for *_, y in panels)
         grid = layout(task, TITLE, places, row_height=tallest, keys=keys if has_lines else ())
-        drawn = {(title, size): (rows, what, x, y) for title, size, rows, what, x, y in panels}
+        contents = {(title, size): (rows, what, x, y) for title, size, rows, what, x, y in panels}
         for axes, cell in grid.panels():
             if cell.empty:
                 axes.set_visible(False)
                 continue
-            rows, what, x, y = drawn[cell["learner"].iloc[0], cell["size"].iloc[0]]
+            rows, what, x, y = contents[cell["learner"].iloc[0], cell["size"].iloc[0]]
             if y:
                 _map(axes, rows, what, x, y)
             else:
@@ -75,8 +75,8 @@ def _panels(table: pd.DataFrame) -> Iterator[tuple[str, int, pd.DataFrame, Seque
             for argument, value in zip(others, setting, strict=True):
                 of = of[of[argument].astype(str) == value]
             where = "".join(f", {a} {v}" for a, v in zip(others, setting, strict=True))
-            for said, columns, _ in SHOWN:
-                yield f"{name}{where}: {said.format(rule=rule)}", size, of, columns, along, down
+            for label, columns, _ in SHOWN:
+                yield f"{name}{where}: {label.format(rule=rule)}", size, of, columns, along, down
 
 
 def _lines(axes: Axes, rows: pd.DataFrame, argument: str) -> None:

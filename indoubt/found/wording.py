@@ -12,6 +12,7 @@ import pandas as pd
 from indoubt.data.rules import FOUND
 from indoubt.found.findings import ABOUT, FEWEST, GIVEN, KIND, MIXTURE, NONE, RULE, SPLIT, TOO_FEW
 from indoubt.schema import CELL
+from indoubt.schema.wording import percent, percent_span
 
 Rows = Sequence[Mapping[str, Any]]
 #: Rules that say the same of H named in a sentence at most.
@@ -58,7 +59,7 @@ def sentence(rows: Rows) -> str:
         return f"{seeds}: too few to look for what they do, it takes {FEWEST}."
     if row["note"]:
         return f"{seeds}: {row['note']}."
-    share = percent(row["share"]) + _span(row["ci_low"], row["ci_high"])
+    share = percent(row["share"]) + percent_span(row["ci_low"], row["ci_high"])
     unseen = "of the answers of seeds it was not found on"
     through = "" if math.isnan(row["throughout"]) else f"; {round(row['throughout'] * n)} of {n} throughout"
     if form == RULE:
@@ -83,16 +84,6 @@ def sentence(rows: Rows) -> str:
     return f"{seeds}: no rule that holds; {best}, what most seeds of the other half answer {percent(row['consensus'])}."
 
 
-def percent(share: float) -> str:
-    """A share as `96 %`, `–` where there is none."""
-    return "–" if math.isnan(share) else f"{100 * share:.0f} %"
-
-
-def _span(low: float, high: float) -> str:
-    """An interval in percent, or nothing."""
-    return "" if math.isnan(low) or math.isnan(high) else f" [{100 * low:.0f}, {100 * high:.0f}]"
-
-
 def _words(row: Mapping[str, Any]) -> str:
     """A rule in words, with its name where it has one."""
     return str(row["words"]) + ("" if row["kind"] == FOUND else f" ({row['kind']})")
@@ -106,7 +97,7 @@ def _given(row: Mapping[str, Any]) -> str:
     if math.isnan(row["share_deciding"]):
         return f"{best}."
     n = int(row["n_deciding"])
-    span = _span(row["deciding_ci_low"], row["deciding_ci_high"])
+    span = percent_span(row["deciding_ci_low"], row["deciding_ci_high"])
     shares = f"{percent(row['share_deciding'])}{span} against {percent(row['given_deciding'])}"
     return f"{best}; on the {n} input{'s' if n != 1 else ''} where the best single rule differs from it, {shares}."
 

@@ -84,8 +84,8 @@ def _seed_lines(task: Task, size: int, row: Row) -> list[Row]:
     outputs = None if diverged else [words(text) for text in row["outputs"]]
     verdict = classify(task, size, outputs)
     trained = set(task.training_inputs(size))
-    kept = ("task", "size", "learner", "status", "training_id", "updates", *PROTOCOL, *ORIGIN, *CONFIGURATION)
-    about = {key: row[key] for key in kept}
+    keys = ("task", "size", "learner", "status", "training_id", "updates", *PROTOCOL, *ORIGIN, *CONFIGURATION)
+    about = {key: row[key] for key in keys}
     about |= {"outside_share": row["outside"]} if "outside" in row else {}
     lines = []
     for source, output in zip(task.test_inputs(size), outputs or repeat(None), strict=False):

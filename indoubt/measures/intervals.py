@@ -75,7 +75,7 @@ def bca(values: Sequence[float], name: str) -> Interval:
     sample = np.asarray(values, dtype=float)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # what is degenerate comes out as NaN
-        found = stats.bootstrap(
+        interval = stats.bootstrap(
             (sample,),
             np.mean,
             n_resamples=RESAMPLES,
@@ -83,7 +83,7 @@ def bca(values: Sequence[float], name: str) -> Interval:
             method="BCa",
             rng=np.random.default_rng(zlib.crc32(name.encode())),
         ).confidence_interval
-    low, high = float(found.low), float(found.high)
+    low, high = float(interval.low), float(interval.high)
     if not (math.isfinite(low) and math.isfinite(high)):
         return Interval(math.nan, math.nan, f"bootstrap undefined on these {n} seeds")
     return Interval(low, high, f"{n} seeds: intervals of so few are too narrow" if n < FEW else "")

@@ -45,8 +45,8 @@ def read_runs(paths: Iterable[Path]) -> tuple[list[Row], list[Row]]:
     Raises:
         UserError: a file is missing or holds a line that is no row of a run; says which line.
     """
-    found = read_rows(paths)
-    return found["score"], found["decode"]
+    rows = read_rows(paths)
+    return rows["score"], rows["decode"]
 
 
 def read_rows(paths: Iterable[Path]) -> dict[str, list[Row]]:
@@ -55,16 +55,16 @@ def read_rows(paths: Iterable[Path]) -> dict[str, list[Row]]:
     Raises:
         UserError: a file is missing or holds a line that is no row of a run; says which line.
     """
-    found: dict[str, list[Row]] = {kind: [] for kind in NEEDED}
+    rows: dict[str, list[Row]] = {kind: [] for kind in NEEDED}
     for path in paths:
         for number, row in _objects(path):
             kind = row.get("kind")
-            if kind not in found:
+            if kind not in rows:
                 raise UserError(f"{path}, line {number}: kind is {kind!r}, it must be one of {', '.join(NEEDED)}")
             _check(row, NEEDED[kind], path, number)
-            found[kind].append(row)
-    check_one_configuration(*found.values())
-    return found
+            rows[kind].append(row)
+    check_one_configuration(*rows.values())
+    return rows
 
 
 def read_predictions(paths: Iterable[Path]) -> list[Row]:
@@ -117,9 +117,9 @@ def check_one_protocol(*frames: pd.DataFrame) -> None:
                 for value, first in frame.drop_duplicates(part).set_index(part).iterrows():
                     cells.setdefault(value, f"{first['task']}/{first['size']}/{first['learner']}")
         if len(cells) > 1:
-            said = ", ".join(f"{value} ({cell})" for value, cell in cells.items())
+            values = ", ".join(f"{value} ({cell})" for value, cell in cells.items())
             raise UserError(
-                f"results of different protocols in one table: {part} is {said}; "
+                f"results of different protocols in one table: {part} is {values}; "
                 "give each protocol a results folder of its own, or run the cells again under one"
             )
 
@@ -165,9 +165,9 @@ def either(values: Iterable[object]) -> str:
 def either_by(frame: pd.DataFrame, keys: list[str], columns: list[str]) -> pd.DataFrame:
     """One row per group of `keys`, each of `columns` as `either` says it."""
     groups = frame.groupby(keys, sort=False, as_index=False)
-    said = groups[columns].first().astype(dict.fromkeys(columns, object))
+    firsts = groups[columns].first().astype(dict.fromkeys(columns, object))
     differs = groups[columns].nunique()
     for row, column in zip(*(differs[columns].to_numpy() > 1).nonzero(), strict=True):
-        group = frame[(frame[keys] == said.loc[row, keys]).all(axis=1)]
-        said.loc[row, columns[column]] = either(group[columns[column]])
-    return said
+        group = frame[(frame[keys] == firsts.loc[row, keys]).all(axis=1)]
+        firsts.loc[row, columns[column]] = either(group[columns[column]])
+    return firsts

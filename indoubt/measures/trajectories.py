@@ -18,7 +18,7 @@ from indoubt.schema import CELL, ORIGIN, PROTOCOL, columns_of
 _LOOK = [*CELL, "seed", "update", "class", "fits", *PROTOCOL, *ORIGIN]
 
 
-def looks(decodes_at: Iterable[Row], seeds: pd.DataFrame, tasks: Mapping[str, Task]) -> pd.DataFrame:
+def milestone_classes(decodes_at: Iterable[Row], seeds: pd.DataFrame, tasks: Mapping[str, Task]) -> pd.DataFrame:
     """One row per seed and milestone, and one for its end: the class of what the seed output then.
 
     Args:
@@ -28,12 +28,12 @@ def looks(decodes_at: Iterable[Row], seeds: pd.DataFrame, tasks: Mapping[str, Ta
     rows: list[Row] = []
     for row in decodes_at:
         outputs = None if row["outputs"] is None else [words(text) for text in row["outputs"]]
-        said = classify(find_task(row["task"], tasks), row["size"], outputs)
-        kept = {key: row[key] for key in (*CELL, "seed", *PROTOCOL, *ORIGIN)}
-        rows.append(kept | {"update": row["at"], "class": said, "fits": said not in (UNFIT, DIVERGED)})
+        label = classify(find_task(row["task"], tasks), row["size"], outputs)
+        about = {key: row[key] for key in (*CELL, "seed", *PROTOCOL, *ORIGIN)}
+        rows.append(about | {"update": row["at"], "class": label, "fits": label not in (UNFIT, DIVERGED)})
     frame = pd.DataFrame(rows, columns=_LOOK).drop_duplicates([*CELL, "seed", "update"])
-    looked_at = frame[[*CELL, "seed"]].drop_duplicates()
-    ends = seeds.merge(looked_at, on=[*CELL, "seed"]).rename(columns={"updates": "update"})
+    watched = frame[[*CELL, "seed"]].drop_duplicates()
+    ends = seeds.merge(watched, on=[*CELL, "seed"]).rename(columns={"updates": "update"})
     # a seed that diverged has no updates of its own: its end is that of the others
     longest = ends.groupby(CELL)["update"].transform("max")
     ends = ends.assign(update=longest)[_LOOK]
@@ -41,13 +41,13 @@ def looks(decodes_at: Iterable[Row], seeds: pd.DataFrame, tasks: Mapping[str, Ta
     return both.drop_duplicates([*CELL, "seed", "update"]).sort_values([*CELL, "seed", "update"], ignore_index=True)
 
 
-def trajectories_table(seen: pd.DataFrame, tasks: Mapping[str, Task]) -> pd.DataFrame:
+def trajectories_table(moments: pd.DataFrame, tasks: Mapping[str, Task]) -> pd.DataFrame:
     """One row per (task, size, learner, update, class): the share of seeds of the class after so many updates.
 
     `share` = n / n_seeds with its Wilson interval; `n_fit` seeds fit T then. The last update is the training's end.
     """
     rows: list[Row] = []
-    for key, moment in seen.groupby([*CELL, "update"], sort=True):
+    for key, moment in moments.groupby([*CELL, "update"], sort=True):
         name, size, learner, update = cast(tuple[str, int, str, int], key)
         about = {part: either(moment[part]) for part in (*PROTOCOL, *ORIGIN)}
         n_seeds = len(moment)
@@ -63,20 +63,20 @@ def trajectories_table(seen: pd.DataFrame, tasks: Mapping[str, Task]) -> pd.Data
     return pd.DataFrame(rows, columns=columns_of("trajectories"))
 
 
-def paths_table(seen: pd.DataFrame) -> pd.DataFrame:
+def paths_table(moments: pd.DataFrame) -> pd.DataFrame:
     """One row per seed that was looked at: `path` (`unfit@100 add@1000 add@3000`), `first_fit` (the first milestone at
     which it fits T; empty: never) and `n_switches`, how often its class changes after that.
     """
     rows: list[Row] = []
-    for key, seed in seen.groupby([*CELL, "seed"], sort=True):
-        said, fits, updates = list(seed["class"]), list(seed["fits"]), list(seed["update"])
+    for key, seed in moments.groupby([*CELL, "seed"], sort=True):
+        labels, fits, updates = list(seed["class"]), list(seed["fits"]), list(seed["update"])
         first = fits.index(True) if True in fits else None
-        after = said[first:] if first is not None else []
+        after = labels[first:] if first is not None else []
         rows.append(
             dict(zip([*CELL, "seed"], cast(tuple[Any, ...], key), strict=True))
             | {"first_fit": None if first is None else updates[first]}
             | {"n_switches": sum(one != other for one, other in pairwise(after))}
-            | {"final": said[-1], "path": " ".join(f"{c}@{u}" for c, u in zip(said, updates, strict=True))}
+            | {"final": labels[-1], "path": " ".join(f"{c}@{u}" for c, u in zip(labels, updates, strict=True))}
         )
     return pd.DataFrame(rows, columns=columns_of("seed_paths")).astype({"first_fit": "Int64"})
 

@@ -13,10 +13,10 @@ from indoubt.data.rules import RANDOM
 from indoubt.found.wording import by_cell, in_short
 from indoubt.measures.classify import DIVERGED, NO_RULE, OTHER
 from indoubt.schema import CELL
+from indoubt.schema.wording import counted, extent, number, share, span
 from indoubt.statistics.paired import needed_to_test
 from indoubt.statistics.preferences import DESCRIPTIVE, NOT_MEASURED, OPEN, TESTED
 from indoubt.statistics.verdicts import ONE_CANDIDATE
-from indoubt.tables.wording import counted, number, share, span
 
 #: What is known of a cell, in words: besides the levels of a verdict, why an open one is open.
 UNFIT, NO_GIVEN_RULE, NO_CODE = "unfit", "no given rule", "no code"
@@ -107,7 +107,7 @@ class Answers:
         states = [self._state(row) for row in self._verdicts.to_dict("records")]
         seeds = sorted({*self._verdicts["fpa_n"], *self._verdicts["code_n"]} - {0})
         each = "prompt" if self._of_prompts >= set(self._verdicts["learner"]) and seeds else "seed"
-        of = "no seeds" if not seeds else f"{_range(seeds)} {each}{'s' * (seeds[-1] > 1)} each"
+        of = "no seeds" if not seeds else f"{extent(seeds)} {each}{'s' * (seeds[-1] > 1)} each"
         parts = [f"{states.count(state)} {words}" for state, words in OF_CELLS.items() if state in states]
         summary = f"{counted(len(states), 'cell')} (task, size, learner) with {of}: {', '.join(parts)}."
         blind = self._verdicts[self._verdicts["cannot_tell"] != ""]
@@ -158,10 +158,10 @@ class Answers:
         sizes = ", ".join(str(size) for size, _ in numbers)
         where = f"{rows[0]['learner']} on {rows[0]['task']}, size{'s' * (len(rows) > 1)} {sizes}"
         alone = len(numbers) == 1
-        said = "; ".join(text if alone else f"size {size}: {text}" for size, text in numbers if text)
+        details = "; ".join(text if alone else f"size {size}: {text}" for size, text in numbers if text)
         head = f"{rule} ({STATES[state]})" if rule else STATES[state]
         name = re.sub(r"[^A-Za-z0-9]+", "-", f"{where} {rule} {state}").strip("-")
-        return Finding(sizes, rule, state, numbers, f"{where}: {'; '.join(filter(None, [head, said]))}.", name)
+        return Finding(sizes, rule, state, numbers, f"{where}: {'; '.join(filter(None, [head, details]))}.", name)
 
     def _numbers(self, row: Record, state: str, rule: str) -> str:
         """What decides in a cell, the deciding measure first, then the other one."""
@@ -184,8 +184,8 @@ class Answers:
         shares = self._fpa(row) if rule and row["fpa_class"] == rule else ""
         if not by_code:
             needed = self._needed.get(row["task"], 0) if state == DESCRIPTIVE else 0
-            seen = shares or " ".join(filter(None, ["FPA", str(row["fpa_verdict"]), _interval(row)]))
-            return seen + f", {needed} {self._seeds(row)} needed to test" * (needed > 0)
+            counts = shares or " ".join(filter(None, ["FPA", str(row["fpa_verdict"]), _interval(row)]))
+            return counts + f", {needed} {self._seeds(row)} needed to test" * (needed > 0)
         beyond = str(row["verdict"]).removeprefix(str(row["code_verdict"])).removeprefix(", ")
         code = self._codes(row, rule) if state == TESTED else str(row["code_verdict"])
         return ", ".join(filter(None, [code, shares, beyond]))
@@ -211,8 +211,3 @@ class Answers:
 
 def _interval(row: Record) -> str:
     return span(float(row["fpa_ci_low"]), float(row["fpa_ci_high"]), share) if row["fpa_class"] else ""
-
-
-def _range(values: Sequence[int]) -> str:
-    """`12 to 24`, or the one value."""
-    return f"{values[0]}" if values[0] == values[-1] else f"{values[0]} to {values[-1]}"

@@ -11,8 +11,8 @@ from indoubt.data.rules import RANDOM
 from indoubt.measures.classify import NO_RULE
 from indoubt.measures.trajectories import half_fit, switching
 from indoubt.schema import CELL
+from indoubt.schema.wording import counted, p_text, share, span
 from indoubt.statistics.paired import ALPHA
-from indoubt.tables.wording import counted, p_text, share, span
 
 #: Share of the training time from which on it is said that milestones cost it.
 EXPENSIVE = 0.1

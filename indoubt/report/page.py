@@ -20,9 +20,9 @@ from indoubt.report.answer import STATES, Answers
 from indoubt.report.sections import learner_section, missing, read_panels, task_section
 from indoubt.report.table_columns import AGREEMENT, CLAIMS, COSTS, GLOSSARY, MISSING, page_table
 from indoubt.schema import ORIGIN, PROTOCOL, RUN
-from indoubt.statistics.judging import CONTRADICTED, SUPPORTED, TOO_FEW, UNDECIDED
+from indoubt.schema.wording import counted, duration
+from indoubt.statistics.claim_tests import CONTRADICTED, SUPPORTED, TOO_FEW, UNDECIDED
 from indoubt.tables.tables import read_found, read_table
-from indoubt.tables.wording import counted, duration
 
 HERE = Path(__file__).parent
 CLAIM_STATES = (SUPPORTED, CONTRADICTED, TOO_FEW, UNDECIDED)
@@ -61,7 +61,7 @@ def build_page(
     order = {state: place for place, state in enumerate(CLAIM_STATES)}
     claims = claims.assign(order=claims["state"].map(order)).sort_values("order", kind="stable").drop(columns="order")
     run = claims[claims["n_run"] > 0]
-    lost = missing(expected, read) if expected is not None else None
+    absent = missing(expected, read) if expected is not None else None
     atlas = len(task_names) > 1 and len(learner_names) > 1
     environment = Environment(
         loader=FileSystemLoader(HERE / "templates"),
@@ -89,14 +89,14 @@ def build_page(
         trainings=int(costs["n_trainings"].sum()),
         diverged=int(costs["n_diverged"].sum()),
         time=duration(float(costs["seconds"].sum())),
-        missing=None if lost is None else page_table("missing", "What is missing", lost, MISSING),
+        missing=None if absent is None else page_table("missing", "What is missing", absent, MISSING),
         made_by=provenance.of_this_machine() if made_by is None else made_by,
         config=config,
         glossary=GLOSSARY,
     )
 
 
-def _in_order(there: pd.Series, wanted: Iterable[str]) -> list[str]:
+def _in_order(there: pd.Series, order: Iterable[str]) -> list[str]:
     """Each name that is there, once: first those of an order, then others by name."""
     names = set(there)
-    return [name for name in dict.fromkeys([*wanted, *sorted(names)]) if name in names]
+    return [name for name in dict.fromkeys([*order, *sorted(names)]) if name in names]

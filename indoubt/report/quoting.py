@@ -14,7 +14,7 @@ import pandas as pd
 
 from indoubt.errors import UserError
 from indoubt.measures.classify import UNFIT
-from indoubt.tables.wording import number, share, span
+from indoubt.schema.wording import number, share, span
 
 
 def quoted(text: str, tables: Mapping[str, pd.DataFrame]) -> str:

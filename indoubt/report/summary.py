@@ -17,8 +17,8 @@ from indoubt.found.wording import by_cell, in_short
 from indoubt.measures.classify import NO_RULE, OTHER
 from indoubt.measures.rows import either
 from indoubt.schema import ORIGIN, PROTOCOL
+from indoubt.schema.wording import duration, number, short_share
 from indoubt.tables.tables import read_found, read_table
-from indoubt.tables.wording import duration, number
 
 
 def print_summary(tables: Path) -> None:
@@ -102,12 +102,7 @@ def most_seeds(shares: pd.DataFrame, found: str = "") -> tuple[str, str]:
         else name + marks.get(kind, "")
         for name, kind in zip(most["class"], most["kind"], strict=True)
     )
-    return names, f"{row['n']}/{row['n_seeds']} ({_short(row['ci_low'])}–{_short(row['ci_high'])})"
-
-
-def _short(value: float) -> str:
-    """A share without its leading zero: `.58`, `1`."""
-    return f"{value:.2f}".removeprefix("0").removesuffix(".00")
+    return names, f"{row['n']}/{row['n_seeds']} ({short_share(row['ci_low'])}–{short_share(row['ci_high'])})"
 
 
 def _codes(bits: pd.DataFrame, candidates: list[str]) -> list[str]:
@@ -116,12 +111,12 @@ def _codes(bits: pd.DataFrame, candidates: list[str]) -> list[str]:
         return ["–"] * (len(candidates) + bool(candidates))
     means = dict(zip(bits["candidate"], bits["bits_mean"], strict=True))
     shortest = min((m for c, m in means.items() if c != RANDOM and not math.isnan(m)), default=math.nan)
-    said = [number(means.get(c, math.nan)) for c in candidates]
-    said = [f"[bold]{n}[/bold]" if means.get(c) == shortest else n for c, n in zip(candidates, said, strict=True)]
+    numbers = [number(means.get(c, math.nan)) for c in candidates]
+    numbers = [f"[bold]{n}[/bold]" if means.get(c) == shortest else n for c, n in zip(candidates, numbers, strict=True)]
     counts = sorted({int(n) for n in bits["n_seeds"]})
     n = f"{counts[0]}" if len(counts) == 1 else f"{counts[0]}–{counts[-1]}"
-    lost = [f"{int(bits[f'n_{s}'].sum())} {s}" for s in ("diverged", "incomplete") if bits[f"n_{s}"].sum()]
-    return [*said, ", ".join([n, *lost])]
+    losses = [f"{int(bits[f'n_{s}'].sum())} {s}" for s in ("diverged", "incomplete") if bits[f"n_{s}"].sum()]
+    return [*numbers, ", ".join([n, *losses])]
 
 
 def _footer(tables: Path, fpa: pd.DataFrame, code: pd.DataFrame, costs: pd.DataFrame) -> Text:

@@ -11,7 +11,7 @@ import pandas as pd
 
 from indoubt.measures.classify import NO_RULE
 from indoubt.schema import TABLES, Kind
-from indoubt.tables.wording import duration, number, p_text, share, shortened, span
+from indoubt.schema.wording import duration, number, p_text, share, shortened, span
 
 
 @dataclass(frozen=True)

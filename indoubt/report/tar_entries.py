@@ -38,11 +38,11 @@ def files_of(archive: tarfile.TarFile) -> list[tuple[str, int, tarfile.TarInfo]]
     Raises:
         UserError: there are more entries, or more is said of them, than there can be of results.
     """
-    found, said = [], 0
+    files, length = [], 0
     for place, entry in enumerate(archive):
-        said += sum(len(name) + len(str(value)) for name, value in entry.pax_headers.items())
-        if place >= MOST_ENTRIES or said > MOST_SAID:
+        length += sum(len(name) + len(str(value)) for name, value in entry.pax_headers.items())
+        if place >= MOST_ENTRIES or length > MOST_SAID:
             raise UserError("the archive has more entries, or longer headers, than any archive of results has")
         if entry.isreg():
-            found.append((entry.name, entry.size, entry))
-    return found
+            files.append((entry.name, entry.size, entry))
+    return files

@@ -99,10 +99,10 @@ def _correlation(pairs: pd.DataFrame) -> tuple[float, float, float, str]:
     if math.isnan(rho):
         return math.nan, math.nan, math.nan, "no cell differs from another"
     rng = np.random.default_rng(0)
-    drawn = [
+    resamples = [
         _rho(np.concatenate([cells[i] for i in rng.integers(len(cells), size=len(cells))])) for _ in range(RESAMPLES)
     ]
-    low, high = np.nanquantile(drawn, [(1 - LEVEL) / 2, (1 + LEVEL) / 2])
+    low, high = np.nanquantile(resamples, [(1 - LEVEL) / 2, (1 + LEVEL) / 2])
     return rho, float(low), float(high), "Spearman; percentile bootstrap over cells, 95 %"
 
 

@@ -1,30 +1,125 @@
-"""The tests that decide claims, on one cell or on several pooled."""
+"""What seeds allow to say of a claim, on one cell or on several pooled: supported, contradicted, undecided, too few."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 import pandas as pd
 
 from indoubt.data.seeds import parse_seeds
 from indoubt.measures.code_length import COMPLETE
+from indoubt.measures.intervals import exact
 from indoubt.schema import CELL
-from indoubt.statistics.judging import (
-    CONTRADICTED,
-    FEWEST,
-    SUPPORTED,
-    TOO_FEW,
-    UNDECIDED,
-    Outcome,
-    by_count,
-    by_interval,
-    too_few,
-    without_exception,
-)
+from indoubt.schema.wording import share, span
 from indoubt.statistics.paired import needed_to_test
 from indoubt.statistics.preferences import DESCRIPTIVE, NOT_MEASURED
+
+SUPPORTED, CONTRADICTED, UNDECIDED, TOO_FEW = "supported", "contradicted", "undecided", "too few seeds"
+#: With fewer seeds no test decides anything: the smallest two-sided p of n seeds is 2 / 2^n, that of five .0625.
+FEWEST = needed_to_test(1)
+#: "All" and "none" are supported where more exceptions than this share are excluded; one exception refutes them.
+EXCEPTIONS = 0.05
+#: Numbers of seeds are said up to this one.
+MOST = 2000
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What one cell says about a claim; `run`: whether it could say anything; `n`: its seeds."""
+
+    state: str
+    why: str
+    run: bool = False
+    n: int = 0
+
+
+def too_few(numbers: str, n: int, needed: int) -> Outcome:
+    """So many seeds can decide nothing, so many are needed."""
+    return Outcome(TOO_FEW, f"{numbers}: {n} seed{'s' * (n != 1)}, {needed} needed", run=True, n=n)
+
+
+def by_count(n: float, of: int, numbers: str, bounds: tuple[float, float]) -> Outcome:
+    """Whether the share `n / of` lies in a range, by its exact interval.
+
+    Args:
+        n: seeds of the kind; a share of responses counts each seed in part.
+        bounds: the range, both ends included.
+    """
+    interval = exact(n, of)
+    evidence = f"{numbers} {span(interval.low, interval.high, share)}"
+    fewest = fewest_to_support(*bounds)
+    if of >= FEWEST and _inside(interval.low, interval.high, bounds):
+        return Outcome(SUPPORTED, evidence, run=True, n=of)
+    if of >= FEWEST and _outside(interval.low, interval.high, bounds):
+        return Outcome(CONTRADICTED, evidence, run=True, n=of)
+    needed = _needed(n / of, bounds, of)
+    if of < fewest:
+        return Outcome(TOO_FEW, f"{evidence}: {needed or fewest} seeds needed", run=True, n=of)
+    more = f"about {needed} seeds would settle it" if needed else "too close to the bound to be settled"
+    return Outcome(UNDECIDED, f"{evidence}: {more}", run=True, n=of)
+
+
+def without_exception(exceptions: int, of: int, what: str, verb: str) -> Outcome:
+    """Whether something holds of all seeds: one exception refutes it.
+
+    Without any it is supported once more than EXCEPTIONS of them are excluded.
+    """
+    if exceptions:
+        return Outcome(CONTRADICTED, f"{exceptions} {what} {verb}", run=True, n=of)
+    evidence = f"0 {what} {verb} {span(0.0, exact(0, of).high, share)}"
+    needed = fewest_to_support(0.0, EXCEPTIONS)
+    if of < needed:
+        return Outcome(TOO_FEW, f"{evidence}: {needed} seeds needed", run=True, n=of)
+    return Outcome(SUPPORTED, evidence, run=True, n=of)
+
+
+def by_interval(numbers: str, low: float, high: float, bounds: tuple[float, float], n: int) -> Outcome:
+    """What the interval of a mean over n seeds says about a range in which the mean must lie."""
+    if n < FEWEST:
+        return too_few(numbers, n, FEWEST)
+    if math.isnan(low):
+        return Outcome(UNDECIDED, f"{numbers}, n = {n}: no interval", run=True, n=n)
+    evidence = f"{numbers} [{low:.2g}, {high:.2g}], n = {n}"
+    state = SUPPORTED if _inside(low, high, bounds) else CONTRADICTED if _outside(low, high, bounds) else UNDECIDED
+    return Outcome(state, evidence, run=True, n=n)
+
+
+def _inside(low: float, high: float, bounds: tuple[float, float]) -> bool:
+    return bounds[0] <= low and high <= bounds[1]
+
+
+def _outside(low: float, high: float, bounds: tuple[float, float]) -> bool:
+    return high < bounds[0] or low > bounds[1]
+
+
+@lru_cache
+def fewest_to_support(low: float, high: float) -> int:
+    """The fewest seeds that could support a share between two bounds, were they all as one could wish."""
+    for n in _numbers():
+        best = n if high >= 1 else 0 if low <= 0 else round(n * (low + high) / 2)
+        interval = exact(best, n)
+        if _inside(interval.low, interval.high, (low, high)):
+            return n
+    return MOST
+
+
+@lru_cache
+def _needed(seen: float, bounds: tuple[float, float], of: int) -> int:
+    """The fewest seeds, more than `of` and up to MOST, at which a share like this would be decided; 0 if none."""
+    for n in (each for each in _numbers() if each > of):
+        interval = exact(round(seen * n), n)
+        if _inside(interval.low, interval.high, bounds) or _outside(interval.low, interval.high, bounds):
+            return n
+    return 0
+
+
+def _numbers() -> list[int]:
+    return [*range(FEWEST, 200), *range(200, MOST + 1, 20)]
+
 
 Key = tuple[str, int, str]
 #: Stands among classes for all seeds that fit T, whatever they follow.
@@ -80,7 +175,7 @@ def _share(test: dict[str, Any], shares: pd.DataFrame, pooled: str = "") -> Outc
         does = "fit T" if FITS in classes else f"follow {' or '.join(classes)}"
         exceptions, verb = (n, does) if kind == "none" else (of - n, f"do not {does}")
         return without_exception(exceptions, of, what, verb)
-    return by_count(n, of, f"{n} {what}", _wanted(test))
+    return by_count(n, of, f"{n} {what}", _bounds(test))
 
 
 def _responses(test: dict[str, Any], responses: pd.DataFrame) -> Outcome:
@@ -93,8 +188,8 @@ def _responses(test: dict[str, Any], responses: pd.DataFrame) -> Outcome:
     n = int(row["n_fit" if given_fit else "n_seeds"])
     if n == 0:
         return Outcome(UNDECIDED, "no seed fits T" if given_fit else "all seeds diverged", run=True)
-    share = float(row["share_given_fit" if given_fit else "share"])
-    return by_count(n * share, n, f"{rule} in {share:.2f} of the responses of {n} seeds", _wanted(test))
+    mean = float(row["share_given_fit" if given_fit else "share"])
+    return by_count(n * mean, n, f"{rule} in {share(mean)} of the responses of {n} seeds", _bounds(test))
 
 
 def _per_example(test: dict[str, Any], cell: Key, code: pd.DataFrame) -> Outcome:
@@ -110,15 +205,15 @@ def _per_example(test: dict[str, Any], cell: Key, code: pd.DataFrame) -> Outcome
     mean, low, high, n = interval(cell[2])
     if n == 0:
         return Outcome(UNDECIDED, f"{test['per_example']} has no complete code")
-    said = f"{mean:.2g} bits per example"
+    numbers = f"{mean:.2g} bits per example"
     if "below" not in test:
-        return by_interval(said, low, high, _wanted(test), n)
+        return by_interval(numbers, low, high, _bounds(test), n)
     outcomes = []
     for learner in test["below"]:
         other, other_low, other_high, m = interval(learner)
         if m == 0:
             return Outcome(UNDECIDED, f"not run with {learner}, to compare with")
-        against = f"{said}, {learner}'s {other:.2g}"
+        against = f"{numbers}, {learner}'s {other:.2g}"
         if min(n, m) < FEWEST:
             outcomes.append(too_few(against, min(n, m), FEWEST))
         else:
@@ -128,7 +223,7 @@ def _per_example(test: dict[str, Any], cell: Key, code: pd.DataFrame) -> Outcome
     return min(outcomes, key=lambda outcome: worst.index(outcome.state))
 
 
-def _wanted(test: dict[str, Any]) -> tuple[float, float]:
+def _bounds(test: dict[str, Any]) -> tuple[float, float]:
     """The range in which the share must lie."""
     if "about" in test:
         return test["about"] - test["within"], test["about"] + test["within"]
@@ -167,8 +262,8 @@ def _lengths(test: dict[str, Any], outputs: pd.DataFrame) -> Outcome:
     of_seed = outputs[[seed in parse_seeds(text.split()) for text in outputs["seeds"]]]
     if of_seed.empty:
         return Outcome(UNDECIDED, f"seed {seed} was not decoded")
-    given = {len(s.split()): len(p.split()) for s, p in zip(of_seed["src"], of_seed["pred"], strict=True)}
-    wrong = {source: given.get(source) for source, wanted in test["lengths"].items() if given.get(source) != wanted}
+    lengths = {len(s.split()): len(p.split()) for s, p in zip(of_seed["src"], of_seed["pred"], strict=True)}
+    wrong = {source: lengths.get(source) for source, length in test["lengths"].items() if lengths.get(source) != length}
     if not wrong:
         return Outcome(SUPPORTED, "the same lengths", run=True, n=1)
     return Outcome(CONTRADICTED, "; ".join(f"{s} symbols give {n}" for s, n in wrong.items()), run=True, n=1)

@@ -35,9 +35,9 @@ import pandas as pd
 
 from indoubt.errors import UserError, nearest
 from indoubt.schema import PROTOCOL, columns_of
+from indoubt.schema.wording import share, span
 from indoubt.statistics.agreement import ALL
-from indoubt.statistics.claim_tests import decide, pool
-from indoubt.statistics.judging import CONTRADICTED, FEWEST, SUPPORTED, TOO_FEW, UNDECIDED, Outcome
+from indoubt.statistics.claim_tests import CONTRADICTED, FEWEST, SUPPORTED, TOO_FEW, UNDECIDED, Outcome, decide, pool
 from indoubt.statistics.paired import ALPHA
 
 BUILT_IN = Path(__file__).with_name("claims.yaml")
@@ -156,9 +156,9 @@ def _of_cell(claim: dict[str, Any], cell: Cell, tables: Mapping[str, pd.DataFram
     if not place.any():
         return Outcome(UNDECIDED, "not run")
     for part in PROTOCOL:
-        wanted, found = claim.get("protocol", {}).get(part), verdicts.loc[place, part].iloc[0]
-        if wanted is not None and str(wanted) != str(found):
-            return Outcome(UNDECIDED, f"run with {part} {found}, the claim speaks of {wanted}")
+        value, found = claim.get("protocol", {}).get(part), verdicts.loc[place, part].iloc[0]
+        if value is not None and str(value) != str(found):
+            return Outcome(UNDECIDED, f"run with {part} {found}, the claim speaks of {value}")
     updates = {int(u) for name in ("fpa", "code_length") for u in _rows(tables[name], cell)["updates"]}
     if updates and max(updates) != claim.get("updates", UPDATES):
         return Outcome(
@@ -184,15 +184,15 @@ def _combine(outcomes: Sequence[Found], sizes_needed: str) -> tuple[str, str]:
             needed += [found for found in of if found[2].state == best]
     states = {outcome.state for *_, outcome in needed}
     state = next((state for state in (CONTRADICTED, UNDECIDED, TOO_FEW) if state in states), SUPPORTED)
-    said = _reasons([found for found in needed if found[2].state == state])
+    reasons = _reasons([found for found in needed if found[2].state == state])
     supporting = sum(outcome.state == SUPPORTED for *_, outcome in outcomes)
     if state != SUPPORTED and supporting:
-        said = f"supported in {supporting} of {len(outcomes)} cells, but {said}"
+        reasons = f"supported in {supporting} of {len(outcomes)} cells, but {reasons}"
     if sizes_needed == "some":  # which sizes say what: a reader must see what was chosen from what
         for other in (SUPPORTED, UNDECIDED, TOO_FEW, CONTRADICTED):
             rest = [found for found in outcomes if found[2].state == other != state and found[2].run]
-            said += f"; {other}: {_reasons(rest)}" if rest else ""
-    return state, said
+            reasons += f"; {other}: {_reasons(rest)}" if rest else ""
+    return state, reasons
 
 
 def _reasons(found: Sequence[Found]) -> str:
@@ -220,7 +220,7 @@ def _of_measures(test: dict[str, Any], agreement: pd.DataFrame) -> tuple[str, st
         if pd.isna(row["rho"]):
             return UNDECIDED, str(row["rho_note"]), n
         low, high = row["rho_ci_low"], row["rho_ci_high"]
-        why = f"rank correlation {row['rho']:.2f} [{low:.2f}, {high:.2f}] over {pairs} pairs; {_in_counts(row)}"
+        why = f"rank correlation {share(row['rho'])} {span(low, high, share)} over {pairs} pairs; {_in_counts(row)}"
         bound = float(test["agreement"])
         return (SUPPORTED if low > bound else CONTRADICTED if high < bound else UNDECIDED), why, n
     code, fpa, p = int(row["n_tested_code_only"]), int(row["n_tested_fpa_only"]), float(row["p_sensitivity"])

@@ -14,8 +14,8 @@ from indoubt.measures.code_length import COMPLETE
 from indoubt.measures.intervals import bca
 from indoubt.measures.rows import Row, either
 from indoubt.schema import CELL, ORIGIN, PROTOCOL, columns_of
-from indoubt.statistics.anytime import ENOUGH, adjusted, e_value
 from indoubt.statistics.paired import ALPHA, MANY, compare, corrected, mcnemar_p, needed_to_settle, needed_to_test
+from indoubt.statistics.stopping import ENOUGH, adjusted, e_value
 
 #: Levels of a verdict: decided by the corrected test, open although it could have decided, too few seeds to test; and
 #: of a pair with a rule that the learner cannot represent, which is no comparison.
@@ -40,7 +40,7 @@ def preferences_table(
     b. `preferred` is named only if the interval excludes 0 and the Holm-corrected p is below .05.
 
     Of cells whose seeds came in steps, until it was sure, these p are too small; there `preferred` goes by the e-values
-    (`anytime`) alone, `e_value` of the seeds with the shorter code and `fpa_e_value` of those that follow a or b, each
+    (`stopping`) alone, `e_value` of the seeds with the shorter code and `fpa_e_value` of those that follow a or b, each
     adjusted over all pairs of the task's cells in steps.
 
     A rule that a learner cannot represent is not beaten: its pairs have the numbers, but no verdict, and count in no
@@ -91,12 +91,12 @@ def _pairs(lengths: pd.DataFrame, fpa: pd.DataFrame) -> list[tuple[Any, ...]]:
     """Cell, pair, and the cell's rows of both tables."""
     of_lengths = dict(list(lengths[lengths["candidate"] != RANDOM].groupby(CELL)))
     of_fpa = dict(list(fpa[fpa["kind"] == CANDIDATE].groupby(CELL)))
-    found = []
+    pairs = []
     for cell in sorted({*of_lengths, *of_fpa}):
         codes, shares = of_lengths.get(cell, lengths[:0]), of_fpa.get(cell, fpa[:0])
         rules = dict.fromkeys([*shares["class"], *codes["candidate"]])
-        found += [(cell, a, b, codes, shares) for a, b in itertools.combinations(rules, 2)]
-    return found
+        pairs += [(cell, a, b, codes, shares) for a, b in itertools.combinations(rules, 2)]
+    return pairs
 
 
 def _pair(cell: tuple[str, int, str], a: str, b: str, codes: pd.DataFrame, shares: pd.DataFrame) -> Row:
@@ -164,10 +164,10 @@ def _describe(row: Row) -> str:
     n, of_a, of_b = row["n_seeds"], row["n_a_shorter"], row["n_b_shorter"]
     if n == 0:
         return f"no seed completed both codes; {row['seeds_to_test']} seeds needed to test"
-    seen = f"{max(of_a, of_b)} of {n} seeds: {row['a'] if of_a > of_b else row['b']}"
+    counts = f"{max(of_a, of_b)} of {n} seeds: {row['a'] if of_a > of_b else row['b']}"
     if of_a == of_b:
-        seen = f"{of_a} of {n} seeds each way"
-    return f"{seen}; {row['seeds_to_test']} needed to test"
+        counts = f"{of_a} of {n} seeds each way"
+    return f"{counts}; {row['seeds_to_test']} needed to test"
 
 
 def settling(n: int) -> str:

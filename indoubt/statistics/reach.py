@@ -8,8 +8,8 @@ from collections import defaultdict
 
 from indoubt.data.rules import rules
 from indoubt.data.task import FPA
-from indoubt.statistics.anytime import ENOUGH, adjusted, e_value
 from indoubt.statistics.paired import needed_to_test
+from indoubt.statistics.stopping import ENOUGH, adjusted, e_value
 from indoubt.workflow.cells import CellPlan
 from indoubt.workflow.plan import Plan
 
@@ -23,17 +23,17 @@ def out_of_reach(plan: Plan) -> list[str]:
     The correction is over all pairs of rules of all cells of a task, so that each further learner or size asks for more
     seeds of all. Cells whose seeds come in steps are decided otherwise, by e-values, but their pairs count.
     """
-    found: dict[tuple[str, str], list[tuple[CellPlan, list[int]]]] = defaultdict(list)
+    families: dict[tuple[str, str], list[tuple[CellPlan, list[int]]]] = defaultdict(list)
     for cell in plan.cells.values():
         candidates = list(rules(plan.tasks[cell.task]))
         pairs = list(itertools.combinations(candidates, 2))
         of_fpa = sum(FPA in datasets for datasets in cell.seeds.values())
-        found[cell.task, "FPA"].append((cell, [of_fpa] * len(pairs) * bool(of_fpa)))
+        families[cell.task, "FPA"].append((cell, [of_fpa] * len(pairs) * bool(of_fpa)))
         both = [sum({a, b} <= set(datasets) for datasets in cell.seeds.values()) for a, b in pairs]
-        found[cell.task, "code length"].append((cell, [n for n in both if n]))
+        families[cell.task, "code length"].append((cell, [n for n in both if n]))
     return [
         said
-        for (task, measure), cells in found.items()
+        for (task, measure), cells in families.items()
         for said in (*_said(task, measure, cells), *_said_of_steps(task, measure, cells))
     ]
 

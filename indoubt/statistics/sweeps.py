@@ -39,7 +39,7 @@ def sweeps_table(fpa: pd.DataFrame, sweeps: Sweeps) -> pd.DataFrame:
                 own = cell[cell["learner"] == learner]
                 if len(own):
                     place = {"task": task, "size": size, "learner": learner, "sweep": name, "rule": rule}
-                    rows.append(place | _numbers(own, rule) | {key: _said(v) for key, v in values.items()})
+                    rows.append(place | _numbers(own, rule) | {key: _as_text(v) for key, v in values.items()})
     swept = [argument for argument in arguments if any(argument in row for row in rows)]
     return pd.DataFrame(rows, columns=[*columns_of("sweeps"), *swept]).fillna(dict.fromkeys(swept, ""))
 
@@ -56,7 +56,7 @@ def _numbers(own: pd.DataFrame, rule: str) -> Row:
     }  # fmt: skip
 
 
-def _said(value: Any) -> str:
+def _as_text(value: Any) -> str:
     return str(value).lower() if isinstance(value, bool) else str(value)
 
 
@@ -76,12 +76,12 @@ def sweep_tests_table(seeds: pd.DataFrame, table: pd.DataFrame, sweeps: Sweeps) 
         span = sweeps[cast(str, name)]
         own = seeds[(seeds["task"] == task) & (seeds["size"] == size) & seeds["learner"].isin(list(span))]
         for argument in next(iter(span.values())):
-            said = own["learner"].map({learner: _said(values[argument]) for learner, values in span.items()})
+            values = own["learner"].map({learner: _as_text(values[argument]) for learner, values in span.items()})
             others = {
-                learner: str([_said(v) for key, v in values.items() if key != argument])
+                learner: str([_as_text(v) for key, v in values.items() if key != argument])
                 for learner, values in span.items()
             }
-            p = permutation_p(said.to_numpy(), own["class"].to_numpy(), own["learner"].map(others).to_numpy())
+            p = permutation_p(values.to_numpy(), own["class"].to_numpy(), own["learner"].map(others).to_numpy())
             rule = str(cell["rule"].iloc[0])
             rows.append(
                 {"task": task, "size": size, "sweep": name, "argument": argument, "rule": rule, "n_seeds": len(own)}
@@ -100,7 +100,7 @@ def sweep_tests_table(seeds: pd.DataFrame, table: pd.DataFrame, sweeps: Sweeps) 
 
 def permutation_p(values: np.ndarray, classes: np.ndarray, strata: np.ndarray) -> float:
     """The share of deals (the one seen among them) in which classes hang on values at least as much as they do."""
-    seen = _statistic(values, classes, strata)
+    observed = _statistic(values, classes, strata)
     stream = np.random.default_rng(0)
     places = [np.flatnonzero(strata == stratum) for stratum in dict.fromkeys(strata)]
     as_much = 1
@@ -108,7 +108,7 @@ def permutation_p(values: np.ndarray, classes: np.ndarray, strata: np.ndarray) -
     for _ in range(PERMUTATIONS):
         for place in places:
             dealt[place] = classes[stream.permutation(place)]
-        as_much += _statistic(values, dealt, strata) >= seen - 1e-9
+        as_much += _statistic(values, dealt, strata) >= observed - 1e-9
     return as_much / (PERMUTATIONS + 1)
 
 

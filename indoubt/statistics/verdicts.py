@@ -12,7 +12,7 @@ from indoubt.data.rules import CANDIDATE, FOUND, RANDOM, RULE
 from indoubt.measures.code_length import COMPLETE
 from indoubt.measures.rows import Row, either
 from indoubt.schema import CELL, PROTOCOL, columns_of
-from indoubt.statistics.anytime import ENOUGH
+from indoubt.schema.wording import p_in_words
 from indoubt.statistics.preferences import (
     DESCRIPTIVE,
     NOT_COMPARED,
@@ -22,6 +22,7 @@ from indoubt.statistics.preferences import (
     Cell,
     settling,
 )
+from indoubt.statistics.stopping import ENOUGH
 
 ONE_CANDIDATE = "one candidate"
 
@@ -85,9 +86,9 @@ def _by_code(pairs: pd.DataFrame, lengths: pd.DataFrame, code: pd.DataFrame, bey
     answer: Row = {"code_n": n, "code_rule": "", "code_level": OPEN, "shortest": ""}
     answer |= {"code_lead": "", "code_count": 0, "code_needed": 0}
     if means.empty:
-        lost = int(code[["n_diverged", "n_incomplete"]].to_numpy().sum()) if len(code) else 0
-        said = f"no complete code ({lost} diverged or incomplete)" if lost else "not measured"
-        return answer | {"code_level": NOT_MEASURED, "code_verdict": said}
+        n_lost = int(code[["n_diverged", "n_incomplete"]].to_numpy().sum()) if len(code) else 0
+        text = f"no complete code ({n_lost} diverged or incomplete)" if n_lost else "not measured"
+        return answer | {"code_level": NOT_MEASURED, "code_verdict": text}
     answer["shortest"] = str(means.idxmin()) if (means == means.min()).sum() == 1 else ""
     if pairs.empty:
         return answer | {"code_level": ONE_CANDIDATE, "code_verdict": _nothing_to_compare([*code["candidate"]], beyond)}
@@ -99,11 +100,11 @@ def _by_code(pairs: pd.DataFrame, lengths: pd.DataFrame, code: pd.DataFrame, bey
     for rule in rules:
         if won.get(rule, 0) == len(rules) - 1:
             of_rule = pairs[pairs["preferred"] == rule]
-            sure = p_value(float(of_rule["p_signflip_holm"].max()))
+            sure = p_in_words(float(of_rule["p_signflip_holm"].max()))
             if in_steps:
                 sure = f"e-value {of_rule['e_value'].min():.3g}"
-            said = f"{rule} preferred (n = {n}, {sure})"
-            return answer | {"code_rule": rule, "code_level": TESTED, "code_verdict": said}
+            text = f"{rule} preferred (n = {n}, {sure})"
+            return answer | {"code_rule": rule, "code_level": TESTED, "code_verdict": text}
     if (pairs["level"] == DESCRIPTIVE).any():
         needed = int(pairs["seeds_to_test"].max())
         return answer | {"code_level": DESCRIPTIVE, "code_needed": needed} | _described(lengths, rules, needed)
@@ -140,8 +141,8 @@ def _described(lengths: pd.DataFrame, rules: list[str], needed: int) -> Row:
     names = [rule for rule, count in counts.items() if count == best and best]
     if not names:
         return {"code_verdict": f"equal codes in {len(codes)} of {len(codes)} seeds; {needed} needed to test"}
-    said = f"{best} of {len(codes)} seeds: {' and '.join(names)}{' each' * (len(names) > 1)}; {needed} needed to test"
-    return {"code_verdict": said, "code_lead": names[0] if len(names) == 1 else "", "code_count": best}
+    text = f"{best} of {len(codes)} seeds: {' and '.join(names)}{' each' * (len(names) > 1)}; {needed} needed to test"
+    return {"code_verdict": text, "code_lead": names[0] if len(names) == 1 else "", "code_count": best}
 
 
 def _by_fpa(pairs: pd.DataFrame, fpa: pd.DataFrame, beyond: Container[str]) -> Row:
@@ -160,7 +161,7 @@ def _by_fpa(pairs: pd.DataFrame, fpa: pd.DataFrame, beyond: Container[str]) -> R
     tested = name in candidates and others > 0 and int((measured["fpa_preferred"] == name).sum()) == others
     few = bool((measured["fpa_level"] == DESCRIPTIVE).any())
     level = TESTED if tested else DESCRIPTIVE if few else ONE_CANDIDATE if len(within) < 2 <= len(candidates) else OPEN
-    said = " and ".join(most["class"]) + (" each" if len(most) > 1 else "")
+    text = " and ".join(most["class"]) + (" each" if len(most) > 1 else "")
     return {
         "fpa_n": int(row["n_seeds"]),
         "fpa_n_fit": int(row["n_fit"]),
@@ -170,7 +171,7 @@ def _by_fpa(pairs: pd.DataFrame, fpa: pd.DataFrame, beyond: Container[str]) -> R
         "fpa_ci_low": float(row["ci_low"]),
         "fpa_ci_high": float(row["ci_high"]),
         "fpa_level": level,
-        "fpa_verdict": f"{row['n']} of {row['n_seeds']} seeds: {said}{_steps(measured, name if tested else '')}",
+        "fpa_verdict": f"{row['n']} of {row['n_seeds']} seeds: {text}{_steps(measured, name if tested else '')}",
     }
 
 
@@ -191,8 +192,3 @@ def _outside(by_fpa: Row, fpa: pd.DataFrame) -> bool:
     """Whether more than half of the seeds follow one rule that only classifies."""
     rules = set(fpa.loc[fpa["kind"].isin([RULE, FOUND]), "class"])
     return bool(by_fpa["fpa_class"] in rules and by_fpa["fpa_share"] > 0.5)
-
-
-def p_value(p: float) -> str:
-    """A corrected p in words."""
-    return "p < .001" if p < 0.001 else f"p = {p:.3f}".replace("0.", ".", 1)

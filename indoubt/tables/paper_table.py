@@ -14,7 +14,7 @@ from indoubt.data.rules import CANDIDATE, RANDOM
 from indoubt.files import write_atomically
 from indoubt.measures.rows import either
 from indoubt.schema import CELL, PROTOCOL
-from indoubt.tables.wording import number, share, span
+from indoubt.schema.wording import number, share, span
 
 
 @dataclass(frozen=True)

@@ -12,16 +12,15 @@ from indoubt.data.task import Task
 from indoubt.errors import UserError
 from indoubt.files import write_atomically
 from indoubt.measures.code_length import blocks_table, code_length_table, seed_code_lengths
-from indoubt.measures.costs import costs_table
 from indoubt.measures.fpa import fpa_table, seed_classes
 from indoubt.measures.responses import outputs_table, responses_table
 from indoubt.measures.rows import Row, check_one_configuration, check_one_protocol
-from indoubt.measures.trajectories import code_trajectories_table, looks, paths_table, trajectories_table
-from indoubt.schema import CELL, FOUND, TABLES, columns_of, text_columns
+from indoubt.measures.trajectories import code_trajectories_table, milestone_classes, paths_table, trajectories_table
+from indoubt.schema import CELL, FOUND, ORIGIN, PROTOCOL, TABLES, columns_of, text_columns
 from indoubt.statistics.agreement import agreement_table
 from indoubt.statistics.claims import BUILT_IN, claims_table, read_claims
 from indoubt.statistics.preferences import preferences_table
-from indoubt.statistics.stops import stops_table
+from indoubt.statistics.stopping import stops_table
 from indoubt.statistics.sweeps import Sweeps, sweep_tests_table, sweeps_table
 from indoubt.statistics.verdicts import verdicts_table
 
@@ -74,15 +73,15 @@ def build_tables(
         "costs": costs_table([*scores, *decodes]),
     }
     at = milestones or {}
-    seen = looks(at.get("decode_at", []), seeds, tasks)
-    tables |= {"trajectories": trajectories_table(seen, tasks), "seed_paths": paths_table(seen)}
+    moments = milestone_classes(at.get("decode_at", []), seeds, tasks)
+    tables |= {"trajectories": trajectories_table(moments, tasks), "seed_paths": paths_table(moments)}
     tables["sweeps"] = sweeps_table(fpa, sweeps or {})
     tables["sweep_tests"] = sweep_tests_table(seeds, tables["sweeps"], sweeps or {})
     tables["stops"] = stops
     tables["code_trajectories"] = code_trajectories_table(at.get("score_at", []), code, tasks)
     files = [*([BUILT_IN] if published else []), *([claims] if claims else [])]
-    found = [claim for path in files for claim in read_claims(path)]
-    return tables | {"claims": claims_table(found, tables)}
+    entries = [claim for path in files for claim in read_claims(path)]
+    return tables | {"claims": claims_table(entries, tables)}
 
 
 def write_tables(tables: Mapping[str, pd.DataFrame], folder: Path) -> None:
@@ -144,3 +143,24 @@ def read_found(folder: Path) -> Tables:
         name: read_table(folder, name) if (folder / f"{name}.csv").exists() else pd.DataFrame(columns=columns_of(name))
         for name in FOUND
     }
+
+
+def costs_table(rows: Iterable[Row]) -> pd.DataFrame:
+    """Time and trainings per cell and machine; a training that several rows share is counted once.
+
+    `seconds` is the time that trainings took, summed, as if one after another, `milestone_seconds` the part of it that
+    went to scoring and decoding at milestones.
+    """
+    frame = pd.DataFrame(
+        list(rows),
+        columns=["training_id", "status", "seconds", "updates", "looking", "host", *CELL, *ORIGIN, *PROTOCOL],
+    ).fillna({"looking": 0.0})
+    frame = frame.drop_duplicates("training_id").assign(diverged=lambda f: f["status"] == "diverged")
+    costs = frame.groupby([*CELL, *ORIGIN, "host", *PROTOCOL], as_index=False, sort=True).agg(
+        n_trainings=("training_id", "size"),
+        n_diverged=("diverged", "sum"),
+        seconds=("seconds", "sum"),
+        updates=("updates", "sum"),
+        milestone_seconds=("looking", "sum"),
+    )
+    return costs[columns_of("costs")]

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from indoubt.data.seeds import LABEL
+from indoubt.schema.wording import time_left
 from indoubt.workflow.cells import CellPlan, looks_in, reached
 from indoubt.workflow.heartbeat import Sign, signs
 from indoubt.workflow.plan import Chunk, Plan
@@ -59,7 +60,7 @@ class HowFar:
     left: float | None
 
     def __str__(self) -> str:
-        left = "estimating the time left" if self.left is None else f"about {in_words(self.left)} left"
+        left = "estimating the time left" if self.left is None else f"about {time_left(self.left)} left"
         return f"{int(self.done)} of {self.total} trainings done, {left}"
 
 
@@ -190,14 +191,6 @@ class Progress:
             if job.chunk.blocks[0] <= block <= job.chunk.blocks[1]:
                 return job
         return None
-
-
-def in_words(seconds: float) -> str:
-    """A duration for people: `40 s`, `12 min`, `3 h 20 min`."""
-    if seconds < 90:
-        return f"{max(round(seconds), 1)} s"
-    minutes = round(seconds / 60)
-    return f"{minutes} min" if minutes < 120 else f"{minutes // 60} h {minutes % 60} min"
 
 
 #: Failed jobs that are said at most; the others are counted.

@@ -15,6 +15,7 @@ from indoubt.data.seeds import ranges
 from indoubt.data.task import Task
 from indoubt.errors import UserError
 from indoubt.learners.sweeps import expand_learners
+from indoubt.schema.wording import time_left
 from indoubt.workflow.cells import CellPlan, datasets_of
 from indoubt.workflow.config import Experiment, UntilSure
 from indoubt.workflow.estimate import was_trained
@@ -23,7 +24,6 @@ from indoubt.workflow.identity import same_numbers
 from indoubt.workflow.ledger import Ledger, read_records
 from indoubt.workflow.missing import Reasons, Standing, as_measured, standings
 from indoubt.workflow.plan import Plan
-from indoubt.workflow.progress import in_words
 from indoubt.workflow.required_trainings import Cell, chains
 
 #: What trainings take is read off those that finished in so many seconds.
@@ -129,7 +129,7 @@ def _rate(plan: Plan, found: list[Standing], ledger: Path, seen: list[Sign]) -> 
     n, factor = _lately(plan, found, ledger)
     rate = f"{n:,} trainings in the last hour; at their rate" if n else "none finished in the last hour; as expected"
     where = "" if n_running else " on one core"
-    return f"{jobs}; {rate} {in_words(left * factor / max(n_running, 1))} left{where}."
+    return f"{jobs}; {rate} {time_left(left * factor / max(n_running, 1))} left{where}."
 
 
 def _lately(plan: Plan, found: list[Standing], ledger: Path) -> tuple[int, float]:

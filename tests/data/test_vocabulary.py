@@ -14,7 +14,7 @@ from indoubt.data.task import load_tasks
 from indoubt.data.vocabulary import JointVocabulary, Vocabulary
 from indoubt.errors import UserError
 from indoubt.learner import Learner
-from indoubt.measures.scale import uniform_bits
+from indoubt.measures.code_length import uniform_bits
 from indoubt.training import Decode, Protocol
 from indoubt.workflow.required_trainings import Cell, chains
 

@@ -14,7 +14,7 @@ from indoubt.measures.fpa import seed_classes
 from indoubt.measures.trajectories import (
     code_trajectories_table,
     half_fit,
-    looks,
+    milestone_classes,
     paths_table,
     trajectories_table,
 )
@@ -38,7 +38,7 @@ def seen() -> pd.DataFrame:
 
     ends = [output(seed, path[-1]) for seed, path in PATHS.items()] + [output(4, "count")]
     looked = [at(output(s, r), u) for s, path in PATHS.items() for u, r in zip((10, 100), path, strict=False)]
-    return looks(looked, seed_classes(predictions(COUNT, 10, ends)), TASKS)
+    return milestone_classes(looked, seed_classes(predictions(COUNT, 10, ends)), TASKS)
 
 
 def test_seeds_that_were_not_looked_at_take_no_part(seen: pd.DataFrame) -> None:
@@ -52,7 +52,7 @@ def test_the_end_of_a_seed_that_diverged_is_that_of_the_others_of_its_cell() -> 
     ends = [output(1, "lstm", 3000), output(2, "lstm", 57, None)]
     other = [output(1, "cnn", 500), output(2, "cnn", 9, None)]
     lines = [*predictions(COUNT, 10, ends), *predictions(COUNT, 10, other)]
-    found = looks(
+    found = milestone_classes(
         [at(row | {"outputs": follow(COUNT, 10, "unfit")}, 5) for row in ends + other], seed_classes(lines), TASKS
     )
     last = found[found["class"] == "diverged"].set_index("learner")["update"].to_dict()
@@ -99,7 +99,7 @@ def test_when_half_of_the_seeds_fit_and_which_rule_leads_from_when(seen: pd.Data
 
 def test_of_a_learner_that_never_fits_that_is_said() -> None:
     ends = [decode(seed=s, outputs=follow(COUNT, 10, "unfit")) for s in (1, 2)]
-    seen = looks([at(row, 10) for row in ends], seed_classes(predictions(COUNT, 10, ends)), TASKS)
+    seen = milestone_classes([at(row, 10) for row in ends], seed_classes(predictions(COUNT, 10, ends)), TASKS)
     table = trajectories_table(seen, TASKS)
     assert half_fit(table) is None
     none = pd.DataFrame(columns=["learner", "size", "seconds", "milestone_seconds"])
@@ -107,7 +107,7 @@ def test_of_a_learner_that_never_fits_that_is_said() -> None:
 
 
 def test_nothing_looked_at_gives_empty_tables() -> None:
-    seen = looks([], seed_classes(predictions(COUNT, 10, [decode()])), TASKS)
+    seen = milestone_classes([], seed_classes(predictions(COUNT, 10, [decode()])), TASKS)
     assert trajectories_table(seen, TASKS).empty and paths_table(seen).empty
     assert code_trajectories_table([], pd.DataFrame(), TASKS).empty
 

@@ -23,8 +23,8 @@ from indoubt.report.answer import Answers, Finding
 from indoubt.report.page import build_page
 from indoubt.report.question import explained, question
 from indoubt.schema import columns_of
+from indoubt.schema.wording import shortened
 from indoubt.tables.tables import build_tables, read_table, write_tables
-from indoubt.tables.wording import shortened
 from tests.shared.made_up import Row, code, decode, follow, write_cells
 from tests.shared.reported import write_results
 from tests.shared.tasks import released_tasks

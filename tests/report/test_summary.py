@@ -12,8 +12,8 @@ from indoubt.data.rules import with_random
 from indoubt.data.task import load_tasks
 from indoubt.measures.classify import predictions
 from indoubt.report.summary import summary
+from indoubt.schema.wording import duration
 from indoubt.tables.tables import build_tables, write_tables
-from indoubt.tables.wording import duration
 from tests.shared.made_up import Row, code, decode, follow
 
 TASKS = {name: with_random(task) for name, task in load_tasks().items()}

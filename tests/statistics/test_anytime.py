@@ -22,8 +22,7 @@ from indoubt.errors import UserError
 from indoubt.measures.classify import predictions
 from indoubt.report.answer import Answers
 from indoubt.schema import columns_of
-from indoubt.statistics.anytime import adjusted, decide, e_value, followers, shorter
-from indoubt.statistics.stops import stops_table
+from indoubt.statistics.stopping import adjusted, decide, e_value, followers, shorter, stops_table
 from indoubt.tables.paper_table import significance_marks
 from indoubt.tables.tables import build_tables, write_tables
 from indoubt.workflow.cells import Look, Until, looks_in, looks_text, reached, read_look

@@ -14,9 +14,8 @@ from indoubt.data.rules import with_random
 from indoubt.data.task import load_tasks
 from indoubt.errors import UserError
 from indoubt.measures.classify import predictions
-from indoubt.statistics.claim_tests import decide
+from indoubt.statistics.claim_tests import by_count, decide, fewest_to_support, without_exception
 from indoubt.statistics.claims import BUILT_IN, claims_table, read_claims
-from indoubt.statistics.judging import by_count, fewest_to_support, without_exception
 from indoubt.tables.tables import build_tables
 from tests.shared.made_up import Row, code, decode, follow
 

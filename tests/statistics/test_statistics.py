@@ -14,7 +14,8 @@ from hypothesis import strategies as st
 from indoubt.data.rules import with_random
 from indoubt.data.task import Symbols, Task, load_tasks
 from indoubt.measures.classify import predictions
-from indoubt.measures.scale import dip_p, uniform_bits
+from indoubt.measures.code_length import dip_p, uniform_bits
+from indoubt.schema.wording import p_in_words
 from indoubt.statistics.agreement import agreement_table
 from indoubt.statistics.paired import (
     MANY,
@@ -25,7 +26,6 @@ from indoubt.statistics.paired import (
     needed_to_test,
     sign_flip,
 )
-from indoubt.statistics.verdicts import p_value
 from indoubt.tables.paper_table import markdown, paper_tables, significance_marks
 from indoubt.tables.tables import build_tables
 from tests.shared.made_up import Row, code, decode, follow
@@ -276,7 +276,7 @@ def test_stars_and_verdict_are_those_of_the_least_sure_pair() -> None:
     assert 0.01 < won.loc["mem", "p_signflip_holm"] < 0.05
     assert significance_marks(found["preferences"])["mark"].tolist() == ["*"]
     (row,) = found["verdicts"].to_dict("records")
-    assert row["verdict"] == f"add preferred (n = 10, {p_value(won.loc['mem', 'p_signflip_holm'])})"
+    assert row["verdict"] == f"add preferred (n = 10, {p_in_words(won.loc['mem', 'p_signflip_holm'])})"
     assert row["code_n"] == 10  # the seeds of the pair that has the fewest
     assert paper_tables(found["fpa"], found["code_length"])[0].lines[0].n_code == "10–12"
 
@@ -484,4 +484,4 @@ def test_surplus_and_scale_of_code_lengths() -> None:
 
 @pytest.mark.parametrize(("p", "said"), [(0.0001, "p < .001"), (0.0312, "p = .031"), (1.0, "p = 1.000")])
 def test_p_values_in_words(p: float, said: str) -> None:
-    assert p_value(p) == said
+    assert p_in_words(p) == said

@@ -13,10 +13,11 @@ from typing import Any
 import pytest
 
 from indoubt.files import write_atomically
+from indoubt.schema.wording import time_left
 from indoubt.workflow.cells import Look, looks_text
 from indoubt.workflow.estimate import estimates, hours_in_words, in_lines
 from indoubt.workflow.plan import Plan
-from indoubt.workflow.progress import HowFar, PendingJob, Progress, in_words, pending_jobs
+from indoubt.workflow.progress import HowFar, PendingJob, Progress, pending_jobs
 
 GUESSER = {"arch": "uniform_guesser", "user_dir": "tests/shared/plugins/uniform_learner", "optimizer": "adam"}
 LEARNERS = {"quick": GUESSER | {"updates": 1}, "slow": GUESSER | {"updates": 99}}
@@ -129,7 +130,7 @@ def test_what_other_runs_do_does_not_count(plan: Plan, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(("seconds", "words"), [(0.2, "1 s"), (40, "40 s"), (700, "12 min"), (12000, "3 h 20 min")])
 def test_durations_in_words(seconds: float, words: str) -> None:
-    assert in_words(seconds) == words
+    assert time_left(seconds) == words
 
 
 @pytest.mark.parametrize(

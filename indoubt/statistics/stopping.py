@@ -17,14 +17,18 @@ import math
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from itertools import combinations
+from pathlib import Path
+
+import pandas as pd
 
 from indoubt.data.task import Task, words
 from indoubt.measures.classify import classify
 from indoubt.measures.code_length import COMPLETE, blocks_table, seed_code_lengths
 from indoubt.measures.intervals import EQUAL
 from indoubt.measures.rows import Row
+from indoubt.schema import columns_of
 from indoubt.statistics.paired import ALPHA
-from indoubt.workflow.cells import Look
+from indoubt.workflow.cells import Look, read_look
 
 #: An e-value from which on it is sure: the chance that one of a family ever passes it unduly is ALPHA.
 ENOUGH = 1 / ALPHA
@@ -42,14 +46,14 @@ def e_value(a: int, b: int) -> float:
 
 def adjusted(values: Sequence[float]) -> list[float]:
     """E-values adjusted for being one of a family: of each, the least mean over sets of the family that hold it."""
-    found = []
+    least_means = []
     for place, value in enumerate(values):
         total, least = value, value
         for count, other in enumerate(sorted([*values[:place], *values[place + 1 :]]), start=2):
             total += other
             least = min(least, total / count)
-        found.append(least)
-    return found
+        least_means.append(least)
+    return least_means
 
 
 def followers(task: Task, size: int, rules: Sequence[str], decodes: Iterable[Row]) -> dict[tuple[str, str], Counts]:
@@ -108,3 +112,36 @@ def _against_all(rule: str, pairs: Mapping[tuple[str, str], Counts], values: Map
             ahead = n_a > n_b if rule == a else n_b > n_a
             least = min(least, values[a, b] if ahead else 0.0)
     return least
+
+
+def stops_table(paths: Iterable[Path]) -> pd.DataFrame:
+    """One row per cell of steps, as its last look saw it.
+
+    `e_value` is the least evidence that `rule` is preferred to another of the task's rules, by `measure`, adjusted over
+    the `n_pairs` pairs of the task's cells (`adjusted`); from `needed` on the cell is decided.
+
+    Args:
+        paths: the files of all looks, `{task}/{number}.json`.
+    """
+    by_task: dict[str, dict[int, dict[str, Look]]] = {}
+    for path in paths:
+        by_task.setdefault(path.parent.name, {})[int(path.stem)] = read_look(path)
+    rows: list[Row] = []
+    for task, looks in sorted(by_task.items()):
+        for name, look in looks[max(looks)].items():
+            size, learner = name.split("/", 1)
+            n_looks = 1 + min(number for number in looks if looks[number][name].seeds == look.seeds) - min(looks)
+            rows.append(
+                {"task": task, "size": int(size), "learner": learner, "n_seeds": look.seeds, "at_most": look.most}
+                | {"n_looks": n_looks, "decided": look.decided, "rule": look.rule, "measure": look.measure}
+                | {"e_value": look.e_value, "needed": look.needed, "n_pairs": look.n_pairs, "why": _why(look)}
+            )
+    return pd.DataFrame(rows, columns=columns_of("stops"))
+
+
+def _why(look: Look) -> str:
+    measure = "code length" if look.measure == "code_length" else "FPA"
+    evidence = f"e-value {look.e_value:.3g} against {look.needed:.0f}, by {measure}, adjusted over {look.n_pairs} pairs"
+    if look.decided:
+        return f"{look.seeds} seeds: sure that {look.rule} is preferred ({evidence})"
+    return f"{look.seeds} seeds, the most there may be: not sure; {look.rule} leads ({evidence})"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 
 def number(value: float) -> str:
@@ -61,3 +61,36 @@ def shortened(symbols: list[str]) -> str:
 def counted(n: int, noun: str) -> str:
     """`1 row`, `2 rows`."""
     return f"{n:,} {noun}{'s' * (n != 1)}"
+
+
+def p_in_words(p: float) -> str:
+    """A corrected p in words."""
+    return "p < .001" if p < 0.001 else f"p = {p:.3f}".replace("0.", ".", 1)
+
+
+def percent(share: float) -> str:
+    """A share as `96 %`, `–` where there is none."""
+    return "–" if math.isnan(share) else f"{100 * share:.0f} %"
+
+
+def percent_span(low: float, high: float) -> str:
+    """An interval in percent, or nothing."""
+    return "" if math.isnan(low) or math.isnan(high) else f" [{100 * low:.0f}, {100 * high:.0f}]"
+
+
+def short_share(value: float) -> str:
+    """A share without its leading zero: `.58`, `1`."""
+    return f"{value:.2f}".removeprefix("0").removesuffix(".00")
+
+
+def extent(values: Sequence[int]) -> str:
+    """Of values in order the first and the last: `12 to 24`, or the one value."""
+    return f"{values[0]}" if values[0] == values[-1] else f"{values[0]} to {values[-1]}"
+
+
+def time_left(seconds: float) -> str:
+    """A time that passes, for people: `40 s`, `12 min`, `3 h 20 min`."""
+    if seconds < 90:
+        return f"{max(round(seconds), 1)} s"
+    minutes = round(seconds / 60)
+    return f"{minutes} min" if minutes < 120 else f"{minutes // 60} h {minutes % 60} min"
