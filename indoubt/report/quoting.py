@@ -60,6 +60,16 @@ class Quotes:
         row = self._row("code_length", cell, "candidate", candidate)
         return f"{number(row['bits_mean'])} bits {_interval(row, number)} (n = {row['n_seeds']})"
 
+    def uniform(self, cell: str) -> str:
+        """What each candidate costs a cell's learner that knows nothing: `20.7 (mem_prim), 41.4 (compo)` bits."""
+        rows = self._of("code_length", cell)
+        said = (f"{number(bits)} ({name})" for name, bits in zip(rows["candidate"], rows["uniform_bits"], strict=True))
+        return f"{', '.join(said)} bits"
+
+    def outside(self, cell: str, candidate: str) -> str:
+        """What it costs beside to say symbols of the task at all, of a language model that is read in context."""
+        return f"{number(self._row('code_length', cell, 'candidate', candidate)['outside_bits'])} bits"
+
     def verdict(self, cell: str) -> str:
         """Which rule a cell prefers, by which measure, in the words of the report."""
         return str(self._of("verdicts", cell)["verdict"].iloc[0])
