@@ -124,6 +124,16 @@ def test_the_runs_of_the_papers_readme_are_the_archives(tmp_path: Path) -> None:
     ).all()
 
 
+def test_what_is_said_of_a_language_model_is_its_archives(tmp_path: Path) -> None:
+    """It is rebuilt without the model, whose folder is not there; what was not run is what the preset has beside."""
+    tables = tables_of("in-context.tar.gz", tmp_path / "results") / "tables"
+    text = (FINDINGS / "in-context.md.j2").read_text()
+    assert quoted(text, {name: read_table(tables, name) for name in RUN}) == (FINDINGS / "in-context.md").read_text()
+    content = content_of([str(ROOT / "presets/in-context.yaml")], [])
+    missing = narrowed(content, Plan(content, tmp_path / ".cache"), tmp_path / "results/ledger").missing
+    assert (FINDINGS / "in-context-not-run.txt").read_text().splitlines() == missing
+
+
 def test_the_tables_beside_the_text_are_the_archives(rebuilt: Path) -> None:
     kept = sorted((FINDINGS / "tables").glob("*.csv"))
     assert len(kept) >= 5
