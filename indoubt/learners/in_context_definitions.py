@@ -30,7 +30,7 @@ CHOICES: dict[str, tuple[Any, ...]] = {
 }
 KEYS = ("in_context", "format", "copies", *CHOICES)
 #: What other definitions may hold, and says how something is trained.
-OF_TRAINING = {*PAPER, "updates", "batch_size", "user_dir"}
+OF_TRAINING = {*PAPER, "updates", "batch_size", "user_dir", "start"}
 #: Models of more weights are not tried out while a run is planned, and must say in which numbers they are read.
 LARGE = 2_000_000_000
 #: Operations a second on one CPU thread, which a model of this size is taken to need.

@@ -85,6 +85,7 @@ def test_a_format_of_ones_own_is_known_by_its_texts(llama: Path) -> None:
     [
         ({"lr": 0.1}, "nothing is trained in context; leave `lr` out"),
         ({"updates": 10}, "nothing is trained in context; leave `updates` out"),
+        ({"start": {"task": "add-or-mul"}}, "leave `start` out"),
         ({"warmup-updates": 10}, "leave `warmup_updates` out"),
         ({"copy": 2}, "unknown key 'copy' of a learner by in_context; did you mean 'copies'?"),
         ({"copies": 0}, "copies 0: T stands in the prompt once or more often; it must be a whole number from 1 on"),

@@ -130,7 +130,7 @@ def test_what_is_said_of_a_language_model_is_its_archives(tmp_path: Path) -> Non
     text = (FINDINGS / "in-context.md.j2").read_text()
     assert quoted(text, {name: read_table(tables, name) for name in RUN}) == (FINDINGS / "in-context.md").read_text()
     content = content_of([str(ROOT / "presets/in-context.yaml")], [])
-    missing = narrowed(content, Plan(content, tmp_path / ".cache"), tmp_path / "results/ledger").missing
+    missing = measured_part(content, Plan(content, tmp_path / ".cache"), tmp_path / "results/ledger").missing
     assert (FINDINGS / "in-context-not-run.txt").read_text().splitlines() == missing
 
 
