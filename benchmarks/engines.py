@@ -6,7 +6,7 @@ Trains on T, or on T and `--block` blocks of the hold-out, with `--seeds` seeds 
 seeds on engine `fairseq` before, between and after, so that both meet the same machine. Several sizes, blocks and
 numbers of seeds show how cost grows: `--seeds 1 4 16 64`, `--size 10 20 30 40`, `--block 0 4 9 19`. With
 `--against jax` the same is trained in JAX too, one alone and up to 16 together (benchmarks/in_jax.py). A learner of
-presets/learners.yaml trains on engine `modules`, all seeds together and a few alone. Seconds are of CPU time, of a GPU
+config.yaml trains on engine `modules`, all seeds together and a few alone. Seconds are of CPU time, of a GPU
 on the clock. Needs torch, numpy and fairseq only; for learners of the preset PyYAML and what they need.
 """
 

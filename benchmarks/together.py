@@ -1,7 +1,7 @@
 """Speed of engine `modules`: models of one learner trained together, beside the same learner trained alone.
 
 Alone means without `vmap`: plain autograd on one model. Used by benchmarks/engines.py for the learners of
-presets/learners.yaml.
+config.yaml.
 """
 
 from __future__ import annotations
@@ -19,19 +19,19 @@ from indoubt.learner import Learner
 from indoubt.learners.module_definitions import resolve_module
 from indoubt.training import Protocol, Training
 
-PRESET = Path(__file__).resolve().parent.parent / "presets/learners.yaml"
+CONFIG = Path(__file__).resolve().parent.parent / "config.yaml"
 #: Models trained alone beside those together; the median counts.
 ALONE = 3
 
 
 def definitions() -> dict[str, dict[str, Any]]:
-    """The learners of the preset; none where YAML is not installed."""
+    """The learners of config.yaml that are modules; none where YAML is not installed."""
     try:
         import yaml
     except ImportError:
         return {}
-    found: dict[str, dict[str, Any]] = yaml.safe_load(PRESET.read_text(encoding="utf-8"))["learners"]
-    return found
+    found: dict[str, dict[str, Any]] = yaml.safe_load(CONFIG.read_text(encoding="utf-8"))["learners"]
+    return {name: definition for name, definition in found.items() if "arch" not in definition}
 
 
 def measure_together(

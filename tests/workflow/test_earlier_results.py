@@ -62,7 +62,7 @@ def test_what_earlier_code_of_engine_modules_measured_is_what_training_gives(lea
     rebuilt = tmp_path / "archive"
     shutil.unpack_archive(ROOT / "docs/findings/atlas.tar.gz", rebuilt, filter="data")
     taken = rows_of(rebuilt, learner)
-    definition = yaml.safe_load((ROOT / "presets/atlas.yaml").read_text())["learners"][learner]
+    definition = yaml.safe_load((ROOT / "config.yaml").read_text())["learners"][learner]
     options: dict[str, Any] = {
         "size": 4,
         "name": learner,
