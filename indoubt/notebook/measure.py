@@ -17,14 +17,14 @@ from torch import nn
 
 from indoubt.data.check import check_task
 from indoubt.data.datasets import dataset_digest
-from indoubt.data.encoded import dataset_in_memory
+from indoubt.data.encoded import Dataset, dataset_in_memory
 from indoubt.data.rules import rules
 from indoubt.data.task import FPA, Task, check_size, load_tasks
 from indoubt.engines.devices import choose_device
 from indoubt.errors import UserError, optional_packages
 from indoubt.found.found_rules import found_tables
 from indoubt.found.functions import found_rules
-from indoubt.learner import learner_of_json
+from indoubt.learner import InContextLearner, LookedAt, learner_of_json
 from indoubt.measures.classify import predictions
 from indoubt.notebook.arguments import (
     MEASURES,
@@ -43,6 +43,7 @@ from indoubt.workflow.identity import identity, with_own_code
 from indoubt.workflow.job import Job, Places
 from indoubt.workflow.jobs import measured
 from indoubt.workflow.own_learners import resolve_as_it_is
+from indoubt.workflow.prompt_lengths import PromptLengths, check_prompts_differ
 
 #: Measurements change what a process has but once (its random streams, how torch drops): one waits for the other.
 _ONE_AT_A_TIME = threading.RLock()
@@ -108,6 +109,10 @@ def _measured(
         places = Places(Path(folder) if ledger is None else checked_ledger(ledger))
         resolved = _resolved(definition, label, updates, {each: datasets[each] for each in wanted})
         job = _job(chosen, size, label, resolved, dict.fromkeys(numbers, wanted))
+        if isinstance(job.learner, InContextLearner):
+            model = LookedAt(**resolved["looked_at"])
+            PromptLengths(chosen, size, job.learner, model).check(wanted, label)
+            check_prompts_differ(job.learner, chosen, size, numbers, label)
         with Bar(f"{chosen.name} {size}, {label}", job.learner, progress) as bar:
             rows = measured(job, datasets, places, choose_device(device), bar)
     scores = [row for row in rows if row["kind"] == "score"]
@@ -128,10 +133,16 @@ def _resolved(definition: Definition, label: str, updates: int, datasets: Mappin
     sources = [len(source) for dataset in datasets.values() for source in dataset.test_sources]
     longest = max([*sources, *(len(e.source) for e in examples)]), max(len(e.target) for e in examples)
     request = {"updates": updates, "batch_size": None, "protocol": vars(Protocol()), "learner_folder": None}
+    cells = [] if "in_context" not in definition else [_symbols(dataset) for dataset in datasets.values()]
     try:
-        return resolve_as_it_is(definition, request, longest)
+        return resolve_as_it_is(definition, request, longest, cells)
     except UserError as error:
         raise UserError(f"learner {label!r}: {error}") from None
+
+
+def _symbols(dataset: Dataset) -> dict[str, Any]:
+    """What a language model must have a token for."""
+    return {"cell": "", "source": dataset.source_vocabulary.own, "target": dataset.target_vocabulary.own}
 
 
 def _job(task: Task, size: int, label: str, resolved: Mapping[str, Any], seeds: Mapping[int, list[str]]) -> Job:
