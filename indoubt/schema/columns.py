@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import Enum
 
 
@@ -28,6 +28,7 @@ class Column:
         head: its head on the page; by default its name with blanks.
         ends: the columns that hold the ends of its interval.
         note: the column that says why there is no interval.
+        absent: what is read where a table of an earlier version lacks the column; None: it must have it.
     """
 
     kind: Kind
@@ -36,6 +37,7 @@ class Column:
     head: str = ""
     ends: tuple[str, str] | None = None
     note: str = ""
+    absent: str | None = None
 
 
 @dataclass(frozen=True)
@@ -75,6 +77,11 @@ def share(meaning: str, head: str = "", ends: tuple[str, str] | None = None, not
 def p(meaning: str, head: str = "") -> Column:
     """A column of p-values."""
     return Column(Kind.P, meaning, head=head)
+
+
+def later(column: Column, absent: str = "") -> Column:
+    """A column that tables of earlier versions lack, and what is read there; empty: nothing, or no number."""
+    return replace(column, absent=absent)
 
 
 def ends(low: str, high: str, of: str, like: Column) -> dict[str, Column]:

@@ -13,6 +13,7 @@ from indoubt.schema.columns import (
     count,
     ends,
     flag,
+    later,
     number,
     p,
     share,
@@ -47,16 +48,20 @@ _responses_given_fit = share("the same over the seeds that fit T", "share where 
 _bits_mean = number("over the complete seeds", "bits", "mean", _CI, "ci_note")
 _BCA = "BCa bootstrap interval of the mean, 95 %, 9,999 resamples (Efron 1987, by scipy)"
 _WILSON = "Wilson's score interval, 95 % (1927, by scipy; 4 of 4 seeds: [.51, 1], 20 of 20: [.84, 1])"
-_OUTSIDE = number(
-    "of language models that are read in context: what it costs beside to say symbols of the task at all, and not "
-    "another token of the model's",
-    "bits",
-    "outside",
+_OUTSIDE = later(
+    number(
+        "of language models that are read in context: what it costs beside to say symbols of the task at all, and not "
+        "another token of the model's",
+        "bits",
+        "outside",
+    )
 )
-_OUTSIDE_SHARE = share(
-    "of language models that are read in context: the share of decoded places at which they would have said something "
-    "else than a symbol of the task, in the mean",
-    "outside",
+_OUTSIDE_SHARE = later(
+    share(
+        "of language models that are read in context: the share of decoded places at which they would have said something "
+        "else than a symbol of the task, in the mean",
+        "outside",
+    )
 )
 _share = share("`n` / `n_seeds`", "", _CI)
 

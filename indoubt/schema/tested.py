@@ -12,6 +12,7 @@ from indoubt.schema.columns import (
     count,
     ends,
     flag,
+    later,
     number,
     p,
     share,
@@ -125,8 +126,8 @@ TESTED = {
                 "same rule first",
             ),
             **PROTOCOL_COLUMNS,
-            "cannot_tell": text(
-                "what the learner cannot tell apart whatever its weights are: `order`, `length`", "cannot tell"
+            "cannot_tell": later(
+                text("what the learner cannot tell apart whatever its weights are: `order`, `length`", "cannot tell")
             ),
         },
     ),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
@@ -123,6 +124,9 @@ def read_table(folder: Path, name: str) -> pd.DataFrame:
     except ValueError as error:  # no UTF-8, or rows of different lengths
         raise UserError(f"table {path} is damaged: {' '.join(str(error).split())}; delete it and run again") from None
     missing = [c for c in columns if c not in table.columns]
+    if missing and all(columns[c].absent is not None for c in missing):  # of an earlier version
+        table = table.assign(**{c: (columns[c].absent or ("" if c in words else math.nan)) for c in missing})
+        missing = []
     if missing:
         raise UserError(f"table {path} lacks the columns {', '.join(missing)}; delete it and run again")
     for column, about in columns.items():

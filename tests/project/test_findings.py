@@ -9,12 +9,12 @@ from pathlib import Path
 import pytest
 import yaml
 
-from indoubt.report.quoting import quoted
 from indoubt.schema import RUN
 from indoubt.tables.tables import read_table
 from indoubt.workflow.config_files import content_of
 from indoubt.workflow.plan import Plan
 from indoubt.workflow.status import measured_part
+from scripts.quote import quoted
 from tests.shared.workspace import ROOT
 
 FINDINGS = ROOT / "docs/findings"

@@ -11,8 +11,8 @@ import pytest
 from indoubt.data.task import load_tasks
 from indoubt.errors import UserError
 from indoubt.measures.classify import predictions
-from indoubt.report.quoting import quoted
 from indoubt.tables.tables import Tables, build_tables, write_tables
+from scripts.quote import quoted
 from tests.shared.made_up import code, decode, follow
 from tests.shared.workspace import ROOT
 
@@ -82,7 +82,15 @@ def test_what_was_not_measured_is_not_said(tables: Tables, text: str, said: str)
 def test_the_script_writes_the_text(tables: Tables, tmp_path: Path) -> None:
     write_tables(tables, tmp_path / "tables")
     (tmp_path / "text.md.j2").write_text(f'{{{{ fit("{CELL}") }}}} fit.\n')
-    script = [sys.executable, str(ROOT / "scripts/quote.py"), "text.md.j2", "--tables", "tables", "--output", "text.md"]
+    script = [
+        sys.executable,
+        str(ROOT / "scripts/quote.py"),
+        "text.md.j2",
+        "--tables",
+        "tables",
+        "--output",
+        "text.md",
+    ]
     subprocess.run(script, cwd=tmp_path, check=True)
     assert (tmp_path / "text.md").read_text() == "4 of 4 seeds fit.\n"
     script[2] = "none"
