@@ -58,8 +58,8 @@ _OUTSIDE = later(
 )
 _OUTSIDE_SHARE = later(
     share(
-        "of language models that are read in context: the share of decoded places at which they would have said something "
-        "else than a symbol of the task, in the mean",
+        "of language models that are read in context: the share of decoded places at which they would have said "
+        "something else than a symbol of the task, in the mean",
         "outside",
     )
 )
