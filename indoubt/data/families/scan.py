@@ -114,7 +114,7 @@ def mem(command: Symbols, size: int) -> Symbols:
 
 
 def subst(command: Symbols, size: int) -> Symbols:
-    """As if `walk` stood for `jump`, but for the bare command: `jump twice -> I_WALK I_WALK`."""
+    """As if `walk` stood for `jump`, except in the bare command: `jump twice -> I_WALK I_WALK`."""
     return substituted(command, "walk") if command != JUMP else meaning(JUMP)
 
 

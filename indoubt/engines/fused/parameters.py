@@ -75,7 +75,7 @@ class Parameters:
         return Parameters(self.blocks, self.shapes, models, self.flat.device, self.flat.dtype)
 
     def select(self, rows: Sequence[int]) -> Parameters:
-        """Some models' weights, in the order of `rows`: a copy, but for all of them as they stand."""
+        """Some models' weights, in the order of `rows`: a copy, or, of all of them in order, the weights themselves."""
         if list(rows) == list(range(self.models)):
             return self
         chosen = self.like(len(rows))
@@ -124,7 +124,7 @@ def _joined_shape(block: Block, shapes: Mapping[str, torch.Size]) -> torch.Size:
     return torch.Size(shape[::-1] if block.transposed else shape)
 
 
-#: With more rows than this the norm of a gathered gradient is dearer from its factors than from itself.
+#: With more rows than this the norm of a gathered gradient is more expensive from its factors than from itself.
 FEW_ROWS = 256
 
 
