@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from indoubt.learner import FairseqLearner, ModuleLearner
 from indoubt.workflow import code_hash, identity
 from indoubt.workflow.identity import SOURCES, numbers_of, same_numbers
 from indoubt.workflow.identity import identity as name_of
@@ -16,6 +17,10 @@ from tests.shared import golden
 from tests.shared.workspace import ROOT
 
 HASH = "0123456789abcdef"
+
+
+def of_file(path: Path | str) -> ModuleLearner:
+    return ModuleLearner({"module": "any.Any"}, file=str(path))
 
 
 @pytest.mark.parametrize("engine", SOURCES)
@@ -35,7 +40,7 @@ def test_todays_sources_are_recorded(engine: str) -> None:
 def test_todays_built_in_learners_are_recorded(file: Path) -> None:
     recorded = identity.learners_recorded()[file.stem]
     assert code_hash.own_code(identity.MODULES_THEN, file) in recorded, "make golden"
-    assert name_of("modules", str(file)) == f"modules-{numbers_of('modules').version}-{recorded[0]}"
+    assert name_of("modules", of_file(file)) == f"modules-{numbers_of('modules').version}-{recorded[0]}"
 
 
 def test_a_built_in_learner_that_is_edited_files_its_results_apart(tmp_path: Path) -> None:
@@ -43,7 +48,7 @@ def test_a_built_in_learner_that_is_edited_files_its_results_apart(tmp_path: Pat
     edited.write_text((ROOT / "learners/mamba.py").read_text() + "\nEDITED = 1\n")
     own = code_hash.own_code(identity.MODULES_THEN, edited)
     assert identity._of_built_in(ROOT / "learners/mamba.py", own) == own
-    assert name_of("modules", str(edited)) not in {name_of("modules", "learners/mamba.py")}
+    assert name_of("modules", of_file(edited)) not in {name_of("modules", of_file("learners/mamba.py"))}
 
 
 def test_a_number_that_moved_is_named() -> None:
@@ -68,10 +73,10 @@ def test_edited_sources_file_their_results_apart(tmp_path: Path, monkeypatch: py
     declared["learners"] = {}
     (tmp_path / "numbers.json").write_text(json.dumps(declared))
     monkeypatch.setattr(identity, "NUMBERS", tmp_path / "numbers.json")
-    name = name_of("fused")
+    name = name_of("fused", FairseqLearner({}))
     assert name == f"fused-3-edited-{identity.sources_hash('fused')}"
     assert same_numbers(name) == (name,)  # nothing else is taken for its results
-    own = name_of("modules", "learners/mamba.py")
+    own = name_of("modules", of_file("learners/mamba.py"))
     assert own.startswith(f"modules-3-edited-{identity.sources_hash('modules')}-")
     identity.notice.cache_clear()
     assert "make golden" in str(identity.notice("fused"))
@@ -84,4 +89,4 @@ def test_names_of_earlier_ledgers_are_found() -> None:
     (*_, of_notebook) = same_numbers(f"modules-1-{HASH}-f2913fbdf62503b0")  # a notebook's class, with its values
     assert of_notebook == f"f2913fbdf62503b1-{HASH}"
     assert same_numbers(HASH) == (HASH,)
-    assert "e400e0c2e66af438" in same_numbers(name_of("modules", "learners/decoder_only.py"))
+    assert "e400e0c2e66af438" in same_numbers(name_of("modules", of_file("learners/decoder_only.py")))
