@@ -19,11 +19,12 @@ import pandas as pd
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
+from indoubt.data.codes import CodeKind
 from indoubt.errors import UserError, exit_on_user_error
 from indoubt.files import write_atomically
 from indoubt.measures.classify import UNFIT
 from indoubt.schema import RUN
-from indoubt.schema.wording import number, share, span
+from indoubt.schema.wording import bits_text, number, share, span
 from indoubt.tables.tables import read_table
 
 
@@ -68,6 +69,9 @@ class Quotes:
     def bits(self, cell: str, candidate: str) -> str:
         """A candidate's mean code length, with its interval."""
         row = self._row("code_length", cell, "candidate", candidate)
+        if row["n_at_least"]:
+            kind = CodeKind(row["codes"], row["blocks"]).words
+            return f"at least {number(row['bits_at_least'])} bits ({kind}; n = {row['n_seeds'] + row['n_at_least']})"
         return f"{number(row['bits_mean'])} bits {_interval(row, number)} (n = {row['n_seeds']})"
 
     def uniform(self, cell: str) -> str:
@@ -116,9 +120,9 @@ class Quotes:
         candidates = list(dict.fromkeys(rows["candidate"]))
         lines = [["learner", "n", *candidates, "preferred"]]
         for learner, of in _by(rows, "candidate"):
-            cells = [f"{number(of[c]['bits_mean'])} {_interval(of[c], number)}" for c in candidates]
+            cells = [bits_text(of[c]) for c in candidates]
             verdict = self._of("verdicts", f"{name}/{learner}").iloc[0]
-            n = min(row["n_seeds"] for row in of.values())
+            n = min(row["n_seeds"] + row["n_at_least"] for row in of.values())
             lines.append([learner, str(n), *cells, str(verdict["code_rule"]) or "–"])
         return _markdown(lines)
 

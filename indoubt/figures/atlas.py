@@ -149,7 +149,7 @@ def _mark(
     Where most seeds follow a rule that has no code, which the verdict then says beyond that of the code lengths, it is
     that one: what is preferred among candidates that they do not follow would hide it.
     """
-    by_code = row["code_level"] != NOT_MEASURED
+    by_code = row["by"] == "code" and row["code_level"] != NOT_MEASURED
     share = float(str(row["fpa_share"]))
     rule = str(row["rule"] or (row["code_lead"] if by_code else row["fpa_class"]) or row["fpa_class"])
     level = str(row["level"])

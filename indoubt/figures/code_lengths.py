@@ -11,9 +11,11 @@ from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator
 
+from indoubt.data.codes import CodeKind
 from indoubt.figures.layout import Drawing, Layout
 from indoubt.figures.style import INK, Palette, not_measured, our_settings
 from indoubt.measures.code_length import block_quartiles
+from indoubt.schema import KIND
 
 TITLE = "code length of each candidate"
 CURVES_TITLE = "code length per block (bits per example)"
@@ -22,33 +24,41 @@ CURVES_TITLE = "code length per block (bits per example)"
 def code_lengths(task: str, of: Mapping[str, pd.DataFrame], palette: Palette, layout: type[Layout]) -> Drawing:
     """Points: seeds; black bar: median; black-rimmed diamond: mean with its BCa interval; bits, on a log scale."""
     lengths, code = of["seed_code_lengths"], of["code_length"]
-    if code.empty or code["n_seeds"].sum() == 0:
+    if code.empty or code[["n_seeds", "n_at_least"]].to_numpy().sum() == 0:
         return not_measured(task, TITLE)
     candidates = list(dict.fromkeys(code["candidate"]))
-    floor = log_floor(lengths["bits"])
+    floor = log_floor(lengths["bits_at_least"])
     with our_settings():
         grid = layout(task, TITLE, code, row_height=0.35 + 0.27 * len(candidates))
         for axes, cell in grid.panels():
             axes.set_ylim(len(candidates) - 0.4, -0.6)
             axes.set_yticks(range(len(candidates)), candidates)
             axes.tick_params(axis="y", length=0)
-            log_axis(axes, "x", floor, lengths["bits"])
+            log_axis(axes, "x", floor, lengths["bits_at_least"])
             if cell.empty:
                 continue
             axes.grid(axis="x")
             seeds = lengths[(lengths["learner"] == cell["learner"].iloc[0]) & (lengths["size"] == cell["size"].iloc[0])]
             for place, candidate in enumerate(candidates):
-                bits = seeds.loc[seeds["candidate"] == candidate, "bits"].dropna().to_numpy(dtype=float)
+                known = seeds[(seeds["candidate"] == candidate) & seeds["bits_at_least"].notna()]
+                bits = known["bits_at_least"].to_numpy(dtype=float)
                 spread = np.random.default_rng(0).uniform(-0.22, 0.22, len(bits)) * (len(bits) > 1)
+                x, y, whole = np.maximum(bits, floor), place + spread, known["bits"].notna().to_numpy()
                 axes.scatter(
-                    np.maximum(bits, floor), place + spread, s=9, alpha=0.55, linewidths=0,
+                    x[whole], y[whole], s=9, alpha=0.55, linewidths=0,
                     color=palette.colour(candidate), marker=palette.marker(candidate),
+                )  # fmt: skip
+                axes.scatter(
+                    x[~whole], y[~whole], s=12, alpha=0.7, linewidths=0.7, marker=">", facecolors="none",
+                    edgecolors=palette.colour(candidate),
                 )  # fmt: skip
                 _mark(axes, cell[cell["candidate"] == candidate], place, floor)
         notes = ["Points: seeds; bar: median; diamond: mean with BCa 95 % interval (none for one or equal seeds)."]
         diverged = int(code["n_diverged"].sum())
+        notes += ["Open triangles: seeds whose code is at least so long."] if code["n_at_least"].any() else []
+        notes += _of_kinds(code)
         notes += [f"{diverged} diverged codes are not shown."] if diverged else []
-        return grid.finish("code length (bits)", "", *notes, counts=code)
+        return grid.finish("code length (bits)", "", *notes, counts=_with_bounds(code))
 
 
 def code_curves(task: str, of: Mapping[str, pd.DataFrame], palette: Palette, layout: type[Layout]) -> Drawing:
@@ -80,13 +90,24 @@ def code_curves(task: str, of: Mapping[str, pd.DataFrame], palette: Palette, lay
                 axes.plot(
                     curve["block"], median, color=shade, linewidth=1.1, marker=palette.marker(candidate), markersize=2.6
                 )
-        notes = "Lines: median over seeds; bands: the middle half of the seeds (25 % to 75 %)."
-        return grid.finish("hold-out block", "bits per example", notes, counts=code)
+        notes = ["Lines: median over seeds; bands: the middle half of the seeds (25 % to 75 %).", *_of_kinds(code)]
+        return grid.finish("hold-out block", "bits per example", *notes, counts=_with_bounds(code))
+
+
+def _with_bounds(code: pd.DataFrame) -> pd.DataFrame:
+    """The table with all seeds of which something is known as its seeds."""
+    return code.assign(n_seeds=code["n_seeds"] + code["n_at_least"])
+
+
+def _of_kinds(code: pd.DataFrame) -> list[str]:
+    """How codes were measured, where that is not the paper's way, in a sentence."""
+    kinds = {CodeKind(*kind).words for kind in code[KIND].itertuples(index=False, name=None)} - {""}
+    return [f"Codes {'; '.join(sorted(kinds))}."] if kinds else []
 
 
 def _mark(axes: Axes, row: pd.DataFrame, place: int, floor: float) -> None:
     """Median, mean and interval of one candidate."""
-    if row.empty or row["n_seeds"].iloc[0] == 0:
+    if row.empty or row["n_seeds"].iloc[0] == 0 or row["n_at_least"].iloc[0] > 0:
         return
     shown = ("bits_mean", "bits_median", "ci_low", "ci_high")
     mean, median, low, high = (max(float(row[c].iloc[0]), floor) for c in shown)

@@ -15,11 +15,12 @@ from typing import Any
 from pydantic import ValidationError
 from torch import nn
 
+from indoubt.data.codes import CodeKind
 from indoubt.data.seeds import parse_seeds
 from indoubt.data.task import Task, check_definition, find_task, load_tasks
 from indoubt.engines.modules.loader import GIVEN, GIVEN_OF_FILES
 from indoubt.errors import UserError, nearest, said
-from indoubt.workflow.config import Config, sentence
+from indoubt.workflow.config import Config, faults_of_codes, sentence
 from indoubt.workflow.named_learners import named_learners
 
 
@@ -122,18 +123,36 @@ def checked_ledger(ledger: object) -> Path:
     return path
 
 
-def check_settings(task: Task, size: int, definition: Definition, label: str, updates: object, device: object) -> None:
-    """What else a configuration would hold, by its own schema.
+def check_settings(
+    task: Task,
+    size: int,
+    definition: Definition,
+    label: str,
+    updates: object,
+    device: object,
+    measures: list[str],
+    asked: dict[str, Any],
+) -> CodeKind | None:
+    """What else a configuration would hold, by its own schema; returns how code lengths are measured, if they are.
+
+    Args:
+        asked: `codes` and `blocks`, of which the defaults say nothing where no code length is measured.
 
     Raises:
         UserError: the first thing that it refuses.
     """
-    experiment = {"task": task.name, "sizes": [size], "learners": [label]}
+    experiment: dict[str, Any] = {"task": task.name, "sizes": [size], "learners": [label], "measures": measures}
+    given = asked if "code_length" in measures else {}
+    experiment |= {name: value for name, value in asked.items() if name in given or value not in ("full", "task")}
     content = {"updates": updates, "device": device, "learners": {label: definition}, "experiments": [experiment]}
     try:
-        Config.model_validate(content)
+        config = Config.model_validate(content)
     except ValidationError as error:
         raise UserError(sentence(error.errors()[0]).strip()) from None
+    faults = faults_of_codes(config.experiments[0], config, task)
+    if faults:
+        raise UserError(faults[0])
+    return config.code_of(config.experiments[0])
 
 
 def definition_of(learner: object, name: str | None) -> tuple[dict[str, Any], str]:

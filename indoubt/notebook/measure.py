@@ -16,6 +16,7 @@ from typing import Any
 from torch import nn
 
 from indoubt.data.check import check_task
+from indoubt.data.codes import THE_PAPERS, Blocks, CodeKind, Codes
 from indoubt.data.datasets import dataset_digest
 from indoubt.data.encoded import Dataset, dataset_in_memory
 from indoubt.data.rules import rules
@@ -61,6 +62,8 @@ def measure(
     device: str = "auto",
     ledger: str | Path | None = None,
     progress: bool = True,
+    codes: Codes = "full",
+    blocks: Blocks = "task",
 ) -> Measurement:
     """Train a learner on an ambiguous task, many seeds at once, and see which rule it follows.
 
@@ -77,12 +80,16 @@ def measure(
         device: `auto` (a GPU if there is one), `cpu` or `cuda`.
         ledger: a folder where trainings are kept, so that none is done twice; the workflow's `results/ledger` will do.
         progress: whether to show a bar.
+        codes: how much of code lengths is measured: all (`full`), enough to know each seed's shortest (`race`), or what
+            T's training gives (`first`).
+        blocks: in which blocks H is sent: the task's (`task`), or larger and larger ones (`doubling`).
 
     Raises:
         UserError: whatever is wrong with the task or the learner, in one sentence, before anything is trained.
     """
+    asked = {"codes": codes, "blocks": blocks}
     with _ONE_AT_A_TIME, optional_packages():
-        return _measured(task, learner, seeds, measures, size, updates, name, device, ledger, progress)
+        return _measured(task, learner, seeds, measures, size, updates, name, device, ledger, progress, asked)
 
 
 def _measured(
@@ -96,19 +103,20 @@ def _measured(
     device: str,
     ledger: str | Path | None,
     progress: bool,
+    asked: dict[str, Any],
 ) -> Measurement:
     chosen = checked_task(task)
     size = check_size(chosen, chosen.sizes[0] if size is None else size)
     check_task(chosen, size)
     names, numbers = checked_measures(measures), checked_seeds(seeds)
     definition, label = definition_of(learner, name)
-    check_settings(chosen, size, definition, label, updates, device)
-    wanted = ([FPA] if "fpa" in names else []) + (list(rules(chosen)) if "code_length" in names else [])
+    kind = check_settings(chosen, size, definition, label, updates, device, names, asked)
+    wanted = ([FPA] if "fpa" in names else []) + (list(rules(chosen)) if kind is not None else [])
     datasets = {each: dataset_in_memory(chosen, size, each) for each in dict.fromkeys([*wanted, *rules(chosen)])}
     with tempfile.TemporaryDirectory() as folder:
         places = Places(Path(folder) if ledger is None else checked_ledger(ledger))
         resolved = _resolved(definition, label, updates, {each: datasets[each] for each in wanted})
-        job = _job(chosen, size, label, resolved, dict.fromkeys(numbers, wanted))
+        job = _job(chosen, size, label, resolved, dict.fromkeys(numbers, wanted), kind or THE_PAPERS)
         if isinstance(job.learner, InContextLearner):
             model = LookedAt(**resolved["looked_at"])
             PromptLengths(chosen, size, job.learner, model).check(wanted, label)
@@ -145,14 +153,16 @@ def _symbols(dataset: Dataset) -> dict[str, Any]:
     return {"cell": "", "source": dataset.source_vocabulary.own, "target": dataset.target_vocabulary.own}
 
 
-def _job(task: Task, size: int, label: str, resolved: Mapping[str, Any], seeds: Mapping[int, list[str]]) -> Job:
+def _job(
+    task: Task, size: int, label: str, resolved: Mapping[str, Any], seeds: Mapping[int, list[str]], code: CodeKind
+) -> Job:
     """What the workflow's jobs are made of, for all seeds and blocks at once."""
     learner = learner_of_json(resolved["learner"])
     engine = learner.engine
     if engine == "fairseq" and resolved["not_fused"] is None:
         engine = "fused"
     own = resolved.get("own")
-    code = identity(engine, learner) if own is None else with_own_code(engine, own)
+    filed_under = identity(engine, learner) if own is None else with_own_code(engine, own)
     return Job(
         task=task.name,
         size=size,
@@ -160,11 +170,12 @@ def _job(task: Task, size: int, label: str, resolved: Mapping[str, Any], seeds: 
         learner=learner,
         protocol=Protocol(),
         engine=engine,
-        engine_hash=code,
+        engine_hash=filed_under,
         n_training=len(task.training_inputs(size)),
         block_size=task.block_size_at(size),
         seeds=seeds,
         blocks=(0, task.n_blocks(size) - 1),
         milestones={},
         examples={name: dataset_digest(task, size, name) for names in seeds.values() for name in names},
+        code=code,
     )

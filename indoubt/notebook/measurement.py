@@ -28,7 +28,7 @@ from indoubt.training import Result, Training
 #: Columns that a notebook shows of each table; `tables` has them all.
 SHOWN = {
     "fpa": ["class", "n", "n_seeds", "fpa", "ci_low", "ci_high"],
-    "code_length": ["candidate", "n_seeds", "bits_mean", "ci_low", "ci_high"],
+    "code_length": ["candidate", "n_seeds", "bits_mean", "ci_low", "ci_high", "n_at_least", "bits_at_least"],
 }
 
 
@@ -150,7 +150,9 @@ class Bar:
 
     def begin(self, total: int, to_do: int) -> None:
         known = f" ({total - to_do} of {total} known)" if to_do < total else ""
-        if self._shown and to_do:
+        if self._bar is not None:  # a race goes on
+            self._bar.total += to_do
+        elif self._shown and to_do:
             self._bar = tqdm(total=to_do, desc=f"{self._label}{known}", unit="training")
             self._thread.start()
 

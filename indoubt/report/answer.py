@@ -9,6 +9,7 @@ from typing import Any
 
 import pandas as pd
 
+from indoubt.data.codes import CodeKind
 from indoubt.data.rules import RANDOM
 from indoubt.found.wording import by_cell, in_short
 from indoubt.measures.classify import DIVERGED, NO_RULE, OTHER
@@ -149,7 +150,7 @@ class Answers:
         if state in (UNFIT, DIVERGED, NO_GIVEN_RULE):
             return ""
         if state == DESCRIPTIVE:
-            lead = str(row["code_lead"] if row["code_level"] != NOT_MEASURED else row["fpa_class"])
+            lead = str(row["code_lead"] if _by_code(row) else row["fpa_class"])
             return "" if lead in NO_RULE else lead
         return str(row["rule"])
 
@@ -165,7 +166,7 @@ class Answers:
 
     def _numbers(self, row: Record, state: str, rule: str) -> str:
         """What decides in a cell, the deciding measure first, then the other one."""
-        by_code = row["code_level"] != NOT_MEASURED
+        by_code = _by_code(row)
         fit = f"{row['fpa_n_fit']} of {row['fpa_n']} {self._seeds(row)} fit T"
         if state == DIVERGED:
             return self._fpa(row)
@@ -199,14 +200,23 @@ class Answers:
         return "prompts" if row["learner"] in self._of_prompts else "seeds"
 
     def _codes(self, row: Record, rule: str) -> str:
-        """`2.17 bits against 43.0 (linear), n = 12`: a rule's mean code length, and the shortest of the others'."""
+        """`2.17 bits against 43.0 (linear), n = 12`: a rule's mean code length, and the shortest of the others'.
+
+        Of raced codes, and by the first block, in the words of the verdict.
+        """
         bits = self._bits.get((row["task"], row["size"], row["learner"]))
-        if bits is None or not rule:
+        if bits is None or not rule or bits["n_at_least"].any():
             return str(row["code_verdict"])
         means = bits.set_index("candidate")["bits_mean"].astype(float)
         others = means.drop(rule).dropna()
         against = f" against {number(float(others.min()))} ({others.idxmin()})" if len(others) else ""
-        return f"{number(float(means[rule]))} bits{against}, n = {int(row['code_n'])}"
+        kind = CodeKind(str(row["codes"]), str(row["blocks"])).words  # type: ignore[arg-type]
+        return f"{number(float(means[rule]))} bits{against}, n = {int(row['code_n'])}" + f", {kind}" * bool(kind)
+
+
+def _by_code(row: Mapping[Any, Any]) -> bool:
+    """Whether a verdict is by code length."""
+    return bool(row["by"] == "code" and row["code_level"] != NOT_MEASURED)
 
 
 def _interval(row: Record) -> str:

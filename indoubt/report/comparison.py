@@ -11,7 +11,7 @@ import zlib
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import IO, TypeVar
+from typing import IO, Any, TypeVar
 
 import numpy as np
 import pandas as pd
@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from scipy import stats
 
 from indoubt.errors import UserError
-from indoubt.measures.code_length import COMPLETE
+from indoubt.measures.code_length import AT_LEAST, COMPLETE
 from indoubt.measures.intervals import EQUAL, bca
 from indoubt.measures.rows import Row, either
 from indoubt.report.tar_entries import Entry, files_of
@@ -178,13 +178,27 @@ def _named(table: pd.DataFrame) -> pd.DataFrame:
 def _codes(a: pd.DataFrame, b: pd.DataFrame) -> Iterator[Row]:
     keys = [*CELL, "candidate"]
     groups = [dict(list(f[f["state"] == COMPLETE].groupby(keys))) for f in (a, b)]
-    for key in sorted({*groups[0], *groups[1]}):
+    for key in sorted({*groups[0], *groups[1]} - set(_of_other_kinds(a, b))):
         row: Row = {"measure": "code length (bits)", **dict(zip(keys, key, strict=True))}
         sides = [g[key].set_index("seed")["bits"].astype(float) if key in g else pd.Series(dtype=float) for g in groups]
         both = pd.concat(sides, axis=1, join="inner", keys=["a", "b"]).to_numpy(dtype=float)
         row |= {"n_a": len(sides[0]), "n_b": len(sides[1]), "n_common": len(both), "state": ""}
         row |= _one_sided(row) or (_paired(both, key) if len(both) else _unpaired(sides[0], sides[1], str(key)))
         yield row | _if_equal(row)
+
+
+def _of_other_kinds(a: pd.DataFrame, b: pd.DataFrame) -> dict[tuple[object, ...], str]:
+    """Cells' rules whose codes are not compared, and why: in other blocks, or known from below in some seeds."""
+    keys = [*CELL, "candidate"]
+    sent: list[dict[Any, str]] = [f.groupby(keys)["blocks"].first().to_dict() for f in (a, b)]
+    below: set[Any] = {
+        key for f in (a, b) for key in f.loc[f["state"] == AT_LEAST, keys].itertuples(index=False, name=None)
+    }
+    found: dict[tuple[object, ...], str] = {
+        key: "known from below alone in some seeds" for key in below if key in sent[0] and key in sent[1]
+    }
+    differ = {key: (old, sent[1][key]) for key, old in sent[0].items() if key in sent[1] and old != sent[1][key]}
+    return found | {key: f"sent in blocks `{old}` in A and `{new}` in B" for key, (old, new) in differ.items()}
 
 
 def _one_sided(row: Row) -> Row:
@@ -275,6 +289,8 @@ def _remarks(lengths: list[pd.DataFrame], classes: list[pd.DataFrame]) -> list[s
         old, new = (either([*lengths[i][part], *classes[i][part]]) for i in (0, 1))
         if old != new and old and new:
             remarks.append(f"{part}: {old} in A, {new} in B")
+    kinds = _of_other_kinds(*lengths)
+    remarks += [f"{'/'.join(map(str, key))}: codes are not compared: {why}" for key, why in sorted(kinds.items())]
     return [*remarks, *_changed_states(*lengths)]
 
 

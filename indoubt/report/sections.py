@@ -117,7 +117,9 @@ def _of_some(rows: pd.DataFrame) -> pd.DataFrame:
 def _figure(task: str, figure: TaskFigure, of: Mapping[str, pd.DataFrame], figures: Path) -> PageFigure:
     """One figure; the data beside it is what it shows."""
     data = {
-        "code_lengths": of["seed_code_lengths"][["size", "learner", "candidate", "seed", "bits", "state"]],
+        "code_lengths": of["seed_code_lengths"][
+            ["size", "learner", "candidate", "seed", "bits", "state", "bits_at_least"]
+        ],
         "code_curves": block_quartiles(of["blocks"]),
     }.get(figure.name, of[figure.table])
     csv = "" if figure.table == "fpa" else data.to_csv(index=False, lineterminator="\n", float_format="%.6g")

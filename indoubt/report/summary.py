@@ -12,11 +12,12 @@ from rich.console import Console, Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
+from indoubt.data.codes import CodeKind
 from indoubt.data.rules import ANSWER, FOUND, RANDOM, RULE
 from indoubt.found.wording import by_cell, in_short
 from indoubt.measures.classify import NO_RULE, OTHER
 from indoubt.measures.rows import either
-from indoubt.schema import ORIGIN, PROTOCOL
+from indoubt.schema import KIND, ORIGIN, PROTOCOL
 from indoubt.schema.wording import duration, number, short_share
 from indoubt.tables.tables import read_found, read_table
 
@@ -109,11 +110,13 @@ def _codes(bits: pd.DataFrame, candidates: list[str]) -> list[str]:
     """Each candidate's mean code length, the shortest in bold, and the number of seeds."""
     if bits.empty:
         return ["–"] * (len(candidates) + bool(candidates))
-    means = dict(zip(bits["candidate"], bits["bits_mean"], strict=True))
+    of = {row["candidate"]: row for row in bits.to_dict("records")}
+    means = {candidate: row["bits_mean"] for candidate, row in of.items()}
     shortest = min((m for c, m in means.items() if c != RANDOM and not math.isnan(m)), default=math.nan)
-    numbers = [number(means.get(c, math.nan)) for c in candidates]
+    bounds = {c: f"≥{number(row['bits_at_least'])}" for c, row in of.items() if row["n_at_least"]}
+    numbers = [bounds.get(c, number(means.get(c, math.nan))) for c in candidates]
     numbers = [f"[bold]{n}[/bold]" if means.get(c) == shortest else n for c, n in zip(candidates, numbers, strict=True)]
-    counts = sorted({int(n) for n in bits["n_seeds"]})
+    counts = sorted({int(n) for n in bits["n_seeds"] + bits["n_at_least"]})
     n = f"{counts[0]}" if len(counts) == 1 else f"{counts[0]}–{counts[-1]}"
     losses = [f"{int(bits[f'n_{s}'].sum())} {s}" for s in ("diverged", "incomplete") if bits[f"n_{s}"].sum()]
     return [*numbers, ", ".join([n, *losses])]
@@ -132,6 +135,9 @@ def _footer(tables: Path, fpa: pd.DataFrame, code: pd.DataFrame, costs: pd.DataF
         "FPA: seeds of the rule / all seeds, Wilson interval. Code lengths: means over n seeds, shortest bold;",
         f"their intervals: {tables / 'code_length.csv'}.",
     ]
+    if code["n_at_least"].any():
+        kinds = sorted({CodeKind(*kind).words for kind in code[KIND].itertuples(index=False, name=None)} - {""})
+        lines.append(f"≥: known from below alone ({'; '.join(kinds)}).")
     if (fpa["kind"].isin([RULE, ANSWER]) & (fpa["n"] > 0)).any():
         lines.append("*: a rule that only classifies and has no code length.")
     if ((fpa["kind"] == FOUND) & (fpa["n"] > 0)).any():

@@ -9,6 +9,7 @@ from typing import Any
 
 import pandas as pd
 
+from indoubt.data.codes import CodeKind
 from indoubt.measures.classify import NO_RULE
 from indoubt.schema import TABLES, Kind
 from indoubt.schema.wording import duration, number, p_text, share, shortened, span
@@ -102,7 +103,18 @@ def _symbols(name: str) -> PageColumn:
 def _remarks(row: dict[str, Any]) -> Cell:
     """Lost seeds, two groups."""
     words = [f"{int(row[f'n_{state}'])} {state}" for state in ("diverged", "incomplete") if row[f"n_{state}"]]
-    return Cell(", ".join(words + ["two groups of seeds"] * (row["bimodal"] == "True")))
+    if row["n_at_least"]:
+        words.append(f"{int(row['n_at_least'])} known from below")
+    kind = CodeKind(row["codes"], row["blocks"]).words
+    return Cell(", ".join([kind] * bool(kind) + words + ["two groups of seeds"] * (row["bimodal"] == "True")))
+
+
+def _at_least(row: dict[str, Any]) -> Cell:
+    """What a rule's code takes at least in the mean, where that is all that is known."""
+    if not row["n_at_least"] or math.isnan(row["bits_at_least"]):
+        return Cell("–", "")
+    interval = span(row["at_least_ci_low"], row["at_least_ci_high"], number)
+    return Cell(f"≥ {number(row['bits_at_least'])} {interval}".strip(), float(row["bits_at_least"]))
 
 
 _PAIR = PageColumn("rules a – b", lambda row: Cell(f"{row['a']} – {row['b']}"))
@@ -111,8 +123,15 @@ RESPONSES = of(
     "responses", "size", "learner", "rule", "kind", "share", "n_seeds", "n_holdout", "share_given_fit", "n_fit"
 )
 CODE_LENGTH = of(
-    *("code_length", "size", "learner", "candidate", "n_seeds", "bits_mean", "bits_median", "nats_mean"),
-    *("bits_per_example", "surplus_bits", "uniform_bits", PageColumn("remarks", _remarks)),
+    *("code_length", "size", "learner", "candidate", "n_seeds", "bits_mean"),
+    PageColumn(
+        "at least, bits",
+        _at_least,
+        True,
+        "where not all seeds' codes are complete (by the first block, or raced): the mean of what they take at least, "
+        "with its bootstrap interval",
+    ),
+    *("bits_median", "nats_mean", "bits_per_example", "surplus_bits", "uniform_bits", PageColumn("remarks", _remarks)),
 )
 PREFERENCES = of(
     *("preferences", "size", "learner"),

@@ -7,7 +7,7 @@ heads on the page come from it. Imports nothing but this package: the Snakefile 
 
 from collections.abc import Iterator
 
-from indoubt.schema.columns import CELL_COLUMNS, ORIGIN_COLUMNS, PROTOCOL_COLUMNS, Column, Kind, Table
+from indoubt.schema.columns import CELL_COLUMNS, KIND_COLUMNS, ORIGIN_COLUMNS, PROTOCOL_COLUMNS, Column, Kind, Table
 from indoubt.schema.found import FOUND
 from indoubt.schema.measured import MEASURED
 from indoubt.schema.tested import TESTED
@@ -15,6 +15,7 @@ from indoubt.schema.tested import TESTED
 __all__ = [
     "CELL",
     "FOUND",
+    "KIND",
     "ORIGIN",
     "PROTOCOL",
     "RUN",
@@ -29,6 +30,8 @@ __all__ = [
 
 #: What names a cell.
 CELL = list(CELL_COLUMNS)
+#: How code lengths were measured; those of different kinds do not compare.
+KIND = list(KIND_COLUMNS)
 #: What a table must not mix, and what it may mix, if it says so.
 PROTOCOL, ORIGIN = tuple(PROTOCOL_COLUMNS), tuple(ORIGIN_COLUMNS)
 #: The tables that every run has, and all: those of found rules are made by a rule of their own, so that results of

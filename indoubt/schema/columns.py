@@ -106,6 +106,10 @@ PROTOCOL_COLUMNS = {
     "rng_streams": text("whether random streams are `independent` or as `released`"),
     "min_len": count("the fewest symbols that are decoded"),
 }
+KIND_COLUMNS = {
+    "codes": later(text("how much of the code was measured: `full`, by a `race`, or the `first` block"), "full"),
+    "blocks": later(text("in which blocks it was sent: the `task`'s own, or `doubling` ones"), "task"),
+}
 ORIGIN_COLUMNS = {
     "engine": text("what trained it; `mixed: a, b` where rows differ"),
     "device": text("where; `mixed: a, b` where rows differ"),

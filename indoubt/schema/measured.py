@@ -6,6 +6,7 @@ from indoubt.schema.columns import (
     CELL_COLUMNS,
     CI_METHOD,
     CI_NOTE,
+    KIND_COLUMNS,
     ORIGIN_COLUMNS,
     PROTOCOL_COLUMNS,
     UPDATES,
@@ -46,6 +47,12 @@ _responses = share(
 )
 _responses_given_fit = share("the same over the seeds that fit T", "share where T is fitted", _GIVEN_FIT)
 _bits_mean = number("over the complete seeds", "bits", "mean", _CI, "ci_note")
+_bits_at_least = number(
+    "mean over seeds of their codes, or of what is known of them: the mean of the codes is at least so long",
+    "bits",
+    "mean, at least",
+    ("at_least_ci_low", "at_least_ci_high"),
+)
 _BCA = "BCa bootstrap interval of the mean, 95 %, 9,999 resamples (Efron 1987, by scipy)"
 _WILSON = "Wilson's score interval, 95 % (1927, by scipy; 4 of 4 seeds: [.51, 1], 20 of 20: [.84, 1])"
 _OUTSIDE = later(
@@ -86,6 +93,7 @@ MEASURED = {
             "updates": UPDATES,
             "host": text("the machine"),
             "outside_bits": _OUTSIDE,
+            **KIND_COLUMNS,
         },
     ),
     "seed_classes": Table(
@@ -108,7 +116,10 @@ MEASURED = {
             **CELL_COLUMNS,
             "candidate": _CANDIDATE,
             "seed": count("the seed"),
-            "state": text("`complete`, `incomplete` (blocks are missing) or `diverged` (one of its trainings did)"),
+            "state": text(
+                "`complete`, `at least` (only what was asked for: the first block, or as far as a race went), "
+                "`incomplete` (blocks are missing) or `diverged` (one of its trainings did)"
+            ),
             "bits": number("the code length: the sum over blocks; only a complete code has one", "bits"),
             "nats": number("the same", "nats"),
             "n_examples": count("examples that were sent"),
@@ -116,6 +127,8 @@ MEASURED = {
             **PROTOCOL_COLUMNS,
             **ORIGIN_COLUMNS,
             "outside_bits": _OUTSIDE,
+            "bits_at_least": number("what the code takes at least: the sum over the blocks that were scored", "bits"),
+            **KIND_COLUMNS,
         },
     ),
     "fpa": Table(
@@ -212,6 +225,10 @@ MEASURED = {
             **PROTOCOL_COLUMNS,
             **ORIGIN_COLUMNS,
             "outside_bits": _OUTSIDE,
+            "n_at_least": count("seeds whose code is known from below alone; with any, the rule has no mean"),
+            "bits_at_least": _bits_at_least,
+            **ends("at_least_ci_low", "at_least_ci_high", _BCA, _bits_at_least),
+            **KIND_COLUMNS,
         },
         "code lengths",
     ),

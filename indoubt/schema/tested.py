@@ -6,6 +6,7 @@ from indoubt.schema.columns import (
     CELL_COLUMNS,
     CI_METHOD,
     CI_NOTE,
+    KIND_COLUMNS,
     ORIGIN_COLUMNS,
     PROTOCOL_COLUMNS,
     Table,
@@ -50,14 +51,16 @@ TESTED = {
             **CELL_COLUMNS,
             "a": text("the one rule"),
             "b": text("the other"),
-            "n_seeds": count("seeds that completed both codes", "seeds"),
+            "n_seeds": count("seeds whose two codes were compared: both complete, or raced and not open", "seeds"),
             "n_a_shorter": count("seeds in which the code of a is the shorter one"),
             "n_b_shorter": count("seeds in which that of b is"),
             "diff_mean": _diff_mean,
             "diff_median": number("median of a - b", "bits", "median a - b"),
             **ends(*_CI, "BCa bootstrap interval of the mean, 95 %", _diff_mean),
             "ci_note": CI_NOTE,
-            "p_signflip": p("sign-flip permutation of the mean (Pitman 1937), two-sided, not corrected", "p"),
+            "p_signflip": p(
+                "sign-flip permutation of the mean (Pitman 1937), two-sided, not corrected; see `test`", "p"
+            ),
             "p_signflip_holm": p(f"the same, {_HOLM}", "p, Holm"),
             "p_signflip_bh": p(f"the same, {_BH}", "p, BH"),
             "p_wilcoxon": p("Wilcoxon's signed ranks (1945), not corrected"),
@@ -95,6 +98,15 @@ TESTED = {
                 "all pairs of the task's cells in steps; from 20 on it decides, and the p-values do not"
             ),
             "fpa_e_value": number("the same of the seeds that follow a or b"),
+            **KIND_COLUMNS,
+            "test": text(
+                "of what `p_signflip` is: `sign flips` of the mean difference, or, where codes are known from below "
+                "alone, `signs`: the exact sign test on the seeds of which it is sure whose code is shorter"
+            ),
+            "n_open": count("of raced codes: seeds that a third rule won, so that these two were not compared"),
+            "diff_at_least": number(
+                "of raced codes, where all seeds agree: the mean of a - b is at least so far from 0", "bits"
+            ),
         },
         "preferences",
     ),
@@ -102,7 +114,7 @@ TESTED = {
         "a cell: the answer",
         {
             **CELL_COLUMNS,
-            "rule": text("the rule preferred to every other, by code length, or by FPA where only that was measured"),
+            "rule": text("the rule preferred to every other, by code length or FPA as `by` says"),
             "level": text(f"{_LEVEL}; `one candidate`: nothing to compare with"),
             "verdict": text("in words; where most seeds follow a rule that has no code, it says so too"),
             "code_n": count("seeds with all codes"),
@@ -126,6 +138,11 @@ TESTED = {
                 "same rule first",
             ),
             **PROTOCOL_COLUMNS,
+            **KIND_COLUMNS,
+            "by": text(
+                "the measure that `rule` and `level` are by: `code` (code length), or `fpa` where only that was "
+                "measured, or where it decides and of the code there is the first block alone"
+            ),
             "cannot_tell": later(
                 text("what the learner cannot tell apart whatever its weights are: `order`, `length`", "cannot tell")
             ),

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
 
 
 def number(value: float) -> str:
@@ -18,6 +19,17 @@ def number(value: float) -> str:
         return f"{value:#.3g}"
     mantissa, exponent = f"{value:.1e}".split("e")
     return f"{mantissa}e{int(exponent)}"
+
+
+def bits_text(row: Mapping[Any, Any]) -> str:
+    """A candidate's mean code length with its interval, or, with ≥ in front, what it is at least.
+
+    Args:
+        row: of the table `code_length`.
+    """
+    if not math.isnan(row["bits_mean"]) or math.isnan(row["bits_at_least"]):
+        return f"{number(row['bits_mean'])} {span(row['ci_low'], row['ci_high'], number)}".rstrip()
+    return f"≥ {number(row['bits_at_least'])}"
 
 
 def share(value: float) -> str:

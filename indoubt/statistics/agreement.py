@@ -9,6 +9,7 @@ import pandas as pd
 from numpy.typing import NDArray
 from scipy import stats
 
+from indoubt.data.codes import FIRST, TASK
 from indoubt.measures.intervals import LEVEL, wilson
 from indoubt.schema import CELL, columns_of
 from indoubt.statistics.paired import mcnemar_p
@@ -27,9 +28,10 @@ def agreement_table(preferences: pd.DataFrame, verdicts: pd.DataFrame, responses
     Of `n_pairs` pairs of candidates FPA differs in `n_fpa_differs`, and prefers the rule of the shorter code in
     `n_same_sign` of these.
     `rho` is Spearman's rank correlation over all pairs of candidates between the difference of FPA and the difference
-    of mean code lengths (bits), both ways round, so that it does not depend on the order of a pair; its percentile
-    bootstrap interval resamples cells. `n_tested_*` count the pairs in which the corrected test decides for a rule by
-    code length, by FPA, by both; `p_sensitivity` is exact McNemar's p of the first two.
+    of mean code lengths (bits; those in the task's blocks where there are any), both ways round, so that it does not
+    depend on the order of a pair; its percentile bootstrap interval resamples cells. `n_tested_*` count the pairs in
+    which the corrected test decides for a rule by code length, by FPA, by both; `p_sensitivity` is exact McNemar's p of
+    the first two.
     """
     tasks = sorted(set(verdicts["task"]))
     tables = (preferences, verdicts, responses)
@@ -44,7 +46,7 @@ def _row(task: str, preferences: pd.DataFrame, verdicts: pd.DataFrame, responses
     n_agree = int((compared["agree"] == "True").sum())
     interval = wilson(n_agree, len(compared))
     both = preferences[(preferences["level"] != NOT_MEASURED) & (preferences["fpa_level"] != NOT_MEASURED)]
-    both = both[both["diff_mean"].notna()]
+    both = _of_one_kind(both[both["diff_mean"].notna()])
     rho, low, high, note = _correlation(both)
     leading = [_leading(pairs, responses) for _, pairs in both.groupby(CELL)]
     differs = both[both["fpa_diff"] != 0]
@@ -72,6 +74,15 @@ def _row(task: str, preferences: pd.DataFrame, verdicts: pd.DataFrame, responses
         "n_fpa_differs": len(differs),
         "n_same_sign": int((differs["fpa_diff"] * differs["diff_mean"] < 0).sum()),
     }
+
+
+def _of_one_kind(pairs: pd.DataFrame) -> pd.DataFrame:
+    """Pairs whose code lengths may be put together: none by the first block, and those in the task's blocks alone where
+    there are others beside.
+    """
+    pairs = pairs[pairs["codes"] != FIRST]
+    of_task = pairs[pairs["blocks"] == TASK]
+    return of_task if len(of_task) else pairs
 
 
 def _leading(pairs: pd.DataFrame, responses: pd.DataFrame) -> bool:

@@ -10,10 +10,11 @@ from typing import Any
 
 import pandas as pd
 
+from indoubt.data.codes import FIRST, TASK, CodeKind
 from indoubt.data.seeds import parse_seeds
 from indoubt.measures.code_length import COMPLETE
 from indoubt.measures.intervals import exact
-from indoubt.schema import CELL
+from indoubt.schema import CELL, KIND
 from indoubt.schema.wording import share, span
 from indoubt.statistics.paired import needed_to_test
 from indoubt.statistics.preferences import DESCRIPTIVE, NOT_MEASURED
@@ -195,7 +196,7 @@ def _responses(test: dict[str, Any], responses: pd.DataFrame) -> Outcome:
 def _per_example(test: dict[str, Any], cell: Key, code: pd.DataFrame) -> Outcome:
     def interval(learner: str) -> tuple[float, float, float, int]:
         rows = of_cell(code[code["candidate"] == test["per_example"]], (cell[0], cell[1], learner))
-        if rows.empty:
+        if rows.empty or rows["bits_mean"].isna().all() or (rows["blocks"] != TASK).any():
             return math.nan, math.nan, math.nan, 0
         row: Any = rows.iloc[0]
         mean, low, high = (float(row[name]) / row["n_examples"] for name in ("bits_mean", "ci_low", "ci_high"))
@@ -204,7 +205,7 @@ def _per_example(test: dict[str, Any], cell: Key, code: pd.DataFrame) -> Outcome
 
     mean, low, high, n = interval(cell[2])
     if n == 0:
-        return Outcome(UNDECIDED, f"{test['per_example']} has no complete code")
+        return Outcome(UNDECIDED, f"{test['per_example']} has no complete code in the task's blocks")
     numbers = f"{mean:.2g} bits per example"
     if "below" not in test:
         return by_interval(numbers, low, high, _bounds(test), n)
@@ -232,14 +233,17 @@ def _bounds(test: dict[str, Any]) -> tuple[float, float]:
 
 def _preference(test: dict[str, Any], pairs: pd.DataFrame) -> Outcome:
     measure = "code length"
-    measured = pairs[pairs["level"] != NOT_MEASURED]
+    measured = pairs[(pairs["level"] != NOT_MEASURED) & (pairs["codes"] != FIRST)]
     winner, seeds, level, family = "preferred", "n_seeds", "level", "n_family"
+    if len(measured) and (words := CodeKind(*measured[KIND].iloc[0]).words):
+        measure += f" ({words})"
     if measured.empty:
         measure, winner, seeds = "FPA", "fpa_preferred", "fpa_n_seeds"
         level, family = "fpa_level", "fpa_n_family"
         measured = pairs[pairs["fpa_level"] != NOT_MEASURED]
     if measured.empty:
-        return Outcome(UNDECIDED, "its candidates were not compared")
+        first = (pairs["codes"] == FIRST).any()
+        return Outcome(UNDECIDED, f"its candidates were not compared{' but by the first block' * bool(first)}")
     n = int(measured[seeds].min())
     won = {(r[winner], r["b"] if r[winner] == r["a"] else r["a"]) for r in measured.to_dict("records") if r[winner]}
     rules, others = test["prefers"], test["over"]
@@ -271,7 +275,7 @@ def _lengths(test: dict[str, Any], outputs: pd.DataFrame) -> Outcome:
 
 def _bits(test: dict[str, Any], lengths: pd.DataFrame) -> Outcome:
     code = lengths[(lengths["seed"] == test["seed"]) & (lengths["candidate"] == test["candidate"])]
-    code = code[code["state"] == COMPLETE]
+    code = code[(code["state"] == COMPLETE) & (code["blocks"] == TASK)]
     if code.empty:
         return Outcome(UNDECIDED, f"seed {test['seed']} has no complete code of {test['candidate']}")
     bits = float(code["bits"].iloc[0])

@@ -9,8 +9,9 @@ from typing import Any, cast
 
 import pandas as pd
 
+from indoubt.data.codes import FIRST, FULL, TASK, CodeKind
 from indoubt.data.rules import CANDIDATE, RANDOM
-from indoubt.measures.code_length import COMPLETE
+from indoubt.measures.code_length import AT_LEAST, known_codes
 from indoubt.measures.intervals import bca
 from indoubt.measures.rows import Row, either
 from indoubt.schema import CELL, ORIGIN, PROTOCOL, columns_of
@@ -24,6 +25,9 @@ UNREPRESENTABLE = "not representable"
 #: Levels of pairs that are not compared.
 NOT_COMPARED = (NOT_MEASURED, UNREPRESENTABLE)
 Cell = tuple[str, int, str]
+#: Of what the p of a pair's code lengths is.
+SIGN_FLIPS, SIGNS = "sign flips", "signs"
+NO_INTERVAL = "raced: known from below alone"
 
 
 def preferences_table(
@@ -38,6 +42,10 @@ def preferences_table(
     mean, sign-flip, Wilcoxon and paired-t p, corrected by Holm over all pairs of the task that were run (`n_family`)
     and by Benjamini-Hochberg over all tasks. FPA: exact McNemar on the seeds that follow a against those that follow
     b. `preferred` is named only if the interval excludes 0 and the Holm-corrected p is below .05.
+
+    Of codes by the first block the first block's bits are compared. Of raced codes, of which losers are known from
+    below alone, the signs are: seeds that a or b won are for the one or the other, those that a third rule won
+    (`n_open`) tell nothing of the two; the exact sign test takes the place of sign flips, and there is no interval.
 
     Of cells whose seeds came in steps, until it was sure, these p are too small; there `preferred` goes by the e-values
     (`stopping`) alone, `e_value` of the seeds with the shorter code and `fpa_e_value` of those that follow a or b, each
@@ -101,11 +109,7 @@ def _pairs(lengths: pd.DataFrame, fpa: pd.DataFrame) -> list[tuple[Any, ...]]:
 
 def _pair(cell: tuple[str, int, str], a: str, b: str, codes: pd.DataFrame, shares: pd.DataFrame) -> Row:
     """One pair, before any correction."""
-    complete = codes[codes["state"] == COMPLETE]
-    bits = {c: complete.loc[complete["candidate"] == c].set_index("seed")["bits"] for c in (a, b)}
-    both = pd.concat(bits, axis=1, join="inner").astype(float)
     name = "/".join(map(str, (*cell, a, b)))
-    paired = compare(both[a].to_numpy(), both[b].to_numpy(), name)
     measured = {a, b} <= set(codes["candidate"])
     n = dict(zip(shares["class"], shares["n"], strict=True))
     n_seeds = int(shares["n_seeds"].max()) if {a, b} <= set(n) else 0
@@ -113,11 +117,10 @@ def _pair(cell: tuple[str, int, str], a: str, b: str, codes: pd.DataFrame, share
     interval = bca([1.0] * n_a + [-1.0] * n_b + [0.0] * (n_seeds - n_a - n_b), f"{name}/fpa")
     return (
         dict(zip(CELL, cell, strict=True))
-        | {"a": a, "b": b, "n_seeds": paired.n, "n_a_shorter": paired.n_a_shorter, "n_b_shorter": paired.n_b_shorter}
-        | {"diff_mean": paired.mean, "diff_median": paired.median, "ci_low": paired.interval.low}
-        | {"ci_high": paired.interval.high, "ci_note": paired.interval.note}
-        | {"p_signflip": paired.p_signflip, "p_wilcoxon": paired.p_wilcoxon, "p_t": paired.p_t}
-        | {"rank_biserial": paired.rank_biserial, "dz": paired.dz, "n_family": 0, "seeds_to_test": 0}
+        | {"a": a, "b": b}
+        | _compared(codes, a, b, name)
+        | {"n_family": 0, "seeds_to_test": 0}
+        | {"codes": either(codes["codes"]), "blocks": either(codes["blocks"])}
         | {
             "seeds_to_settle": 0,
             "preferred": "",
@@ -135,6 +138,27 @@ def _pair(cell: tuple[str, int, str], a: str, b: str, codes: pd.DataFrame, share
     )
 
 
+def _compared(codes: pd.DataFrame, a: str, b: str, name: str) -> Row:
+    """What a pair's code lengths say, by sign flips or, where some are known from below alone, by signs."""
+    of_pair = codes[codes["candidate"].isin([a, b])]
+    raced = bool(((of_pair["state"] == AT_LEAST) & (of_pair["codes"] != FIRST)).any())
+    known = known_codes(of_pair, a, b)
+    certain = known[known["sign"].notna()]
+    values = certain[:0] if raced else certain
+    paired = compare(values["a"].to_numpy(), values["b"].to_numpy(), name)
+    n_a, n_b = (int((certain["sign"] == sign).sum()) for sign in (-1, 1))
+    one_way = raced and len(certain) == len(known) == max(n_a, n_b) > 0
+    return (
+        {"n_seeds": len(certain), "n_a_shorter": n_a, "n_b_shorter": n_b}
+        | {"diff_mean": paired.mean, "diff_median": paired.median, "ci_low": paired.interval.low}
+        | {"ci_high": paired.interval.high, "ci_note": NO_INTERVAL if raced else paired.interval.note}
+        | {"p_signflip": mcnemar_p(n_a, n_b) if raced and len(certain) else paired.p_signflip}
+        | {"p_wilcoxon": paired.p_wilcoxon, "p_t": paired.p_t, "rank_biserial": paired.rank_biserial, "dz": paired.dz}
+        | {"test": (SIGNS if raced else SIGN_FLIPS) if len(of_pair) else "", "n_open": len(known) - len(certain)}
+        | {"diff_at_least": float((known["a"] - known["b"]).mean()) if one_way else math.nan}
+    )
+
+
 def _correct(rows: list[Row], name: str, method: str) -> None:
     """Add the corrected p of a test to rows that make up its family."""
     values = corrected([row[name] for row in rows], "holm" if method == "holm" else "fdr_bh")
@@ -147,23 +171,35 @@ def _judge(row: Row) -> None:
     a, b, n = cast(str, row["a"]), cast(str, row["b"]), cast(int, row["n_seeds"])
     row["seeds_to_test"] = needed_to_test(row["n_family"])
     equal = row["ci_note"].startswith("all") and row["diff_mean"] != 0
-    decided = row["ci_low"] > 0 or row["ci_high"] < 0 or equal
+    raced = row["test"] == SIGNS
+    decided = raced or row["ci_low"] > 0 or row["ci_high"] < 0 or equal
     if decided and row["p_signflip_holm"] < ALPHA:
-        row["preferred"], other = (a, b) if row["diff_mean"] < 0 else (b, a)
+        a_first = row["n_a_shorter"] > row["n_b_shorter"] if raced else row["diff_mean"] < 0
+        row["preferred"], other = (a, b) if a_first else (b, a)
         row["level"], row["verdict"] = TESTED, f"{row['preferred']} preferred to {other} (n = {n})"
-    elif n < row["seeds_to_test"]:
+    elif n + row["n_open"] < row["seeds_to_test"]:
         row["level"], row["verdict"] = DESCRIPTIVE, _describe(row)
     else:
         row["level"] = OPEN
         row["seeds_to_settle"] = needed_to_settle(row["dz"], row["n_family"])
-        row["verdict"] = f"no clear preference at n = {n}{settling(row['seeds_to_settle'])}"
+        seen = f" ({row['n_a_shorter']} for {a}, {row['n_b_shorter']} for {b})" if raced else ""
+        row["verdict"] = f"no clear preference at n = {n}{seen or settling(row['seeds_to_settle'])}"
+    row["verdict"] = with_kind(row["verdict"], row["codes"], row["blocks"])
+
+
+def with_kind(verdict: str, codes: str, blocks: str) -> str:
+    """A verdict by code length that says how codes were measured, where that is not the paper's way."""
+    kinds = {"codes": codes or FULL, "blocks": blocks or TASK}
+    words = CodeKind(**kinds).words  # type: ignore[arg-type]
+    return f"{verdict}, {words}" if words else verdict
 
 
 def _describe(row: Row) -> str:
     """What is seen where the test could not reject."""
     n, of_a, of_b = row["n_seeds"], row["n_a_shorter"], row["n_b_shorter"]
     if n == 0:
-        return f"no seed completed both codes; {row['seeds_to_test']} seeds needed to test"
+        none = "a third rule won in every seed" if row["n_open"] else "no seed completed both codes"
+        return f"{none}; {row['seeds_to_test']} seeds needed to test"
     counts = f"{max(of_a, of_b)} of {n} seeds: {row['a'] if of_a > of_b else row['b']}"
     if of_a == of_b:
         counts = f"{of_a} of {n} seeds each way"
@@ -200,6 +236,7 @@ def _judge_by_evidence(rows: list[Row]) -> None:
             row["preferred"], other = (a, b) if row["n_a_shorter"] > row["n_b_shorter"] else (b, a)
             row["level"] = TESTED
             row["verdict"] = f"{row['preferred']} preferred to {other} (n = {n}, e-value {value:.3g})"
+        row["verdict"] = with_kind(row["verdict"], row["codes"], row["blocks"])
 
 
 def _judge_shares_by_evidence(rows: list[Row]) -> None:

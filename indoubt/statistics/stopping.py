@@ -23,8 +23,7 @@ import pandas as pd
 
 from indoubt.data.task import Task, words
 from indoubt.measures.classify import classify
-from indoubt.measures.code_length import COMPLETE, blocks_table, seed_code_lengths
-from indoubt.measures.intervals import EQUAL
+from indoubt.measures.code_length import blocks_table, known_codes, seed_code_lengths
 from indoubt.measures.rows import Row
 from indoubt.schema import columns_of
 from indoubt.statistics.paired import ALPHA
@@ -67,15 +66,12 @@ def followers(task: Task, size: int, rules: Sequence[str], decodes: Iterable[Row
 def shorter(task: Task, rules: Sequence[str], scores: Iterable[Row]) -> dict[tuple[str, str], Counts]:
     """For each two rules, the seeds whose code is shorter by the one and by the other; ties tell nothing.
 
-    Codes that differ by rounding alone are a tie, as in the table of preferences.
+    Codes that differ by rounding alone are a tie, as in the table of preferences. Of raced codes a seed counts where it
+    is sure which of the two is shorter: where one of them won.
     """
     lengths = seed_code_lengths(blocks_table(scores), {task.name: task})
-    lengths = lengths[lengths["state"] == COMPLETE]
-    bits = lengths.pivot_table(index="seed", columns="candidate", values="bits").reindex(columns=list(rules))
-    short = bits * (1 + EQUAL)
-    return {
-        (a, b): (int((short[a] < bits[b]).sum()), int((short[b] < bits[a]).sum())) for a, b in combinations(rules, 2)
-    }
+    signs = {(a, b): known_codes(lengths, a, b)["sign"] for a, b in combinations(rules, 2)}
+    return {pair: (int((sign == -1).sum()), int((sign == 1).sum())) for pair, sign in signs.items()}
 
 
 def decide(

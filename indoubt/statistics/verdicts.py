@@ -8,19 +8,22 @@ from typing import Any
 
 import pandas as pd
 
+from indoubt.data.codes import FIRST
 from indoubt.data.rules import CANDIDATE, FOUND, RANDOM, RULE
-from indoubt.measures.code_length import COMPLETE
+from indoubt.measures.code_length import KNOWN
 from indoubt.measures.rows import Row, either
-from indoubt.schema import CELL, PROTOCOL, columns_of
+from indoubt.schema import CELL, KIND, PROTOCOL, columns_of
 from indoubt.schema.wording import p_in_words
 from indoubt.statistics.preferences import (
     DESCRIPTIVE,
     NOT_COMPARED,
     NOT_MEASURED,
     OPEN,
+    SIGNS,
     TESTED,
     Cell,
     settling,
+    with_kind,
 )
 from indoubt.statistics.stopping import ENOUGH
 
@@ -37,7 +40,8 @@ def verdicts_table(
 ) -> pd.DataFrame:
     """One row per (task, size, learner).
 
-    `rule` is the preferred one: by code length where that is measured, else by FPA; it is named only if it is
+    `rule` is the preferred one: by code length where that is measured, else by FPA, which also goes before the code
+    length of the first block alone where it decides (`by` says which measure it is); it is named only if it is
     preferred to every other candidate (`level` tested). With too few seeds to test, `code_lead` is the rule that has
     the shortest code in most seeds, `code_count` of them, and `code_needed` seeds would be needed. `agree` says
     whether the rule with the shortest mean code is that of most seeds; empty where a measure or a rule is missing.
@@ -60,8 +64,8 @@ def verdicts_table(
             _by_code(of["pairs"], of["lengths"], of["code"], beyond),
             _by_fpa(of["pairs"], of["fpa"], beyond),
         )
-        lead = by_fpa if by_code["code_level"] == NOT_MEASURED != by_fpa["fpa_level"] else by_code
-        measure = "code" if lead is by_code else "fpa"
+        measure = _leads(by_code, by_fpa)
+        lead = by_code if measure == "code" else by_fpa
         shortest, most = by_code.pop("shortest"), by_fpa["fpa_class"]
         rule = by_code["code_rule"] if measure == "code" else (most if by_fpa["fpa_level"] == TESTED else "")
         yet = f", yet {by_fpa['fpa_verdict']}" if measure == "code" and _outside(by_fpa, of["fpa"]) else ""
@@ -70,26 +74,46 @@ def verdicts_table(
             | {"rule": rule, "level": lead[f"{measure}_level"], "verdict": lead[f"{measure}_verdict"] + yet}
             | by_code
             | by_fpa
-            | {"agree": str(shortest == most) if shortest and most in _candidates(of["fpa"]) else ""}
+            | {"agree": str(shortest == most) if shortest and most in _candidates(of["fpa"]) else "", "by": measure}
             | {part: either([*of["code"][part], *of["fpa"][part]]) for part in PROTOCOL}
             | {"cannot_tell": " ".join((cannot_tell or {}).get(str(cell[2]), ()))}
         )
     return pd.DataFrame(rows, columns=columns_of("verdicts"))
 
 
+def _leads(by_code: Row, by_fpa: Row) -> str:
+    """The measure that a cell's verdict is by: FPA goes before the code of the first block alone where it decides."""
+    if by_code["code_level"] == NOT_MEASURED:
+        return "code" if by_fpa["fpa_level"] == NOT_MEASURED else "fpa"
+    return "fpa" if by_code["codes"] == FIRST and by_fpa["fpa_level"] == TESTED else "code"
+
+
 def _by_code(pairs: pd.DataFrame, lengths: pd.DataFrame, code: pd.DataFrame, beyond: Container[str]) -> Row:
     """The verdict by code length."""
     code = code[code["candidate"] != RANDOM]
     pairs = pairs[~pairs["level"].isin(NOT_COMPARED)]
-    means = code.set_index("candidate")["bits_mean"].dropna()
+    kind = {name: str(either(code[name])) for name in KIND}
+    answer = _answer(pairs, lengths, code, beyond, kind["codes"] == FIRST)
+    if kind["codes"] == FIRST:  # no code was measured that could be the shortest
+        answer["shortest"] = ""
+    if answer["code_level"] != NOT_MEASURED:
+        answer["code_verdict"] = with_kind(answer["code_verdict"], *kind.values())
+    return answer | kind
+
+
+def _answer(pairs: pd.DataFrame, lengths: pd.DataFrame, code: pd.DataFrame, beyond: Container[str], first: bool) -> Row:
+    """The same, without saying how codes were measured; `first`: by the first block."""
+    means = code.set_index("candidate")["bits_at_least" if first else "bits_mean"].dropna()
+    raced = bool((pairs["test"] == SIGNS).any())
     n = int(pairs["n_seeds"].min()) if len(pairs) else int(code["n_seeds"].max()) if len(code) else 0
+    n = lengths.loc[lengths["state"].isin(KNOWN), "seed"].nunique() if raced else n
     answer: Row = {"code_n": n, "code_rule": "", "code_level": OPEN, "shortest": ""}
     answer |= {"code_lead": "", "code_count": 0, "code_needed": 0}
-    if means.empty:
+    if code["bits_at_least"].isna().all():
         n_lost = int(code[["n_diverged", "n_incomplete"]].to_numpy().sum()) if len(code) else 0
         text = f"no complete code ({n_lost} diverged or incomplete)" if n_lost else "not measured"
         return answer | {"code_level": NOT_MEASURED, "code_verdict": text}
-    answer["shortest"] = str(means.idxmin()) if (means == means.min()).sum() == 1 else ""
+    answer["shortest"] = str(means.idxmin()) if len(means) and (means == means.min()).sum() == 1 else ""
     if pairs.empty:
         return answer | {"code_level": ONE_CANDIDATE, "code_verdict": _nothing_to_compare([*code["candidate"]], beyond)}
     in_steps = bool(pairs["e_value"].notna().any())
@@ -101,12 +125,13 @@ def _by_code(pairs: pd.DataFrame, lengths: pd.DataFrame, code: pd.DataFrame, bey
         if won.get(rule, 0) == len(rules) - 1:
             of_rule = pairs[pairs["preferred"] == rule]
             sure = p_in_words(float(of_rule["p_signflip_holm"].max()))
+            sure += " by signs" * raced
             if in_steps:
                 sure = f"e-value {of_rule['e_value'].min():.3g}"
             text = f"{rule} preferred (n = {n}, {sure})"
             return answer | {"code_rule": rule, "code_level": TESTED, "code_verdict": text}
-    if (pairs["level"] == DESCRIPTIVE).any():
-        needed = int(pairs["seeds_to_test"].max())
+    needed = int(pairs["seeds_to_test"].max())
+    if (pairs["level"] == DESCRIPTIVE).any() and not (raced and n >= needed):
         return answer | {"code_level": DESCRIPTIVE, "code_needed": needed} | _described(lengths, rules, needed)
     shortest = answer["shortest"]
     undecided = pairs[pairs["level"] == OPEN]
@@ -115,6 +140,10 @@ def _by_code(pairs: pd.DataFrame, lengths: pd.DataFrame, code: pd.DataFrame, bey
     over = f" ({' or '.join(left)} over {', '.join(rest)})" if rest and left else ""
     if in_steps:
         return answer | {"code_verdict": f"not sure at n = {n}{over} (e-values below {ENOUGH:.0f})"}
+    if raced:
+        counts = _shortest(lengths, rules)
+        said = ", ".join(f"{rule} in {counts.get(rule, 0)}" for rule in rules)
+        return answer | {"code_verdict": f"no clear preference at n = {n}{over}; shortest: {said}"}
     settle = (leading if len(leading) else undecided)["seeds_to_settle"]
     text = settling(0 if (settle == 0).any() else int(max(settle, default=0)))
     return answer | {"code_verdict": f"no clear preference at n = {n}{over}{text}"}
@@ -130,19 +159,30 @@ def _nothing_to_compare(candidates: list[str], beyond: Container[str]) -> str:
 
 def _described(lengths: pd.DataFrame, rules: list[str], needed: int) -> Row:
     """`3 of 4 seeds: linear; 11 needed to test`: the rule that has the shortest code in most seeds."""
-    complete = lengths[(lengths["state"] == COMPLETE) & lengths["candidate"].isin(rules)]
-    codes = complete.pivot(index="seed", columns="candidate", values="bits").dropna()
+    codes = _codes(lengths, rules)
     if codes.empty:
         return {"code_verdict": f"no seed completed all codes; {needed} needed to test"}
-    shortest = codes.eq(codes.min(axis=1), axis=0)
-    alone = shortest[shortest.sum(axis=1) == 1]
-    counts = {rule: int(alone[rule].sum()) for rule in rules if rule in alone}
+    counts = _shortest(lengths, rules)
     best = max(counts.values(), default=0)
     names = [rule for rule, count in counts.items() if count == best and best]
     if not names:
         return {"code_verdict": f"equal codes in {len(codes)} of {len(codes)} seeds; {needed} needed to test"}
     text = f"{best} of {len(codes)} seeds: {' and '.join(names)}{' each' * (len(names) > 1)}; {needed} needed to test"
     return {"code_verdict": text, "code_lead": names[0] if len(names) == 1 else "", "code_count": best}
+
+
+def _codes(lengths: pd.DataFrame, rules: list[str]) -> pd.DataFrame:
+    """What is known of the codes of seeds of which something is known of all rules: a row per seed, in bits."""
+    known = lengths[lengths["state"].isin(KNOWN) & lengths["candidate"].isin(rules)]
+    return known.pivot(index="seed", columns="candidate", values="bits_at_least").dropna()
+
+
+def _shortest(lengths: pd.DataFrame, rules: list[str]) -> dict[str, int]:
+    """In how many seeds each rule has the shortest code alone; in a race no code can be shorter than the winner's."""
+    codes = _codes(lengths, rules)
+    shortest = codes.eq(codes.min(axis=1), axis=0)
+    alone = shortest[shortest.sum(axis=1) == 1]
+    return {rule: int(alone[rule].sum()) for rule in rules if rule in alone}
 
 
 def _by_fpa(pairs: pd.DataFrame, fpa: pd.DataFrame, beyond: Container[str]) -> Row:

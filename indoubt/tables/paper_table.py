@@ -131,8 +131,9 @@ def _line(
             cell = marks[(marks[CELL] == [row["task"], size, learner]).all(axis=1) & (marks["candidate"] == candidate)]
             mark = "".join(cell["mark"])
         bold = candidate in means and len(means) > 1 and means[candidate] == shortest
-        entries.append(Entry(number(row["bits_mean"]), span(row["ci_low"], row["ci_high"], number), bold, mark))
-    counts = sorted({int(n) for n in bits["n_seeds"]})
+        bound = f"≥ {number(row['bits_at_least'])}" if row["n_at_least"] else number(row["bits_mean"])
+        entries.append(Entry(bound, span(row["ci_low"], row["ci_high"], number), bold, mark))
+    counts = sorted({int(n) for n in bits["n_seeds"] + bits["n_at_least"]})
     return Line(
         learner=learner,
         size=size,

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pandas as pd
 
+from indoubt.data.codes import FULL, TASK
 from indoubt.data.indistinguishable import unrepresentable
 from indoubt.data.task import Task
 from indoubt.errors import UserError
@@ -123,6 +124,8 @@ def read_table(folder: Path, name: str) -> pd.DataFrame:
         raise UserError(f"table {path} cannot be read: {error.strerror}") from error
     except ValueError as error:  # no UTF-8, or rows of different lengths
         raise UserError(f"table {path} is damaged: {' '.join(str(error).split())}; delete it and run again") from None
+    if name == "seed_code_lengths" and {"bits", "codes"} - {*table.columns} == {"codes"}:  # of an earlier version
+        table = table.assign(bits_at_least=table["bits"], codes=FULL, blocks=TASK)
     missing = [c for c in columns if c not in table.columns]
     if missing and all(columns[c].absent is not None for c in missing):  # of an earlier version
         table = table.assign(**{c: (columns[c].absent or ("" if c in words else math.nan)) for c in missing})

@@ -1,6 +1,7 @@
 """Cells: what is measured of each learner on each (task, size), put together from all experiments.
 
-A cell whose seeds come in steps starts with a few and doubles them until it is decided or has its most.
+A cell whose seeds come in steps starts with a few and takes as many more each time, until it is decided or has its
+most.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
+from indoubt.data.codes import FIRST, THE_PAPERS, CodeKind
 from indoubt.data.rules import rules
 from indoubt.data.seeds import parse_seeds
 from indoubt.data.task import FPA, Task
@@ -31,11 +33,11 @@ class Until:
 
     @property
     def ends(self) -> tuple[int, ...]:
-        """The last seed of each step: 12, 24, 48, 96 and 100 for 12 to 100."""
-        ends = [self.first]
-        while ends[-1] < self.most:
-            ends.append(min(2 * ends[-1], self.most))
-        return tuple(ends)
+        """The last seed of each step: 12, 24, 36, ..., 96 and 100 for 12 to 100.
+
+        Evidence by e-values may be looked at as often as one likes; doubling steps take a third more seeds.
+        """
+        return (*range(self.first, self.most, self.first), self.most)
 
 
 @dataclass(frozen=True)
@@ -100,7 +102,8 @@ class CellPlan:
     """What is measured of one learner on one (task, size): for each seed the datasets that it needs.
 
     `milestones` holds, for seeds that are looked at during training, the updates at which, by dataset. `until`: its
-    seeds are trained in steps, and `seeds` holds all that there can be.
+    seeds are trained in steps, and `seeds` holds all that there can be. `code`: how its code lengths are measured;
+    `beside`: of a cell that measures none, the rules whose first block's code is told where T's training has given it.
     """
 
     task: str
@@ -109,6 +112,8 @@ class CellPlan:
     seeds: dict[int, list[str]] = field(default_factory=dict)
     milestones: dict[int, dict[str, list[int]]] = field(default_factory=dict)
     until: Until | None = None
+    code: CodeKind = THE_PAPERS
+    beside: list[str] = field(default_factory=list)
 
     @property
     def name(self) -> str:
@@ -130,19 +135,24 @@ def cells_of(
 ) -> dict[tuple[str, int, str], CellPlan]:
     """All cells of the experiments; what several experiments ask of one seed is put together."""
     cells: dict[tuple[str, int, str], CellPlan] = {}
+    kinds: dict[tuple[str, int, str], CodeKind] = {}
     for experiment in config.experiments:
         task = tasks[experiment.task]
         for size, learner in itertools.product(experiment.sizes or task.sizes, experiment.learners):
             check_grid(grids.get(learner, {}), learner, task, size)
             cell = cells.setdefault((task.name, size, learner), CellPlan(task.name, size, learner))
             _set_steps(cell, experiment)
+            _set_kind(kinds, (task.name, size, learner), experiment, config)
             wanted = datasets_of(experiment, task)
             for seed in _seeds(experiment, grids.get(learner, {})):
                 if experiment.milestones:
                     _add_milestones(cell.milestones.setdefault(seed, {}), experiment, task, learners[learner], learner)
                 known = cell.seeds.get(seed, [])
                 cell.seeds[seed] = [d for d in task.datasets if d in known or d in wanted]
-    for cell in cells.values():
+    for place, cell in cells.items():
+        cell.code = kinds.get(place, THE_PAPERS)
+        if place not in kinds and config.codes == FIRST:
+            cell.code, cell.beside = CodeKind("first"), list(rules(tasks[cell.task]))
         cell.seeds = dict(sorted(cell.seeds.items()))
     return dict(sorted(cells.items()))
 
@@ -178,6 +188,21 @@ def _set_steps(cell: CellPlan, experiment: Experiment) -> None:
     cell.until = steps
 
 
+def _set_kind(
+    kinds: dict[tuple[str, int, str], CodeKind], place: tuple[str, int, str], experiment: Experiment, config: Config
+) -> None:
+    """Note how a cell's code lengths are measured; they cannot be measured in two ways."""
+    kind = config.code_of(experiment)
+    if kind is None:
+        return
+    known = kinds.setdefault(place, kind)
+    if known != kind:
+        raise UserError(
+            f"the configuration is wrong:\n  {'/'.join(map(str, place))}: one experiment measures code lengths by "
+            f"{known}, another by {kind}, and these are not put together; give all of its seeds one of them"
+        )
+
+
 def _seeds(experiment: Experiment, grid: Mapping[str, Any]) -> list[int]:
     """The experiment's seeds, or those of the grid file that the learner comes from; of steps, all there can be."""
     if isinstance(experiment.seeds, UntilSure):
@@ -190,6 +215,6 @@ def _seeds(experiment: Experiment, grid: Mapping[str, Any]) -> list[int]:
 def datasets_of(experiment: Experiment, task: Task) -> list[str]:
     """The datasets that an experiment's measures need, in the task's order."""
     wanted = {FPA} if "fpa" in experiment.measures else set()
-    if "code_length" in experiment.measures:
+    if experiment.measures_codes:
         wanted |= set(experiment.candidates or rules(task))
     return [dataset for dataset in task.datasets if dataset in wanted]

@@ -13,6 +13,7 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from indoubt.data.check import check_task
+from indoubt.data.codes import FIRST, FULL, RACE, Blocks, CodeKind, Codes
 from indoubt.data.rules import RANDOM, with_random
 from indoubt.data.seeds import MOST, parse_seeds
 from indoubt.data.task import Task, check_size, find_task, load_tasks
@@ -76,7 +77,7 @@ class _Strict(BaseModel):
 
 
 class UntilSure(_Strict):
-    """Seeds in steps: from 1 to `from`, and on, twice as many each time, to at most `at_most`, until it is sure."""
+    """Seeds in steps: from 1 to `from`, and on, so many more each time, to at most `at_most`, until it is sure."""
 
     first: int = Field(alias="from", ge=1)
     at_most: int = Field(ge=1, le=MOST)
@@ -100,6 +101,13 @@ class Experiment(_Strict):
     candidates: list[str] | None = None
     milestones: list[int] = []
     milestone_measures: list[Measure] = ["fpa"]
+    codes: Codes | None = None
+    blocks: Blocks | None = None
+
+    @property
+    def measures_codes(self) -> bool:
+        """Whether it measures code lengths; those of the first block, which T gives, need no other word of it."""
+        return "code_length" in self.measures or self.codes == FIRST
 
     @field_validator("milestones")
     @classmethod
@@ -155,6 +163,8 @@ class Config(_Strict):
     learner_folder: str | None = None
     measured_by: dict[str, str] = {}
     models: dict[str, str] = {}
+    codes: Codes = "full"
+    blocks: Blocks = "task"
     found: bool = True
     learners: dict[str, dict[str, Any]]
     experiments: list[Experiment] = Field(min_length=1)
@@ -189,6 +199,13 @@ class Config(_Strict):
                 f"`protocol: released` already says adam_state, rng_streams and min_len; leave out {', '.join(given)}"
             )
         return self
+
+    def code_of(self, experiment: Experiment) -> CodeKind | None:
+        """How an experiment measures code lengths; None: it does not."""
+        if not experiment.measures_codes:
+            return None
+        codes = experiment.codes or self.codes
+        return CodeKind(codes, "task" if codes == FIRST else experiment.blocks or self.blocks)
 
     def resolved_protocol(self) -> Protocol:
         """The three parts of the protocol, with defaults filled in."""
@@ -263,6 +280,30 @@ def _faults(experiment: Experiment, config: Config, tasks: Mapping[str, Task]) -
                 f"candidates: task {task.name!r} has no candidate {name!r}; it has {known}"
                 + nearest(name, task.candidates)
             )
+    return [*faults, *faults_of_codes(experiment, config, task)]
+
+
+def faults_of_codes(experiment: Experiment, config: Config, task: Task) -> list[str]:
+    """What cannot be measured of code lengths in the way that is asked for."""
+    kind, given = config.code_of(experiment), experiment.codes or experiment.blocks
+    if kind is None:
+        return [f"{given}: no code length is measured here; add code_length to `measures`"] if given else []
+    faults = []
+    if experiment.milestones and kind.codes != FULL and "code_length" in experiment.milestone_measures:
+        faults.append(
+            f"codes: code lengths at milestones are of all blocks, and `codes: {kind.codes}` does not train on all; "
+            "take `codes: full`, or milestone_measures: [fpa]"
+        )
+    if kind.codes != RACE:
+        return faults
+    rules = [name for name in experiment.candidates or task.candidates if name != RANDOM]
+    if len(rules) < 2:
+        faults.append(f"codes: a race is between rules, and there is one ({', '.join(rules)}); take `codes: full`")
+    if config.blocks_per_job is not None:
+        faults.append(
+            "codes: in a race each training hangs on those before, so that its jobs cannot be cut by blocks; leave out "
+            "blocks_per_job, or take `codes: full`"
+        )
     return faults
 
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from statistics import fmean
 
+from indoubt.data.codes import RACE
 from indoubt.workflow.cells import CellPlan
 from indoubt.workflow.ledger import Record, read_records, was_read_off
 from indoubt.workflow.plan import Plan
@@ -16,8 +17,9 @@ from indoubt.workflow.plan import Plan
 class Estimate:
     """A cell's trainings, the hours that all take, on what device (`CPU` or `GPU`), and where that is from.
 
-    Of a cell whose seeds come in steps they are those of all seeds that there can be; `fewest` and `fewest_hours` are
-    those of the first step.
+    Of a cell whose seeds come in steps they are those of all seeds that there can be, of a race those in which all
+    rules go on to the end; `fewest` and `fewest_hours` are those of the first step, and of races that one rule leads
+    from the start.
     """
 
     cell: CellPlan
@@ -41,9 +43,11 @@ def estimates(plan: Plan, ledger: Path) -> list[Estimate]:
     for cell in plan.cells.values():
         first = cell.until.first if cell.until is not None else max(cell.seeds)
         factor, device, basis = _of_cell(plan, cell, measured)
-        parts = [plan.chunks(cell), plan.trained(cell, first)]
-        most, fewest = (sum(plan.n_trainings(cell, chunk) for chunk in chunks) for chunks in parts)
-        hours, fewest_hours = (factor * sum(plan.seconds(cell, c) for c in chunks) / 3600 for chunks in parts)
+        parts = [(plan.chunks(cell), False), (plan.trained(cell, first), True)]
+        most, fewest = (sum(plan.n_trainings(cell, chunk, least) for chunk in chunks) for chunks, least in parts)
+        hours, fewest_hours = (
+            factor * sum(plan.seconds(cell, chunk, least) for chunk in chunks) / 3600 for chunks, least in parts
+        )
         found.append(Estimate(cell, most, fewest, hours, fewest_hours, device, basis))
     return found
 
@@ -138,6 +142,15 @@ def in_lines(found: list[Estimate]) -> list[str]:
     guessed = sum(each.hours for each in found if each.basis.startswith("nothing"))
     lines += ["", f"{n:,} trainings: {total}."]
     steps = [each for each in found if each.cell.until is not None]
+    raced = [each for each in found if each.cell.code.codes == RACE and each not in steps]
+    if raced:
+        most, fewest = (sum(getattr(each, name) for each in raced) for name in ("n_trainings", "fewest"))
+        hours = sum(each.hours - each.fewest_hours for each in raced)
+        lines.append(
+            f"{len(raced)} of these cells race their rules; counted are the {most:,} trainings that they take at most. "
+            f"Where one rule leads from the start it is {fewest:,} and {hours_in_words(hours)} hours less, all in all "
+            f"{hours_in_words(sum(sums.values()) - hours)} hours."
+        )
     if steps:
         most, fewest = (sum(getattr(each, name) for each in steps) for name in ("n_trainings", "fewest"))
         saved = sum(each.hours - each.fewest_hours for each in steps)

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from indoubt.data.codes import THE_PAPERS, CodeKind
 from indoubt.data.seeds import label
 from indoubt.data.starts import Start
 from indoubt.files import as_file_name
@@ -22,7 +23,9 @@ class ProgressReporter(typing.Protocol):
     """Who is told how far a job is."""
 
     def begin(self, total: int, to_do: int) -> None:
-        """So many trainings the job has, and so many of them are not in the ledger."""
+        """So many trainings the job has, and so many of them are not in the ledger; said again each time that a race
+        goes on, of what has come to be needed.
+        """
 
     def trained(self, training: Training, result: Result) -> None:
         """One of them is done."""
@@ -36,7 +39,7 @@ class LogReporter:
         self._to_do = self._done = 0
 
     def begin(self, total: int, to_do: int) -> None:
-        self._to_do = to_do
+        self._to_do += to_do
         print(f"{self._label}: {total} trainings, {to_do} to do", file=sys.stderr)
 
     def trained(self, training: Training, result: Result) -> None:
@@ -77,7 +80,8 @@ class Job:
     `seeds` maps each seed to the datasets it needs (`fpa` for the FPA, candidates for the code length), `blocks` is the
     first and the last block that is trained on, `engine_hash` the code under which results are filed, `milestones` the
     updates at which trainings are looked at, by seed and dataset, `examples` what each dataset is to hold, as a hash:
-    of those that its seeds need, and of all candidates whose blocks T is scored on beside.
+    of those that its seeds need, and of all candidates whose blocks T is scored on beside, `code` how code lengths are
+    measured; `beside` the rules whose first block's code is told of seeds that measure none, if T's training gave it.
     """
 
     task: str
@@ -94,6 +98,8 @@ class Job:
     milestones: Mapping[int, Mapping[str, Sequence[int]]]
     examples: Mapping[str, str]
     start: StartOfJob | None = None
+    code: CodeKind = THE_PAPERS
+    beside: Sequence[str] = ()
 
     @classmethod
     def from_json(cls, text: str) -> Job:
@@ -102,6 +108,7 @@ class Job:
         content["protocol"] = Protocol(**content["protocol"])
         content["seeds"] = {int(seed): datasets for seed, datasets in content["seeds"].items()}
         content["blocks"] = tuple(content["blocks"])
+        content["code"] = CodeKind(**content["code"])
         content["milestones"] = {int(seed): updates for seed, updates in content["milestones"].items()}
         if "start" in content:
             content["start"] = StartOfJob.from_json(content["start"])
@@ -113,6 +120,11 @@ class Job:
         seeds = label(self.seeds)
         blocks = f"{self.blocks[0]}-{self.blocks[1]}"
         return as_file_name(f"{self.task}-{self.size}-{self.name}-seeds-{seeds}-blocks-{blocks}")
+
+    @property
+    def trained(self) -> range:
+        """The blocks that it may train on."""
+        return range(self.blocks[0], self.blocks[1] + 1)
 
     @property
     def requests(self) -> list[tuple[str, int]]:

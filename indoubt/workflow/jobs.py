@@ -28,11 +28,11 @@ from indoubt.workflow.required_trainings import (
     Cell,
     Chain,
     before_of,
-    chains,
     fits,
     keeper,
     kept_at,
     kept_models,
+    required,
 )
 from indoubt.workflow.result_rows import result_rows
 
@@ -59,21 +59,24 @@ def run_job(
 
 def rows_text(job: Job, datasets: Mapping[str, Dataset], ledger: Ledger, before: Before | None = None) -> str | None:
     """What the job's output would hold, had it nothing to train; None: it has."""
-    cell, wanted = _wanted(job, datasets, before)
-    results = {training.key: ledger.find(training) for training in with_starts(wanted)}
-    return None if None in results.values() else _text(result_rows(job, cell, results))
+    cell = _cell(job, datasets, before)
+    wanted = required(cell, job.requests, job.trained, ledger)
+    lacking = any(ledger.find(training) is None for training in with_starts(wanted))
+    return None if lacking else _text(result_rows(job, cell, ledger))
 
 
 def _text(rows: Iterable[Mapping[str, Any]]) -> str:
     return "".join(json.dumps(row) + "\n" for row in rows)
 
 
-def _wanted(job: Job, datasets: Mapping[str, Dataset], before: Before | None = None) -> tuple[Cell, list[Chain]]:
-    """The job's cell, and all of its trainings."""
+def _cell(job: Job, datasets: Mapping[str, Dataset], before: Before | None) -> Cell:
     if before is not None:
         datasets = {name: before.joint(dataset) for name, dataset in datasets.items()}
-    cell = Cell(datasets, job.n_training, job.block_size, job.learner, job.protocol, job.milestones, before)
-    return cell, chains(cell, job.requests, range(job.blocks[0], job.blocks[1] + 1))
+    return Cell(datasets, job.n_training, job.block_size, job.learner, job.protocol, job.milestones, before, job.code)
+
+
+def _missing(wanted: Sequence[Chain], ledger: Ledger) -> list[Chain]:
+    return [chain for chain in wanted if any(ledger.find(training) is None for training in chain)]
 
 
 def _before(job: Job, data_bin: Path) -> Before | None:
@@ -115,16 +118,20 @@ def measured(
     told: ProgressReporter,
     before: Before | None = None,
 ) -> list[dict[str, Any]]:
-    """Do what is missing of a job; returns its rows."""
-    cell, wanted = _wanted(job, datasets, before)
-    ledger = Ledger(places.ledger, job.engine_hash)
-    missing = [chain for chain in wanted if any(ledger.find(training) is None for training in chain)]
-    starts = _starts_to_learn(job, wanted, missing, ledger, places)
-    told.begin(sum(map(len, wanted)) + len(starts), sum(map(len, missing)) + len(starts))
-    _learn(job, starts, ledger, places, device, told)
-    _train_missing(job, missing, ledger, places, device, told)
-    results = {training.key: ledger.find(training) for training in with_starts(wanted)}
-    return list(result_rows(job, cell, results))
+    """Do what is missing of a job, of races what their seeds need next until nothing is; returns its rows."""
+    cell, ledger = _cell(job, datasets, before), Ledger(places.ledger, job.engine_hash)
+    begun = False
+    while True:
+        wanted = required(cell, job.requests, job.trained, ledger)
+        missing = _missing(wanted, ledger)
+        starts = _starts_to_learn(job, wanted, missing, ledger, places)
+        if not begun or missing or starts:
+            told.begin(sum(map(len, wanted)) + len(starts), sum(map(len, missing)) + len(starts))
+        if not missing and not starts:
+            return list(result_rows(job, cell, ledger))
+        begun = True
+        _learn(job, starts, ledger, places, device, told)
+        _train_missing(job, missing, ledger, places, device, told)
 
 
 def started(
@@ -136,8 +143,8 @@ def started(
     told: ProgressReporter,
 ) -> list[dict[str, Any]]:
     """Train what is missing of the starts of a job's seeds, or has lost its weights; a row for each of them."""
-    _, wanted = _wanted(job, datasets, before)
     ledger = Ledger(places.ledger, job.engine_hash)
+    wanted = required(_cell(job, datasets, before), job.requests, job.trained, ledger)
     starts = _starts_to_learn(job, wanted, wanted, ledger, places)
     all_starts = _starts_of(wanted)
     told.begin(len(all_starts), len(starts))

@@ -26,7 +26,7 @@ from indoubt.workflow.jobs import rows_text, with_starts
 from indoubt.workflow.ledger import Ledger, read_label, read_records, shelf_of
 from indoubt.workflow.plan import Chunk, Plan
 from indoubt.workflow.progress import RUN_FILE
-from indoubt.workflow.required_trainings import Cell, before_of, chains, kept_at
+from indoubt.workflow.required_trainings import Cell, before_of, chains, kept_at, required
 
 NEW = "not trained so far"
 CODE = "the code that trains has changed since they were trained"
@@ -64,8 +64,8 @@ def standings(plan: Plan, ledger: Path) -> Iterator[Standing]:
         code = plan.engine_hash_of(cell)
         standing = Standing(cell)
         looks = looks_in(ledger.parent / "looks", cell.task) if cell.until is not None else []
-        for training in wanted(plan, cell, looks):
-            known = ledgers.setdefault(code, Ledger(ledger, code))
+        known = ledgers.setdefault(code, Ledger(ledger, code))
+        for training in wanted(plan, cell, known, looks):
             result, results = known.find(training), known.results(training)
             if len(results) > 1:
                 standing.repeated.append((training, results))
@@ -76,21 +76,21 @@ def standings(plan: Plan, ledger: Path) -> Iterator[Standing]:
         yield standing
 
 
-def wanted(plan: Plan, cell: CellPlan, looks: Sequence[Mapping[str, Look]] = ()) -> list[Training]:
+def wanted(plan: Plan, cell: CellPlan, ledger: Ledger, looks: Sequence[Mapping[str, Look]] = ()) -> list[Training]:
     """All trainings that a cell needs, its starts first, each once, as its jobs would make them; of steps, after some
-    looks.
+    looks. Of races they are those that take part so far, and those that come next.
     """
     seen = [look for look in looks if cell.name in look]
     last = max(cell.seeds) if cell.until is None else reached(cell.until, cell.name, seen)
     requests = [(dataset, seed) for seed, names in cell.seeds.items() if seed <= last for dataset in names]
     blocks = range(plan.tasks[cell.task].n_blocks(cell.size))
-    return with_starts(chains(as_measured(plan, cell), requests, blocks))
+    return with_starts(required(as_measured(plan, cell), requests, blocks, ledger))
 
 
 def as_measured(plan: Plan, cell: CellPlan) -> Cell:
     """A cell with its datasets, as its jobs have it."""
     task = plan.tasks[cell.task]
-    datasets = {name: _dataset(task, cell.size, name) for name in cell.datasets}
+    datasets = {name: _dataset(task, cell.size, name) for name in [*cell.datasets, *cell.beside]}
     learner, block_size = plan.learners[cell.learner], task.block_size_at(cell.size)
     n_training = len(task.training_inputs(cell.size))
     before = None
@@ -99,7 +99,7 @@ def as_measured(plan: Plan, cell: CellPlan) -> Cell:
         of_stages = [_dataset(plan.tasks[each.task], each.size, each.dataset) for each in start.stages]
         before = before_of(start, of_stages, learner)
         datasets = {name: before.joint(dataset) for name, dataset in datasets.items()}
-    return Cell(datasets, n_training, block_size, learner, plan.protocol, cell.milestones, before)
+    return Cell(datasets, n_training, block_size, learner, plan.protocol, cell.milestones, before, cell.code)
 
 
 class Reasons:
@@ -180,6 +180,8 @@ def belong(tables: Path, plan: Plan) -> bool:
         trained = chains(as_measured(plan, cell), asked, range(1)) if asked else []
         of_cell = {(*place, str(training.seed), training.key) for chain in trained for training in chain}
         of_codes = {(*place, str(seed), each) for seed, each in _candidates(cell.seeds)}
+        of_codes |= (beside := {(*place, str(seed), each) for seed in cell.seeds for each in cell.beside})
+        may_lack |= beside
         seeds |= of_cell
         codes |= of_codes
         if cell.until is not None:

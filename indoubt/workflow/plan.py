@@ -9,9 +9,10 @@ from pathlib import Path
 from typing import Any
 
 from indoubt.data.check import check_task
+from indoubt.data.codes import DOUBLING, FIRST, RACE
 from indoubt.data.datasets import dataset_digest
 from indoubt.data.indistinguishable import unrepresentable
-from indoubt.data.rules import rules
+from indoubt.data.rules import RANDOM, rules
 from indoubt.data.seeds import label
 from indoubt.data.starts import Start
 from indoubt.data.task import FPA, Task
@@ -78,6 +79,13 @@ class Plan:
         self.sweeps = {name: span for name, span in expanded.sweeps.items() if len(span) > 1}
         self._engine_hashes: dict[tuple[str, str | None], str] = {}
         self._chunks: dict[str, dict[str, Chunk]] = {}
+        for cell in self.cells.values():
+            if cell.code.blocks == DOUBLING and self.chained(cell):
+                raise UserError(
+                    f"the configuration is wrong:\n  {cell.folder}: `blocks: doubling` passes over blocks, and here "
+                    "the training on each goes on from the one before (`adam_state: carried`, or batches drawn by the "
+                    "released streams); take `blocks: task`, or `adam_state: fresh`"
+                )
 
     def _check_contexts(self) -> None:
         """Refuse what cannot be asked of language models that are read in context: weights that are kept, prompts that
@@ -187,20 +195,25 @@ class Plan:
         """The cell's jobs by path. Each takes the next so many seeds: more seeds behind them leave full jobs alone."""
         if cell.folder in self._chunks:
             return self._chunks[cell.folder]
-        last = self.tasks[cell.task].n_blocks(cell.size) - 1
+        blocks = self.trained_blocks(cell)
+        last = blocks[-1]
         step, width = self.seeds_and_blocks_per_job(cell)
         chunks = []
         for seeds in _in_steps(cell, step):
             sent = any(set(cell.seeds[seed]) != {FPA} for seed in seeds)
-            trained = range(0, last + 1, width) if sent else [0]
+            trained = sorted({block // width * width for block in blocks}) if sent else [0]
             chunks += [Chunk(seeds, (block, min(block + width - 1, last))) for block in trained]
         self._chunks[cell.folder] = {chunk.path: chunk for chunk in chunks}
         return self._chunks[cell.folder]
 
+    def trained_blocks(self, cell: CellPlan) -> list[int]:
+        """After how many of a seed's hold-out blocks the cell's learner is trained."""
+        return cell.code.trained(self.tasks[cell.task].n_blocks(cell.size))
+
     def seeds_and_blocks_per_job(self, cell: CellPlan) -> tuple[int, int]:
         """How many seeds and blocks a job of the cell has: as configured, else as many as take `job_minutes`, else one.
 
-        A job takes all blocks of a seed before it takes a second seed. Chained blocks are never cut. Engines
+        A job takes all blocks of a seed before it takes a second seed. Chained blocks and races are never cut. Engines
         `fused` and `modules` gain by many trainings at once: their jobs take `FUSED_MINUTES` if nothing is configured.
         """
         all_blocks = self.tasks[cell.task].n_blocks(cell.size)
@@ -209,7 +222,8 @@ class Plan:
             return self.config.seeds_per_job or self._prompts_within(cell, all_blocks), width
         minutes = self.config.job_minutes or (FUSED_MINUTES if self.engine(cell.learner) != "fairseq" else None)
         seeds, blocks = self._within(cell, all_blocks, minutes) if minutes else (1, 1)
-        blocks = all_blocks if self.chained(cell) else self.config.blocks_per_job or blocks
+        whole = self.chained(cell) or cell.code.codes == RACE
+        blocks = all_blocks if whole else self.config.blocks_per_job or blocks
         return self.config.seeds_per_job or seeds, blocks
 
     def trained(self, cell: CellPlan, last: int) -> list[Chunk]:
@@ -221,7 +235,8 @@ class Plan:
         return [cell for cell in self.cells.values() if cell.task == task and cell.until is not None]
 
     def rules_in_doubt(self, cell: CellPlan) -> tuple[str, list[str]]:
-        """By which measure a cell of steps is decided, and between which rules: by code length where that is taken.
+        """By which measure a cell of steps is decided, and between which rules: by code length where that is taken, and
+        is more than the first block's beside FPA.
 
         Rules that its learner cannot represent are not in doubt.
         """
@@ -229,7 +244,8 @@ class Plan:
         beyond = unrepresentable(task, cell.size, self.cannot_tell.get(cell.learner, ()))
         within = [rule for rule in rules(task) if rule not in beyond]
         coded = [rule for rule in within if rule in cell.datasets]
-        return ("code_length", coded) if len(coded) > 1 else ("fpa", within)
+        beside = cell.code.codes == FIRST and FPA in cell.datasets
+        return ("code_length", coded) if len(coded) > 1 and not beside else ("fpa", within)
 
     def _prompts_within(self, cell: CellPlan, all_blocks: int) -> int:
         """How many seeds of a language model take about so many minutes."""
@@ -244,7 +260,11 @@ class Plan:
         candidates = [dataset for dataset in cell.datasets if dataset != FPA]
         if not candidates:
             return max(int(60 * minutes / self.costs.training_seconds(cell, 0, decoded=True)), 1), all_blocks
-        of_blocks = [len(candidates) * self.costs.training_seconds(cell, block) for block in range(all_blocks)]
+        trained = self.trained_blocks(cell)
+        of_blocks = [
+            len(candidates) * self.costs.training_seconds(cell, block) if block in trained else 0.0
+            for block in range(all_blocks)
+        ]
         if sum(of_blocks) <= 60 * minutes:
             return int(60 * minutes / sum(of_blocks)), all_blocks
         last = itertools.takewhile(lambda total: total <= 60 * minutes, itertools.accumulate(reversed(of_blocks)))
@@ -269,6 +289,8 @@ class Plan:
             "seeds": self.requests(cell, chunk),
             "blocks": list(chunk.blocks),
             "milestones": {seed: cell.milestones[seed] for seed in chunk.seeds if seed in cell.milestones},
+            "code": vars(cell.code),
+            "beside": cell.beside if chunk.blocks[0] == 0 else [],
         } | self._start_of_job(cell)
 
     def _start_of_job(self, cell: CellPlan) -> dict[str, Any]:
@@ -314,18 +336,25 @@ class Plan:
         beside = rules(self.tasks[cell.task]) if chunk.blocks[0] == 0 else ()
         return sorted({*asked, *beside})
 
-    def n_trainings(self, cell: CellPlan, chunk: Chunk) -> int:
-        """How many trainings a job has at most: fewer where candidates give the first blocks the same outputs."""
-        return sum(self._trained_on(cell, chunk).values())
+    def n_trainings(self, cell: CellPlan, chunk: Chunk, fewest: bool = False) -> int:
+        """How many trainings a job has at most: fewer where candidates give the first blocks the same outputs.
 
-    def _trained_on(self, cell: CellPlan, chunk: Chunk) -> dict[int, int]:
-        """How many trainings a job has at most, by the block that they end with."""
-        task, blocks = self.tasks[cell.task], range(chunk.blocks[0], chunk.blocks[1] + 1)
+        Args:
+            fewest: how many it has at least: of races, those in which one rule leads from the start.
+        """
+        return sum(self._trained_on(cell, chunk, fewest).values())
+
+    def _trained_on(self, cell: CellPlan, chunk: Chunk, fewest: bool = False) -> dict[int, int]:
+        """How many trainings a job has at most, or at least, by the block that they end with."""
+        task = self.tasks[cell.task]
+        blocks = [block for block in self.trained_blocks(cell) if chunk.blocks[0] <= block <= chunk.blocks[1]]
         found = dict.fromkeys(blocks, 0)
         for datasets in self.requests(cell, chunk).values():
             candidates = [dataset for dataset in datasets if dataset != FPA]
+            raced = [dataset for dataset in candidates if dataset != RANDOM] if cell.code.codes == RACE else []
+            n_late = len(candidates) - max(len(raced) - 1, 0) * fewest
             for block in blocks:
-                found[block] += len(candidates) if block > 0 or self.chained(cell) else 0
+                found[block] += n_late if block > 0 else len(candidates) if self.chained(cell) else 0
             if 0 in blocks:
                 chained = self.chained(cell)
                 found[0] += FPA in datasets if chained else len(distinct_vocabularies(task, cell.size, tuple(datasets)))
@@ -338,13 +367,13 @@ class Plan:
         n = sum(self.n_trainings(cell, chunk) for cell in self.cells.values() for chunk in self.chunks(cell))
         return f"{n:,} trainings to do: none has been done so far."
 
-    def seconds(self, cell: CellPlan, chunk: Chunk) -> float:
-        """Expected seconds of a job."""
+    def seconds(self, cell: CellPlan, chunk: Chunk, fewest: bool = False) -> float:
+        """Expected seconds of a job: at most, or with the fewest trainings."""
         decoded = (
             sum(FPA in datasets for datasets in self.requests(cell, chunk).values()) if chunk.blocks[0] == 0 else 0
         )
         trained = sum(
-            n * self.costs.training_seconds(cell, block) for block, n in self._trained_on(cell, chunk).items()
+            n * self.costs.training_seconds(cell, block) for block, n in self._trained_on(cell, chunk, fewest).items()
         )
         return trained + decoded * self.costs.decoding_seconds(cell)
 

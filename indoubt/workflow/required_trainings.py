@@ -7,6 +7,8 @@ Weights of trained T's are kept by the code that trained them: what is asked lat
 
 from __future__ import annotations
 
+import itertools
+import math
 import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -14,7 +16,9 @@ from pathlib import Path
 
 import torch
 
+from indoubt.data.codes import FIRST, RACE, THE_PAPERS, CodeKind, Race, race
 from indoubt.data.encoded import Dataset
+from indoubt.data.rules import RANDOM
 from indoubt.data.starts import Start, joined, rename_all
 from indoubt.data.task import FPA
 from indoubt.data.vocabulary import Vocabulary
@@ -114,7 +118,8 @@ class Cell:
     """One (task, size, learner) with its binarized datasets by name, the size of T and of a block.
 
     `milestones` says for each seed and dataset after which updates, beside the end, what is asked is asked too;
-    `before` is what the learner has learned before, by the vocabularies of the datasets.
+    `before` is what the learner has learned before, by the vocabularies of the datasets; `code` how code lengths are
+    measured.
 
     Beside what is asked of it, a training gives the scores of all later blocks, and T's of all blocks of all datasets
     of which it is the same training: they take next to no time, and are there when coarser blocks, or the first blocks
@@ -128,6 +133,7 @@ class Cell:
     protocol: Protocol
     milestones: Mapping[int, Mapping[str, Sequence[int]]] = field(default_factory=dict)
     before: Before | None = None
+    code: CodeKind = THE_PAPERS
     _sent: dict[tuple[str, int], tuple[Score, ...]] = field(default_factory=dict, init=False, repr=False)
 
     @property
@@ -152,11 +158,13 @@ class Cell:
         ]
 
     def training(self, dataset: str, seed: int, block: int) -> Training:
-        """The training on blocks 0..`block` of a dataset, asked for the next block's score; on `fpa`, for decoding."""
+        """The training on blocks 0..`block` of a dataset, asked for the scores of the blocks up to the next training's;
+        on `fpa`, for decoding.
+        """
         data = self.datasets[dataset]
         blocks = self.blocks(dataset, seed)
         updates = [*self.milestones.get(seed, {}).get(dataset, ()), None]
-        scored, decoded = block + 1 < len(blocks), dataset == FPA
+        scored = [Score(each, at) for each in blocks[block + 1 : self._end(len(blocks) - 1, block)] for at in updates]
         return Training(
             self.learner,
             self.protocol,
@@ -165,19 +173,25 @@ class Cell:
             data.target_vocabulary.symbols,
             tuple(blocks[: block + 1]),
             self._context(data) if self.chained else None,
-            tuple(Score(blocks[block + 1], at) for at in updates) if scored else (),
-            tuple(Decode(data.test_sources, self.protocol.min_len, at=at) for at in updates) if decoded else (),
+            tuple(scored),
+            tuple(Decode(data.test_sources, self.protocol.min_len, at=at) for at in updates if dataset == FPA),
             self._beside(dataset, seed, block),
             self.before.training(seed, self.protocol, data) if self.before is not None else None,
         )
 
     def _beside(self, dataset: str, seed: int, block: int) -> tuple[Score, ...]:
         """The scores that the training gives too: of the blocks after the next one, and of T's of all that share it."""
-        later = self._scores(dataset, seed)[block + 1 :]
+        sent = self._scores(dataset, seed)
+        later = sent[self._end(len(sent), block) - 1 :]
         if block > 0 or self.chained:
             return later
         others = (name for name in self.datasets if name != dataset and self._share_t(name, dataset))
         return later + tuple(score for name in others for score in self._scores(name, seed))
+
+    def _end(self, n_blocks: int, block: int) -> int:
+        """The first block that a training on blocks up to `block` is not asked for."""
+        following = [each for each in self.code.trained(n_blocks) if each > block]
+        return following[0] + 1 if following else block + 2 if self.code.codes == FIRST else n_blocks + 1
 
     def _scores(self, dataset: str, seed: int) -> tuple[Score, ...]:
         """The scores of all hold-out blocks, in the seed's order, at the end of a training."""
@@ -208,8 +222,8 @@ class Cell:
 
         The last block is never trained on, since nothing is left to score.
         """
-        last = 0 if dataset == FPA else len(self.blocks(dataset, seed)) - 2
-        return [self.training(dataset, seed, block) for block in blocks if block <= last]
+        trained = [0] if dataset == FPA else self.code.trained(len(self.blocks(dataset, seed)) - 1)
+        return [self.training(dataset, seed, block) for block in blocks if block in trained]
 
 
 def chains(cell: Cell, requests: Sequence[tuple[str, int]], blocks: Iterable[int]) -> list[Chain]:
@@ -222,14 +236,73 @@ def chains(cell: Cell, requests: Sequence[tuple[str, int]], blocks: Iterable[int
     Trainings of the same identity (T, under all candidates) are put together, with all that is asked of them.
     """
     blocks = list(blocks)
+    return _merged(cell, [cell.trainings(dataset, seed, blocks) for dataset, seed in requests])
+
+
+def _merged(cell: Cell, sequences: list[Chain]) -> list[Chain]:
+    """The trainings of some requests as chains, each once."""
     if cell.chained:
-        return [cell.trainings(dataset, seed, blocks) for dataset, seed in requests]
+        return sequences
     merged: dict[str, Training] = {}
-    for dataset, seed in requests:
-        for training in cell.trainings(dataset, seed, blocks):
-            known = merged.get(training.key)
-            merged[training.key] = training if known is None else _together(known, training)
+    for training in itertools.chain.from_iterable(sequences):
+        known = merged.get(training.key)
+        merged[training.key] = training if known is None else _together(known, training)
     return [[training] for training in merged.values()]
+
+
+def required(cell: Cell, requests: Sequence[tuple[str, int]], blocks: Iterable[int], ledger: Ledger) -> list[Chain]:
+    """The same, as far as it can be told by what a ledger holds: of a race what takes part so far, and what comes next.
+
+    Once all of it is in the ledger, there is no more.
+    """
+    if cell.code.codes != RACE:
+        return chains(cell, requests, blocks)
+    taking_part = _raced(cell, requests, ledger)
+    sequences = []
+    for dataset, seed in requests:
+        trainings = cell.trainings(dataset, seed, blocks)
+        n = taking_part.get((dataset, seed), len(trainings))
+        sequences.append(trainings if cell.chained and n > 1 else trainings[:n])  # a chain cannot be gone on with
+    return _merged(cell, sequences)
+
+
+def counted(
+    cell: Cell, requests: Sequence[tuple[str, int]], blocks: Iterable[int], ledger: Ledger
+) -> Iterator[tuple[str, int, Chain]]:
+    """For each request (dataset, seed) the trainings that count for it: of a race those that take part in it, however
+    many more the ledger holds.
+    """
+    taking_part = _raced(cell, requests, ledger) if cell.code.codes == RACE else {}
+    for dataset, seed in requests:
+        trainings = cell.trainings(dataset, seed, blocks)
+        yield dataset, seed, trainings[: taking_part.get((dataset, seed), len(trainings))]
+
+
+def _raced(cell: Cell, requests: Sequence[tuple[str, int]], ledger: Ledger) -> dict[tuple[str, int], int]:
+    """How many trainings of each rule and seed take part in the seed's race; `random` is no rule, and sent whole."""
+    rules: dict[int, list[str]] = {}
+    for dataset, seed in requests:
+        if dataset not in (FPA, RANDOM):
+            rules.setdefault(seed, []).append(dataset)
+    return {
+        (rule, seed): n
+        for seed, contenders in rules.items()
+        for rule, n in race_of(cell, seed, contenders, ledger).parts.items()
+    }
+
+
+def race_of(cell: Cell, seed: int, rules: Sequence[str], ledger: Ledger) -> Race:
+    """Where the race of a seed's rules stands, by what a ledger holds."""
+    sequences = {rule: cell.sequence(rule, seed) for rule in rules}
+
+    def known(rule: str, part: int) -> float | None:
+        training = sequences[rule][part]
+        result = ledger.find(training)
+        if result is None:
+            return None
+        return math.fsum(result.nats.get(score.key, math.inf) for score in training.scores)
+
+    return race(rules, len(sequences[rules[0]]), known)
 
 
 def _together(one: Training, other: Training) -> Training:

@@ -24,7 +24,7 @@ from indoubt.workflow.identity import same_numbers
 from indoubt.workflow.ledger import Ledger, read_records
 from indoubt.workflow.missing import Reasons, Standing, as_measured, standings
 from indoubt.workflow.plan import Plan
-from indoubt.workflow.required_trainings import Cell, chains
+from indoubt.workflow.required_trainings import Cell, required
 
 #: What trainings take is read off those that finished in so many seconds.
 RECENTLY = 3600.0
@@ -223,7 +223,7 @@ class _Whole:
         requests = [(dataset, seed) for dataset in datasets_of(experiment, task)]
         # T first: where it was not trained on, all that follows need not be made up
         for blocks in (range(1), range(task.n_blocks(cell.size))):
-            wanted = chains(self._cells[cell.folder], requests, blocks)
+            wanted = required(self._cells[cell.folder], requests, blocks, ledger)
             if any(ledger.find(training) is None for chain in wanted for training in chain):
                 return False
         return True

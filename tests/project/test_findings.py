@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from collections import Counter
 from pathlib import Path
 
 import pytest
 import yaml
 
-from indoubt.schema import RUN
+from indoubt.data.codes import race
+from indoubt.schema import CELL, RUN
 from indoubt.tables.tables import read_table
 from indoubt.workflow.config_files import content_of
 from indoubt.workflow.plan import Plan
@@ -132,6 +134,28 @@ def test_what_is_said_of_a_language_model_is_its_archives(tmp_path: Path) -> Non
     content = content_of([str(ROOT / "presets/in-context.yaml")], [])
     missing = measured_part(content, Plan(content, tmp_path / ".cache"), tmp_path / "results/ledger").missing
     assert (FINDINGS / "in-context-not-run.txt").read_text().splitlines() == missing
+
+
+def test_a_race_would_have_found_the_shortest_code_of_every_seed(rebuilt: Path) -> None:
+    """Replayed on all full codes: the same rule, and two fifths of the trainings and of their seconds."""
+    blocks = read_table(rebuilt / "tables", "blocks")
+    blocks = blocks[(blocks["codes"] == "full") & blocks["bits"].notna()]
+    seconds, shares, wrong, n_seeds = Counter[str](), [], 0, 0
+    for _, cell in blocks.groupby(CELL):
+        trained = Counter[str]()
+        for _, of in cell.groupby("seed"):
+            bits, took = (of.pivot(index="dataset", columns="block", values=value) for value in ("bits", "seconds"))
+            if bits.isna().any(axis=None):
+                continue
+            parts = race(list(bits.index), bits.shape[1], lambda rule, part: float(bits.loc[rule].iloc[part])).parts  # noqa: B023
+            wrong += bits.sum(axis=1)[max(parts, key=lambda rule: parts[rule])] > bits.sum(axis=1).min() + 1e-9
+            trained.update(raced=sum(parts.values()) - len(parts), full=len(parts) * (bits.shape[1] - 1))
+            seconds.update(full=took.iloc[:, 1:].to_numpy().sum())
+            seconds.update(raced=sum(took.loc[rule].iloc[1 : parts[rule]].sum() for rule in parts))
+            n_seeds += 1
+        shares.append(trained["raced"] / trained["full"])
+    assert n_seeds >= 540 and len(shares) >= 45 and wrong == 0
+    assert sum(shares) / len(shares) <= 0.40 and seconds["raced"] <= 0.38 * seconds["full"]
 
 
 def test_the_tables_beside_the_text_are_the_archives(rebuilt: Path) -> None:

@@ -374,7 +374,7 @@ def of_code(learner: str, low: float, mean: float, high: float, n: int = 9) -> R
     """A row of the table of code lengths, in bits per example."""
     cell = {"task": "count-or-mem", "size": 10, "learner": learner, "candidate": "count", "n_examples": 20}
     bits = {"bits_mean": 20 * mean, "ci_low": 20 * low, "ci_high": 20 * high}
-    return cell | bits | {"ci_note": "", "n_seeds": n}
+    return cell | bits | {"ci_note": "", "n_seeds": n, "codes": "full", "blocks": "task"}
 
 
 @pytest.mark.parametrize(
@@ -402,6 +402,7 @@ def test_seeds_too_few_for_a_preference_are_said_with_how_many_its_family_takes(
     """Of six pairs that are corrected together each takes eight seeds: 6 * 2 / 2^7 is not below .05."""
     pair = {"task": "count-or-mem", "size": 10, "learner": "lstm", "a": "count", "b": "mem", "n_seeds": 7}
     pair |= {"level": "descriptive", "preferred": "", "n_family": 6, "fpa_level": "not measured"}
+    pair |= {"codes": "full", "blocks": "task"}
     found = decide(
         {"prefers": ["mem"], "over": ["count"]}, ("count-or-mem", 10, "lstm"), {"preferences": pd.DataFrame([pair])}
     )
@@ -500,3 +501,19 @@ def test_broken_files_of_claims(tmp_path: Path, text: str, said: str) -> None:
         read_claims(tmp_path / "claims.yaml")
     with pytest.raises(UserError, match="does not exist"):
         read_claims(tmp_path / "none.yaml")
+
+
+@pytest.mark.parametrize(("codes", "blocks"), [("first", "task"), ("race", "task"), ("full", "doubling")])
+def test_bounds_and_coarse_codes_decide_no_claim_about_lengths(codes: str, blocks: str) -> None:
+    """Of a race there is no mean, and codes in other blocks are other numbers; who is preferred a race tells, too."""
+    kind = {"codes": codes, "blocks": blocks}
+    mean = math.nan if blocks == "task" else 1.0
+    table = pd.DataFrame([of_code("lstm", mean, mean, mean) | kind])
+    found = decide({"per_example": "count", "at_most": 9}, ("count-or-mem", 10, "lstm"), {"code_length": table})
+    assert found.state == "undecided" and "no complete code in the task's blocks" in found.why
+    pair = {"task": "count-or-mem", "size": 10, "learner": "lstm", "a": "count", "b": "mem", "n_seeds": 12, **kind}
+    pair |= {"level": "tested", "preferred": "mem", "n_family": 1, "fpa_level": "not measured"}
+    wanted = {"prefers": ["mem"], "over": ["count"]}
+    judged = decide(wanted, ("count-or-mem", 10, "lstm"), {"preferences": pd.DataFrame([pair])})
+    assert judged.state == ("undecided" if codes == "first" else "supported")
+    assert {"first": "by the first block", "race": "raced", "full": "double"}[codes] in judged.why

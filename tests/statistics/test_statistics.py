@@ -408,7 +408,7 @@ def pairs_of(*points: tuple[float, float]) -> pd.DataFrame:
     """Preferences with one pair for each cell: the differences of FPA and of code lengths."""
     rows = [
         {"task": "t", "size": 1, "learner": f"l{i}", "a": "x", "b": "y", "level": "open", "fpa_level": "open",
-         "fpa_diff": fpa, "diff_mean": bits} for i, (fpa, bits) in enumerate(points)
+         "codes": "full", "blocks": "task", "fpa_diff": fpa, "diff_mean": bits} for i, (fpa, bits) in enumerate(points)
     ]  # fmt: skip
     return pd.DataFrame(rows)
 
