@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import os
 import sys
 from argparse import ArgumentParser, Namespace
 from collections.abc import Sequence
@@ -24,6 +25,10 @@ def run(words: Sequence[str]) -> None:
     Raises:
         UserError: there is no such subcommand, or what it says.
     """
+    if "_ARGCOMPLETE" in os.environ:  # a shell asks what may follow
+        import argcomplete
+
+        argcomplete.autocomplete(whole_parser(os.environ["COMP_LINE"].split()[1:]))
     if words and words[0] in COMMANDS:
         _module(words[0]).main(words[1:])
         return

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import textwrap
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -16,6 +17,16 @@ from matplotlib.lines import Line2D
 from indoubt.measures.rows import either
 from indoubt.schema import ORIGIN, PROTOCOL
 from indoubt.schema.wording import extent
+
+
+class ShownFigure(Figure):
+    """A figure that a notebook shows as SVG, whether or not it was told to show matplotlib's."""
+
+    def _repr_svg_(self) -> str:
+        image = io.StringIO()
+        self.savefig(image, format="svg")
+        return image.getvalue()
+
 
 #: Width in inches of a figure with so many panels side by side (a page), and of the narrowest one.
 WIDTH, ABREAST, NARROWEST = 7.2, 4, 4.2
@@ -74,7 +85,7 @@ class Grid(Layout):
         n_rows = -(-len(self.cells) // n_columns)
         width = max(NARROWEST, WIDTH * n_columns / ABREAST)
         height = (1.0 if keys else 0.8) + row_height * n_rows
-        self.figure = Figure(figsize=(width, height), layout="constrained")
+        self.figure = ShownFigure(figsize=(width, height), layout="constrained")
         self.axes = self.figure.subplots(n_rows, n_columns, sharex=True, sharey=True, squeeze=False)
         self.title = f"{task} {sizes[0]}: {title}" if self.one_size else f"{task}: {title}"
         text = textwrap.fill(self.title, int(width / 0.085))
@@ -139,7 +150,7 @@ class Panels(Layout):
         self.above = ABOVE + (KEYS if keys else 0)
         self.row_height = row_height
         height = self.above + row_height + BELOW
-        self.figures = [Figure(figsize=(PANEL_WIDTH, height)) for _ in self.cells]
+        self.figures: list[Figure] = [ShownFigure(figsize=(PANEL_WIDTH, height)) for _ in self.cells]
         self.keys = keys
 
     def panels(self) -> Iterator[tuple[Axes, pd.DataFrame]]:

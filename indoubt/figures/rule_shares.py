@@ -5,11 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 import pandas as pd
-from matplotlib.figure import Figure
 from matplotlib.patches import Patch
 
 from indoubt.data.rules import ANSWER, CANDIDATE, FOUND, RULE
-from indoubt.figures.layout import PANEL_WIDTH, Drawing, Layout, Panels, seeds_per_cell
+from indoubt.figures.layout import PANEL_WIDTH, Drawing, Layout, Panels, ShownFigure, seeds_per_cell
 from indoubt.figures.style import INK, Palette, not_measured, our_settings
 
 TITLE = "which rule do seeds follow?"
@@ -68,7 +67,7 @@ def _stacked(fpa: pd.DataFrame, palette: Palette, *notes: str) -> Drawing:
     one_size = fpa["size"].nunique() == 1
     key_rows = -(-len(classes) // 3)
     height = KEY * key_rows + 0.1 + ROW * len(cells) + AXIS
-    figure = Figure(figsize=(PANEL_WIDTH * 1.15, height))
+    figure = ShownFigure(figsize=(PANEL_WIDTH * 1.15, height))
     names = [learner if one_size else f"{learner}, {size}" for learner, size, _ in cells]
     longest = max(map(len, names))
     left = min(0.09 + 0.021 * longest, 0.5)

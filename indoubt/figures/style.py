@@ -16,7 +16,7 @@ from matplotlib.figure import Figure
 
 from indoubt.data.rules import RANDOM
 from indoubt.errors import UserError
-from indoubt.figures.layout import Drawing
+from indoubt.figures.layout import Drawing, ShownFigure
 from indoubt.files import write_atomically
 from indoubt.measures.classify import NO_RULE
 
@@ -116,7 +116,7 @@ def rules_of(labels: Iterable[str]) -> list[str]:
 def not_measured(task: str, title: str) -> Drawing:
     """A figure that says that there is nothing to show."""
     with our_settings():
-        figure = Figure(figsize=(4.2, 1.2))
+        figure = ShownFigure(figsize=(4.2, 1.2))
         figure.text(0.5, 0.62, f"{task}: {title}", ha="center", fontsize=9.5, fontweight="bold")
         figure.text(0.5, 0.3, "not measured", ha="center", fontsize=9)
     return Drawing([figure], [title], "")

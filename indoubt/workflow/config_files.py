@@ -107,9 +107,10 @@ def _check_mapping(loader: yaml.SafeLoader, node: yaml.MappingNode, where: str) 
 
 def add_config_options(parser: argparse.ArgumentParser) -> None:
     """Which configuration: presets by name, and options of the same names and effect as Snakemake's."""
-    parser.add_argument(
+    preset = parser.add_argument(
         "--preset", nargs="+", default=[], metavar="NAME", help="configurations that ship with it, such as paper"
     )
+    preset.completer = lambda **_: list(presets())  # type: ignore[attr-defined]  # argcomplete asks for it
     parser.add_argument(
         "--configfile", "--configfiles", nargs="+", default=[], metavar="FILE", help="your own, each over the last"
     )

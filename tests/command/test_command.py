@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import os
 import subprocess
 from pathlib import Path
 
@@ -62,6 +63,21 @@ def test_a_run_hands_snakemake_what_is_its(monkeypatch: pytest.MonkeyPatch, tmp_
     smoke = str(ROOT / "presets/smoke.yaml")
     configured = ["--configfile", smoke, "--config", "device=cpu", "updates=2"]
     assert handed == [["tables", "--cores", "1", "--keep-going", *configured]]
+
+
+def test_a_shell_completes_commands_and_presets(tmp_path: Path) -> None:
+    pytest.importorskip("argcomplete")
+
+    def completed(line: str) -> set[str]:
+        answer = tmp_path / "answer"
+        asked = {"_ARGCOMPLETE": "1", "COMP_LINE": line, "COMP_POINT": str(len(line)), "COMP_TYPE": "9"}
+        variables = os.environ | asked | {"_ARGCOMPLETE_STDOUT_FILENAME": str(answer), "_ARGCOMPLETE_IFS": "\n"}
+        subprocess.run(indoubt(), env=variables, check=False, stderr=subprocess.DEVNULL)
+        return {each.strip() for each in answer.read_text().split("\n")}
+
+    assert completed("indoubt es") == {"estimate"}
+    assert completed("indoubt plan --preset pa") == {"paper"}
+    assert "--measured" in completed("indoubt archive pack --m")
 
 
 def test_tasks_are_listed_with_their_question_and_cost(

@@ -107,7 +107,7 @@ def test_a_measurement_shows_itself() -> None:
     assert "Bag on turned 2, engine modules" in page and "<svg" in page and "<table" in page
     assert "unfit" in repr(found) and "bits_mean" not in repr(found)
     for figure in ("rule_shares", "code_lengths", "code_curves"):
-        assert found.plot(figure).get_figwidth() > 3
+        assert found.plot(figure).get_figwidth() > 3 and "<svg" in found.plot(figure)._repr_svg_()
     with pytest.raises(UserError, match="did you mean 'rule_shares'"):
         found.plot("rule_share")
 
@@ -290,10 +290,21 @@ def test_tasks_stay_light_and_unknown_names_unknown() -> None:
         indoubt.measurse  # noqa: B018
 
 
-def test_the_notebook_runs() -> None:
+def test_the_notebook_runs(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PYTHONPATH", str(ROOT))  # as if installed
     notebook = nbformat.read(ROOT / "docs/notebook.ipynb", as_version=4)
     client = NotebookClient(notebook, timeout=300, resources={"metadata": {"path": str(ROOT / "docs")}})
     client.execute()
     outputs = [output for cell in notebook.cells if cell.cell_type == "code" for output in cell.outputs]
     shown = "".join(str(output.get("data", {}).get("text/html", "")) for output in outputs)
-    assert "<svg" in shown and "Mine on" in shown
+    assert "<svg" in shown and "Mine on" in shown and "a small Llama on" in shown
+
+
+def test_the_notebooks_outputs_are_stored() -> None:
+    notebook = nbformat.read(ROOT / "docs/notebook.ipynb", as_version=4)
+    code = [cell for cell in notebook.cells if cell.cell_type == "code"]
+    for cell in code:
+        defines = cell.source.startswith(("from", "class"))
+        assert bool(cell.outputs) != defines, cell.source
+        assert all(output.output_type == "execute_result" for output in cell.outputs)
+    assert sum("image/svg+xml" in o.data or "<svg" in o.data.get("text/html", "") for c in code for o in c.outputs) >= 4
