@@ -5,7 +5,6 @@ import re
 import shlex
 import subprocess
 import sys
-from functools import cache
 from pathlib import Path
 
 from snakemake.exceptions import WorkflowError
@@ -252,16 +251,9 @@ def cells_so_far(wildcards):
     return arguments("--cells", json.dumps(cells, sort_keys=True))
 
 
-@cache
-def expected_seconds(folder):
-    """Expected seconds of a cell's trainings."""
-    cell = PLAN.cell(*folder.split("/"))
-    return sum(PLAN.seconds(cell, chunk) for chunk in PLAN.chunks(cell))
-
-
-def cheap_first(wildcards):
-    """The priority of a training job: cells that take little time come first, so that there is soon something to see."""
-    return -expected_seconds(cell_of(wildcards).folder)
+def priority(wildcards):
+    """Which training jobs come first."""
+    return PLAN.priority(cell_of(wildcards))
 
 
 def gpus(wildcards):

@@ -9,7 +9,7 @@ rule train:
         f"{RESULTS}/logs/train/{{task}}/{{size}}/{{learner}}/seeds-{{seeds}}-blocks-{{blocks}}.log",
     benchmark:
         f"{RESULTS}/benchmarks/train/{{task}}/{{size}}/{{learner}}/seeds-{{seeds}}-blocks-{{blocks}}.tsv"
-    priority: cheap_first
+    priority: priority
     conda:
         "../envs/doubt.yaml"
     threads: 1

@@ -45,6 +45,8 @@ class Chunk:
 
 #: Expected minutes of a job of engine `fused` or `modules` where the configuration says nothing of the size of jobs.
 FUSED_MINUTES = 4.0
+#: Expected seconds of a cell that is done soon, and more than any takes.
+QUICK, LONGEST = 90.0, 1e12
 
 
 class Plan:
@@ -79,6 +81,7 @@ class Plan:
         self.sweeps = {name: span for name, span in expanded.sweeps.items() if len(span) > 1}
         self._engine_hashes: dict[tuple[str, str | None], str] = {}
         self._chunks: dict[str, dict[str, Chunk]] = {}
+        self._priorities: dict[str, float] = {}
         for cell in self.cells.values():
             if cell.code.blocks == DOUBLING and self.chained(cell):
                 raise UserError(
@@ -376,6 +379,15 @@ class Plan:
             n * self.costs.training_seconds(cell, block) for block, n in self._trained_on(cell, chunk, fewest).items()
         )
         return trained + decoded * self.costs.decoding_seconds(cell)
+
+    def priority(self, cell: CellPlan) -> float:
+        """Which cells' jobs come first, the highest: those that are done soon, so that there is something to see, the
+        quickest before the others; then the longest, so that all cores are at work until the end.
+        """
+        if cell.folder not in self._priorities:
+            seconds = sum(self.seconds(cell, chunk) for chunk in self.chunks(cell))
+            self._priorities[cell.folder] = -seconds if seconds <= QUICK else seconds - LONGEST
+        return self._priorities[cell.folder]
 
     def memory_mb(self, cell: CellPlan, chunk: Chunk) -> int:
         """Memory that a job asks for, in MB."""

@@ -137,3 +137,18 @@ def test_what_has_no_fused_form_is_trained_by_fairseq_with_a_notice(
     (notice,) = plan.notices()
     assert notice.startswith("transformer: trained by engine fairseq, since") and reason in notice
     assert plan_of(cache, experiments=[EXPERIMENT]).notices() == []
+
+
+def test_what_is_done_soon_comes_first_and_then_the_longest(cache: Path) -> None:
+    """A first answer soon; and no core is left with nothing to do while another begins the longest cell."""
+    sizes = {"transformer": [5, 20], "lstm": [5, 20]}
+    experiments = [
+        {"task": "add-or-mul", "sizes": sizes[name], "learners": [name], "seeds": "1-12", "measures": ["fpa"]}
+        for name in sizes
+    ]
+    plan = plan_of(cache, experiments=experiments)
+    order = sorted(plan.cells.values(), key=plan.priority, reverse=True)
+    assert [(cell.learner, cell.size) for cell in order] == [
+        *[("transformer", 5), ("transformer", 20)],
+        *[("lstm", 20), ("lstm", 5)],
+    ]
