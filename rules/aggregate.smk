@@ -21,13 +21,14 @@ rule aggregate:
             "--runs", *input.runs, "--predictions", *input.predictions, "--looks", *input.looks
         ),
         sweeps=arguments("--sweeps", json.dumps(PLAN.sweeps, sort_keys=True)),
+        starts=arguments("--starts", json.dumps(PLAN.starts_and_bases(), sort_keys=True)),
         cannot_tell=arguments("--cannot-tell", json.dumps(PLAN.cannot_tell, sort_keys=True)),
         task_folder=TASK_FOLDER,
         made=lambda wildcards: UPSTREAM.tables(),
         code=code_hash("scripts/aggregate.py"),
         claims=content_hash("indoubt/statistics/*.yaml"),
     shell:
-        'python "$DOUBT_SCRIPTS/aggregate.py" {params.rows} {params.sweeps} {params.cannot_tell}'
+        'python "$DOUBT_SCRIPTS/aggregate.py" {params.rows} {params.sweeps} {params.starts} {params.cannot_tell}'
         " --tables {params.tables} {params.task_folder} 2> {log}"
 
 

@@ -22,7 +22,7 @@ from indoubt.data.seeds import LABEL as SEEDS
 from indoubt.data.datasets import text_files
 from indoubt.errors import UserError, how_it_ended
 from indoubt.files import python_path, write_atomically
-from indoubt.figures import ATLAS, ATLAS_CAPTION, FIGURES as ALL_FIGURES, files as figure_files, names as figure_names
+from indoubt.figures import ATLAS, ATLAS_CAPTION, STARTS as STARTS_FIGURE, STARTS_CAPTION, FIGURES as ALL_FIGURES, files as figure_files, names as figure_names
 from indoubt.schema import TABLES as SCHEMA
 from indoubt.tables import FILES as TABLE_FILES, FOUND_FILES
 from indoubt.workflow.rule_params import words
@@ -70,7 +70,7 @@ FIGURES = [
     (task.name, figure) for task in TASKS for figure in figure_names(PLAN.looked_at(task.name), PLAN.swept(task.name))
 ]
 FIGURE_FILES = [f"{RESULTS}/figures/{task}/{file}" for task, figure in FIGURES for file in figure_files(figure)]
-FIGURE_FILES += [f"{RESULTS}/figures/{name}" for name in ATLAS]
+FIGURE_FILES += [f"{RESULTS}/figures/{name}" for name in (*ATLAS, *(STARTS_FIGURE if PLAN.starts else ()))]
 TASK_FOLDER = shlex.join(["--task-folder", PLAN.config.task_folder]) if PLAN.config.task_folder else ""
 
 
@@ -100,10 +100,11 @@ def is_reported(path):
 def figure_labels(path):
     """How `snakemake --report` files a figure: by its task, under its name."""
     *_, task, name = Path(path).with_suffix("").parts
-    of_all = Path(path).name in ATLAS
+    captions = dict.fromkeys(ATLAS, ATLAS_CAPTION) | dict.fromkeys(STARTS_FIGURE, STARTS_CAPTION)
+    of_all = Path(path).name in captions
     task = "all tasks" if of_all else task
     return {
-        "caption": caption(name, ATLAS_CAPTION if of_all else ALL_FIGURES[name].caption),
+        "caption": caption(name, captions[Path(path).name] if of_all else ALL_FIGURES[name].caption),
         "category": "Figures",
         "subcategory": task,
         "labels": {"figure": name.replace("_", " ")},

@@ -31,6 +31,7 @@ def main() -> None:
     parser.add_argument("--predictions", nargs="*", type=Path, default=[], help="predictions (JSON lines)")
     parser.add_argument("--looks", nargs="*", type=Path, default=[], help="looks at seeds in steps (TASK/NUMBER.json)")
     parser.add_argument("--sweeps", type=json.loads, metavar="JSON", help="{sweep: {learner: {argument: value}}}")
+    parser.add_argument("--starts", type=json.loads, metavar="JSON", help="{learner: {start: ..., base: ...}}")
     parser.add_argument("--cannot-tell", type=json.loads, metavar="JSON", help="{learner: [what it cannot tell apart]}")
     parser.add_argument("--tables", required=True, type=Path, help="folder to write the tables to")
     parser.add_argument("--task-folder", action="append", default=[], help="a folder of tasks of your own")
@@ -41,7 +42,7 @@ def main() -> None:
     gc.freeze()  # these rows stay: spare every later collection (statsmodels asks for some) from looking at them
     tasks = {name: with_random(task) for name, task in load_tasks(arguments.task_folder).items()}
     more = {"milestones": rows, "looks_at": arguments.looks, "sweeps": arguments.sweeps}
-    more |= {"cannot_tell": arguments.cannot_tell}
+    more |= {"cannot_tell": arguments.cannot_tell, "starts": arguments.starts}
     tables = build_tables(rows["score"], rows["decode"], predictions, tasks, arguments.claims, **more)
     write_tables(tables, arguments.tables)
     write_paper_tables(tables, arguments.tables)

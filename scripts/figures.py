@@ -14,7 +14,7 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from indoubt.errors import exit_on_user_error
-from indoubt.figures.draw import draw_atlas, draw_figures
+from indoubt.figures.draw import draw_atlas, draw_figures, draw_starts
 
 
 def main() -> None:
@@ -33,6 +33,7 @@ def main() -> None:
     if wanted is None or wanted:
         draw_figures(arguments.tables, arguments.figures, wanted)
     draw_atlas(arguments.tables, arguments.figures, arguments.atlas, arguments.learners)
+    draw_starts(arguments.tables, arguments.figures)
 
 
 if __name__ == "__main__":

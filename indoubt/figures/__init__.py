@@ -82,6 +82,12 @@ ATLAS = ("atlas.svg", "atlas.png", "panels/atlas.json")
 ATLAS_CAPTION = (
     "Learners by tasks: the rule that is preferred or leads, by colour and name, and how sure that is, by form."
 )
+#: The figure of what learners do after they have learned something else, drawn where some have a start.
+STARTS = ("starts.svg", "starts.png", "panels/starts.json")
+STARTS_CAPTION = (
+    "Starts by tasks: what most seeds do after they have learned something else, by colour and name, and whether that "
+    "differs from what the same seeds do without it, by form."
+)
 
 
 def names(looked_at: Collection[str], swept: bool) -> tuple[str, ...]:

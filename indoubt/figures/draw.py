@@ -7,11 +7,12 @@ from pathlib import Path
 
 import pandas as pd
 
-from indoubt.figures import ATLAS, FIGURES, files
+from indoubt.figures import ATLAS, FIGURES, STARTS, files
 from indoubt.figures.atlas import atlas
 from indoubt.figures.code_lengths import code_curves, code_lengths
 from indoubt.figures.layout import Drawing, Grid, Layout, Panels
 from indoubt.figures.rule_shares import rule_shares
+from indoubt.figures.starts import starts_matrix
 from indoubt.figures.style import Palette, save, save_panels
 from indoubt.figures.sweeps import sweeps
 from indoubt.figures.trajectories import code_trajectories, trajectories
@@ -55,6 +56,22 @@ def draw_figures(tables: Path, figures: Path, chosen: Sequence[tuple[str, str]] 
         save_panels(DRAWINGS[name](task, of, palette, Panels), panels)
         written += [*printed, panels]
     return written
+
+
+def draw_starts(tables: Path, figures: Path) -> list[Path]:
+    """Draw the matrix of starts by tasks into `figures`, where some learner has a start; returns its paths.
+
+    Raises:
+        UserError: a table is missing, or a figure cannot be written.
+    """
+    starts, fpa, code = (read_table(tables, name) for name in ("starts", "fpa", "code_length"))
+    if starts.empty:
+        return []
+    *printed, panels = (figures / name for name in STARTS)
+    drawing = starts_matrix(starts, Palette(fpa, code))
+    save(drawing.figures[0], *printed)
+    save_panels(drawing, panels)
+    return [*printed, panels]
 
 
 def draw_atlas(

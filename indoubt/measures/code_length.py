@@ -13,8 +13,9 @@ import pandas as pd
 
 from indoubt.data.codes import FIRST, FULL, RACE, TASK
 from indoubt.data.rules import RANDOM
+from indoubt.data.starts import Start
 from indoubt.data.task import Task, find_task
-from indoubt.data.vocabulary import vocabularies
+from indoubt.data.vocabulary import Vocabulary, vocabularies
 from indoubt.errors import UserError
 from indoubt.measures.intervals import EQUAL, bca
 from indoubt.measures.rows import Row, either, either_by
@@ -138,7 +139,9 @@ def known_codes(lengths: pd.DataFrame, a: str, b: str) -> pd.DataFrame:
     return both.assign(sign=sign.where(certain))
 
 
-def code_length_table(lengths: pd.DataFrame, tasks: Mapping[str, Task]) -> pd.DataFrame:
+def code_length_table(
+    lengths: pd.DataFrame, tasks: Mapping[str, Task], starts: Mapping[str, Start] | None = None
+) -> pd.DataFrame:
     """One row per (task, size, learner, candidate): mean and median over the complete seeds.
 
     `bits_mean` with its BCa bootstrap interval `ci_low`, `ci_high` (bits; `ci_note` says in words where there is none
@@ -175,7 +178,14 @@ def code_length_table(lengths: pd.DataFrame, tasks: Mapping[str, Task]) -> pd.Da
             | {"ci_method": "BCa bootstrap of the mean, 95 %", "bits_sd": float(bits.std())}
             | {"bits_min": float(bits.min()), "bits_max": float(bits.max())}
             | {"bits_per_example": mean / n_holdout if n_holdout else math.nan, "n_examples": n_holdout}
-            | _scale(find_task(name, tasks), size, candidate, bits.tolist(), either(cell["engine"]) == "in_context")
+            | _scale(
+                find_task(name, tasks),
+                size,
+                candidate,
+                bits.tolist(),
+                either(cell["engine"]) == "in_context",
+                _joint((starts or {}).get(learner), tasks, name, size, candidate),
+            )
             | {"updates": int(cell["updates"].max())}
             | {part: either(cell[part]) for part in (*PROTOCOL, *ORIGIN)}
             | {"outside_bits": float(cell.loc[cell["state"] == COMPLETE, "outside_bits"].astype(float).mean())}
@@ -187,10 +197,17 @@ def code_length_table(lengths: pd.DataFrame, tasks: Mapping[str, Task]) -> pd.Da
     return table
 
 
-def _scale(task: Task, size: int, candidate: str, bits: list[float], in_context: bool) -> Row:
+def _joint(start: Start | None, tasks: Mapping[str, Task], task: str, size: int, candidate: str) -> Vocabulary | None:
+    """The vocabulary of targets that a learner with a start has."""
+    if start is None or candidate not in find_task(task, tasks).candidates:
+        return None
+    return start.joint(tasks, find_task(task, tasks), size, candidate)[1]
+
+
+def _scale(task: Task, size: int, candidate: str, bits: list[float], in_context: bool, joint: Vocabulary | None) -> Row:
     """Where a code stands between nothing and the uniform code, and whether its seeds fall into two groups."""
     known = candidate in task.candidates
-    uniform, dip = uniform_bits(task, size, candidate, in_context) if known else math.nan, dip_p(bits)
+    uniform, dip = uniform_bits(task, size, candidate, in_context, joint) if known else math.nan, dip_p(bits)
     mean = sum(bits) / len(bits) if bits else math.nan
     bimodal = "" if math.isnan(dip) else str(dip < 0.05)
     return {"uniform_bits": uniform, "of_uniform": mean / uniform, "dip_p": dip, "bimodal": bimodal}
@@ -211,13 +228,16 @@ ENOUGH = 10
 
 
 @lru_cache(maxsize=4096)
-def uniform_bits(task: Task, size: int, candidate: str, in_context: bool = False) -> float:
+def uniform_bits(
+    task: Task, size: int, candidate: str, in_context: bool = False, joint: Vocabulary | None = None
+) -> float:
     """Bits of the uniform code for a candidate's hold-out outputs: log2 of the vocabulary per symbol, `</s>` included.
 
     The vocabulary is that of the candidate's dataset, filling included, as the learner's softmax is over all of it. A
-    language model that is read `in_context` is asked for the task's own symbols and the end alone.
+    language model that is read `in_context` is asked for the task's own symbols and the end alone; a learner with a
+    start has the `joint` vocabulary of all that it has learned.
     """
-    _, target = vocabularies(task, size, candidate)
+    target = joint or vocabularies(task, size, candidate)[1]
     symbols = sum(len(output) + 1 for _, output in task.holdout_set(size, candidate))
     return symbols * math.log2(len(target.own) + 1 if in_context else len(target))
 

@@ -30,6 +30,7 @@ def write_all_tables(plan: Plan, rows: Mapping[str, list[Row]], predicted: list[
         plan.tasks,
         milestones=rows,
         sweeps=sweeps,
+        starts=plan.starts_and_bases(),
         cannot_tell=plan.cannot_tell,
     )
     found_rules, signatures = found_tables(predicted if plan.config.found else [], plan.tasks)

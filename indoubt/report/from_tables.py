@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from indoubt.data.task import Task
-from indoubt.figures.draw import draw_atlas, draw_figures
+from indoubt.figures.draw import draw_atlas, draw_figures, draw_starts
 from indoubt.files import read_text, write_atomically
 from indoubt.report.page import build_page
 from indoubt.report.provenance import read_provenance
@@ -52,5 +52,6 @@ def draw_page(
     """
     draw_figures(results / "tables", results / "figures")
     draw_atlas(results / "tables", results / "figures")
+    draw_starts(results / "tables", results / "figures")
     page = build_page(results / "tables", results / "figures", tasks, made, shown, expected)
     write_atomically(output, page)

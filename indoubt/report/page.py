@@ -12,7 +12,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
 from indoubt.data.task import Task
-from indoubt.figures import ATLAS, ATLAS_CAPTION
+from indoubt.figures import ATLAS, ATLAS_CAPTION, STARTS, STARTS_CAPTION
 from indoubt.figures.style import Palette
 from indoubt.measures.rows import either
 from indoubt.report import provenance
@@ -77,6 +77,7 @@ def build_page(
         answer=Answers(read).matrix(task_names, learner_names),
         states=STATES,
         atlas=read_panels(figures / ATLAS[-1], ATLAS_CAPTION)[0][0] if atlas else "",
+        starts=read_panels(figures / STARTS[-1], STARTS_CAPTION)[0][0] if len(read["starts"]) else "",
         protocol={part: either(verdicts[part]) for part in PROTOCOL},
         origin={part: either(costs[part]).removeprefix("mixed: ") for part in ORIGIN},
         tasks=[task_section(name, tasks.get(name), read, figures) for name in task_names],

@@ -21,6 +21,7 @@ from indoubt.schema.columns import (
 )
 
 _CI = ("ci_low", "ci_high")
+_start_share = share("`n` / `n_seeds`", "", _CI)
 _HOLM = "corrected by Holm (1979) over the pairs of the task that were run"
 _BH = "corrected by Benjamini and Hochberg (1995) over all tasks"
 _LEVEL = (
@@ -239,6 +240,34 @@ TESTED = {
             "n_tests": count("tests of the task"),
             "method": text("how p was made"),
             "said": text("`0.2 → 0.5: mem 4 of 24 → 19 of 24`"),
+        },
+    ),
+    "starts": Table(
+        "a learner with a start on a task and size, or one that such a learner is without it",
+        {
+            **CELL_COLUMNS,
+            "base": text("the learner that is the same without the start; empty where it is not measured"),
+            "start": text(
+                "what it has learned before: `hierar-or-linear 4 linear`, `T itself` (the task's own), `none`"
+            ),
+            "class": text("what most seeds do: a rule, `other`, `unfit` or `diverged`"),
+            "n": count("seeds that do"),
+            "n_seeds": count("all seeds"),
+            "share": _start_share,
+            **ends("ci_low", "ci_high", "Wilson's score interval, 95 %", _start_share),
+            "n_learned": count("seeds that have learned the start: they give its outputs for its inputs"),
+            "n_not_learned": count("seeds that have not"),
+            "n_start_diverged": count("seeds that diverged in it, and so have nothing to go on from"),
+            "share_learned": share("the class's share among the seeds that have learned the start"),
+            "n_paired": count("seeds that are measured without the start, too"),
+            "n_moved": count("those of them that are of another class with it"),
+            "p": p("exchange test over paired seeds: do they fall into other classes than without the start?"),
+            "p_holm": p("the same, corrected by Holm over all learners with a start of the task"),
+            "n_tests": count("tests of the task"),
+            "differs": text("whether the corrected p is below .05; empty where nothing was tested"),
+            "symbols": count("the joint vocabulary of targets, filling included: the uniform code is over it"),
+            **PROTOCOL_COLUMNS,
+            **ORIGIN_COLUMNS,
         },
     ),
 }

@@ -10,6 +10,7 @@ import pandas as pd
 
 from indoubt.data.codes import FULL, TASK
 from indoubt.data.indistinguishable import unrepresentable
+from indoubt.data.starts import Start
 from indoubt.data.task import Task
 from indoubt.errors import UserError
 from indoubt.files import write_atomically
@@ -22,6 +23,7 @@ from indoubt.schema import CELL, FOUND, ORIGIN, PROTOCOL, TABLES, columns_of, te
 from indoubt.statistics.agreement import agreement_table
 from indoubt.statistics.claims import BUILT_IN, claims_table, read_claims
 from indoubt.statistics.preferences import preferences_table
+from indoubt.statistics.starts import Starts, starts_table
 from indoubt.statistics.stopping import stops_table
 from indoubt.statistics.sweeps import Sweeps, sweep_tests_table, sweeps_table
 from indoubt.statistics.verdicts import verdicts_table
@@ -32,7 +34,8 @@ Tables = dict[str, pd.DataFrame]
 def build_tables(
     scores: list[Row], decodes: list[Row], predictions: list[Row], tasks: Mapping[str, Task],
     claims: Path | None = None, milestones: Mapping[str, list[Row]] | None = None, looks_at: Iterable[Path] = (),
-    sweeps: Sweeps | None = None, cannot_tell: Mapping[str, Sequence[str]] | None = None, published: bool = True,
+    sweeps: Sweeps | None = None, cannot_tell: Mapping[str, Sequence[str]] | None = None, starts: Starts | None = None,
+    published: bool = True,
 ) -> Tables:  # fmt: skip
     """All tables of some rows.
 
@@ -40,6 +43,7 @@ def build_tables(
         claims: a file of claims besides the built-in ones.
         milestones: rows of kind `score_at` and `decode_at`, by kind.
         sweeps: by the name of a sweep its learners, each with its swept values.
+        starts: of learners with a start what it is, and which learner is the same without it.
         looks_at: the files of looks at cells whose seeds are trained in steps.
         cannot_tell: what learners cannot tell apart (`data.indistinguishable`).
         published: whether the built-in claims may be about these tasks.
@@ -52,7 +56,12 @@ def build_tables(
     blocks, seeds = blocks_table(scores), seed_classes(predictions)
     check_one_protocol(blocks, seeds)
     lengths = seed_code_lengths(blocks, tasks)
-    fpa, code = fpa_table(seeds, tasks), code_length_table(lengths, tasks)
+    fpa, code = (
+        fpa_table(seeds, tasks),
+        code_length_table(
+            lengths, tasks, {name: Start.from_json(each["start"]) for name, each in (starts or {}).items()}
+        ),
+    )
     stops = stops_table(looks_at)
     in_steps = set(stops[CELL].itertuples(index=False, name=None))
     cells = {cell for table in (fpa, code) for cell in table[CELL].itertuples(index=False, name=None)}
@@ -79,6 +88,7 @@ def build_tables(
     tables |= {"trajectories": trajectories_table(moments, tasks), "seed_paths": paths_table(moments)}
     tables["sweeps"] = sweeps_table(fpa, sweeps or {})
     tables["sweep_tests"] = sweep_tests_table(seeds, tables["sweeps"], sweeps or {})
+    tables["starts"] = starts_table(seeds, decodes, starts or {}, tasks)
     tables["stops"] = stops
     tables["code_trajectories"] = code_trajectories_table(at.get("score_at", []), code, tasks)
     files = [*([BUILT_IN] if published else []), *([claims] if claims else [])]

@@ -20,7 +20,7 @@ from indoubt.data.vocabulary import distinct_vocabularies
 from indoubt.errors import UserError
 from indoubt.learner import InContextLearner
 from indoubt.learners.sweeps import expand_learners
-from indoubt.training import is_chained
+from indoubt.training import digest, is_chained
 from indoubt.workflow.cells import CellPlan, cells_of
 from indoubt.workflow.config import read_config
 from indoubt.workflow.cost import Costs, language_model_mb, memory_mb
@@ -125,6 +125,14 @@ class Plan:
             for stage in start.stages:
                 check_task(self.tasks[stage.task], stage.size)
         return found
+
+    def starts_and_bases(self) -> dict[str, dict[str, Any]]:
+        """Of each learner with a start what that is, and the measured learner that is the same without it, if any."""
+        plain = {digest(learner.content): name for name, learner in self.learners.items() if name not in self.starts}
+        return {
+            name: {"start": asdict(start), "base": plain.get(digest(self.learners[name].content), "")}
+            for name, start in self.starts.items()
+        }
 
     def cell(self, task: str, size: str | int, learner: str) -> CellPlan:
         """The cell of this name, as paths name it."""

@@ -69,7 +69,7 @@ class Upstream:
     def figures(self) -> str:
         """Of the figures."""
         made = [self.tables(), code_hash("scripts/aggregate.py"), content_hash("indoubt/statistics/*.yaml")]
-        about = json.dumps([self._plan.sweeps, self._plan.cannot_tell], sort_keys=True)
+        about = json.dumps([self._plan.sweeps, self._plan.cannot_tell, self._plan.starts_and_bases()], sort_keys=True)
         return digest([made, about])
 
     def page(self, beside: Sequence[object]) -> str:
