@@ -42,7 +42,8 @@ def job_of(learner: Learner, start: Start | None, seeds: tuple[int, ...] = (1, 2
     content: dict[str, Any] = {
         "task": TASK, "size": SIZE, "name": "after", "learner": learner.to_json(), "protocol": asdict(Protocol()),
         "engine": "fused", "engine_hash": "fused-1", "n_training": 1, "block_size": 1,
-        "seeds": {seed: ["fpa", "mem"] for seed in seeds}, "blocks": [0, 1], "milestones": {}, "code": {"codes": "full", "blocks": "task"},
+        "seeds": {seed: ["fpa", "mem"] for seed in seeds}, "blocks": [0, 1], "milestones": {},
+        "code": {"codes": "full", "blocks": "task"},
         "examples": {name: dataset_digest(task, SIZE, name) for name in ("fpa", "mem")},
     }  # fmt: skip
     if start is not None:
