@@ -132,7 +132,7 @@ def _measured(
     found, signatures = found_tables(lines, tasks | own)
     tables |= {"found_rules": found, "signatures": signatures}
     rules_found = found_rules(chosen, size, found)
-    return Measurement(chosen.name, size, label, job.engine, resolved.get("tried"), tables, rules_found)
+    return Measurement(chosen.name, size, label, job.engine, resolved.get("tried"), tables, rules_found, chosen)
 
 
 def _resolved(definition: Definition, label: str, updates: int, datasets: Mapping[str, Any]) -> dict[str, Any]:

@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import html
 import io
+import tempfile
 import threading
 import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 from types import TracebackType
 from typing import Any
 
 import pandas as pd
 from matplotlib.figure import Figure
 
+from indoubt.data.task import Task
 from indoubt.engines.progress import under_way
 from indoubt.errors import UserError, nearest
 from indoubt.figures import names
@@ -23,6 +26,7 @@ from indoubt.figures.style import Palette
 from indoubt.found.functions import FoundRule
 from indoubt.found.wording import by_cell, sentence
 from indoubt.learner import Learner
+from indoubt.tables.tables import write_tables
 from indoubt.training import Result, Training
 
 #: Columns that a notebook shows of each table; `tables` has them all.
@@ -46,6 +50,7 @@ class Measurement:
     tried: Mapping[str, Any] | None
     tables: Mapping[str, pd.DataFrame]
     rules: Mapping[int, FoundRule] = field(default_factory=dict)
+    definition: Task | None = None
 
     @property
     def fpa(self) -> pd.DataFrame:
@@ -94,6 +99,20 @@ class Measurement:
             raise UserError(f"no figure {name!r}; there are {', '.join(there)}{nearest(name, there)}")
         palette = Palette(self.tables["fpa"], self.tables["code_length"])
         return DRAWINGS[name](self.task, self.tables, palette, Grid).figures[0]
+
+    def page(self, path: str | Path) -> Path:
+        """Write the report of it: one page that opens from disk, to show to others; returns its path.
+
+        Raises:
+            UserError: it cannot be written.
+        """
+        from indoubt.report.from_tables import draw_page  # slow to import
+
+        tasks = {} if self.definition is None else {self.task: self.definition}
+        with tempfile.TemporaryDirectory() as folder:
+            write_tables(self.tables, Path(folder) / "tables")
+            draw_page(Path(folder), tasks, Path(path), None, "", None)
+        return Path(path)
 
     def __repr__(self) -> str:
         return f"{self._title()}\n\n" + "\n\n".join(table.to_string(index=False) for table in self._shown())

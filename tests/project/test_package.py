@@ -58,6 +58,8 @@ class Mine(nn.Module):
 
 found = measure(Bracket, Mine, seeds=range(1, 13), updates=3, progress=False)
 assert found.fpa["n"].sum() == 12 and len(found.code_lengths) == 2 and "<svg" in found._repr_html_()
+page = found.page("page.html").read_text()
+assert "its longest run, or its first symbol?" in page and "Mine" in page
 for name in ("fairseq", "snakemake", "yaml", "rich", "psutil", "diptest", "transformers"):
     assert name not in sys.modules
     try:
