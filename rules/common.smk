@@ -22,7 +22,15 @@ from indoubt.data.seeds import LABEL as SEEDS
 from indoubt.data.datasets import text_files
 from indoubt.errors import UserError, how_it_ended
 from indoubt.files import python_path, write_atomically
-from indoubt.figures import ATLAS, ATLAS_CAPTION, STARTS as STARTS_FIGURE, STARTS_CAPTION, FIGURES as ALL_FIGURES, files as figure_files, names as figure_names
+from indoubt.figures import (
+    ATLAS,
+    ATLAS_CAPTION,
+    STARTS as STARTS_FIGURE,
+    STARTS_CAPTION,
+    FIGURES as ALL_FIGURES,
+    files as figure_files,
+    names as figure_names,
+)
 from indoubt.schema import TABLES as SCHEMA
 from indoubt.tables import FILES as TABLE_FILES, FOUND_FILES
 from indoubt.workflow.rule_params import words
