@@ -234,7 +234,7 @@ def pack(content: dict[str, Any], plan: Plan, results: Path, archive: Path, tabl
         if is_ours(f"{name}/{path.name}")
     )
     members |= {path.relative_to(results).as_posix(): path.read_bytes() for path in others}
-    members["config.yaml"] = yaml.safe_dump(content | _models(plan)).encode()
+    members["config.yaml"] = yaml.safe_dump(content | _models(plan), sort_keys=False).encode()
     sums = {name: hashlib.sha256(data).hexdigest() for name, data in members.items()}
     made = int(time.time())
     about = {"format": FORMAT, "codes": codes, "measured_by": measured_by, "made": made, "host": platform.node()}
@@ -301,7 +301,7 @@ def unpack(archive: Path, results: Path, trusted: bool = False) -> tuple[Path, l
         if path.parts[-4:-3] != ("ledger",) or not path.exists():
             write_atomically(path, text)
     config = results / UNPACKED / "config.yaml"
-    write_atomically(config, yaml.safe_dump(content))
+    write_atomically(config, yaml.safe_dump(content, sort_keys=False))
     return config, sorted(by_others)
 
 

@@ -16,6 +16,7 @@ import yaml
 from indoubt.data.task import load_tasks
 from indoubt.errors import UserError
 from indoubt.learner import InContextLearner, LookedAt
+from indoubt.learners.sweeps import expand_learners
 from indoubt.measures.classify import predictions
 from indoubt.report.answer import Answers
 from indoubt.schema import columns_of
@@ -152,7 +153,8 @@ def test_an_archive_is_rebuilt_where_the_model_is_not(tmp_path: Path) -> None:
     """Its tables say prompts, and what the model would have said beside; more of it cannot be measured."""
     model = in_context.saved_llama(tmp_path / "llama")
     cell = {"task": "hierar-or-linear", "sizes": [4], "learners": ["small"], "seeds": "1-2"}
-    learners = {"small": {"in_context": str(model), "symbols": "letters"}}
+    learners: dict[str, Any] = {"small": {"in_context": str(model), "symbols": "letters"}}
+    learners["swept"] = learners["small"] | {"sweep": {"order": ["drawn", "given"], "copies": [1, 2]}}
     content = {"device": "cpu", "learners": learners, "experiments": [cell]}
     made = Plan(content, tmp_path / "here/.cache")
     of_small = made.cell("hierar-or-linear", 4, "small")
@@ -163,6 +165,7 @@ def test_an_archive_is_rebuilt_where_the_model_is_not(tmp_path: Path) -> None:
     shutil.rmtree(model)
     config, others = unpack(tmp_path / "packed.tar.gz", tmp_path / "there")
     assert others == []
+    assert expand_learners(yaml.safe_load(config.read_text())).sweeps == expand_learners(content).sweeps
     there = Plan(yaml.safe_load(config.read_text()), tmp_path / "there/.cache")
     assert there.models == {} and there.learners["small"].content == made.learners["small"].content
     again = Job.from_json(json.dumps(there.job(of_small, there.chunks(of_small)[0])))
