@@ -11,6 +11,7 @@ from indoubt.data.codes import RACE
 from indoubt.workflow.cells import CellPlan
 from indoubt.workflow.ledger import Record, read_records, was_read_off
 from indoubt.workflow.plan import Plan
+from indoubt.workflow.start_jobs import Starts
 
 
 @dataclass(frozen=True)
@@ -40,6 +41,7 @@ def estimates(plan: Plan, ledger: Path) -> list[Estimate]:
     """Every cell's cost: as measured for it, else as for its learner on other sizes or tasks, else as expected."""
     measured = _measured(plan, ledger)
     found = []
+    starts, counted = Starts(plan), set[str]()
     for cell in plan.cells.values():
         first = cell.until.first if cell.until is not None else max(cell.seeds)
         factor, device, basis = _of_cell(plan, cell, measured)
@@ -48,6 +50,14 @@ def estimates(plan: Plan, ledger: Path) -> list[Estimate]:
         hours, fewest_hours = (
             factor * sum(plan.seconds(cell, chunk, least) for chunk in chunks) / 3600 for chunks, least in parts
         )
+        start = starts.of(cell)
+        if start is not None and start.name not in counted:  # with the first cell that goes on from it
+            counted.add(start.name)
+            n, seconds = starts.trainings_of_a_seed(start), starts.seconds_of_a_seed(start)
+            n_first = sum(seed <= first for seed in start.seeds)
+            most, fewest = most + n * len(start.seeds), fewest + n * n_first
+            hours += factor * seconds * len(start.seeds) / 3600
+            fewest_hours += factor * seconds * n_first / 3600
         found.append(Estimate(cell, most, fewest, hours, fewest_hours, device, basis))
     return found
 

@@ -58,14 +58,23 @@ class Standing:
 
 
 def standings(plan: Plan, ledger: Path) -> Iterator[Standing]:
-    """Every cell of a plan, compared with the ledger; of seeds in steps those up to the step that is due."""
+    """Every cell of a plan, compared with the ledger; of seeds in steps those up to the step that is due.
+
+    A start that several cells go on from counts with the first of them.
+    """
     ledgers: dict[str, Ledger] = {}
+    counted: set[str] = set()
     for cell in plan.cells.values():
         code = plan.engine_hash_of(cell)
         standing = Standing(cell)
         looks = looks_in(ledger.parent / "looks", cell.task) if cell.until is not None else []
         known = ledgers.setdefault(code, Ledger(ledger, code))
-        for training in wanted(plan, cell, known, looks):
+        trainings = wanted(plan, cell, known, looks)
+        starts = {training.start.key for training in trainings if training.start is not None}
+        for training in trainings:
+            if training.key in counted:
+                continue
+            counted |= starts & {training.key}
             result, results = known.find(training), known.results(training)
             if len(results) > 1:
                 standing.repeated.append((training, results))

@@ -69,12 +69,9 @@ class Starts:
         """The seeds of the job of this name."""
         return next(chunk for chunk in self.plans[name].chunks if label(chunk) == seeds)
 
-    def stages_to_train(self) -> dict[str, tuple[StartPlan, int]]:
-        """For each start how many trainings a seed takes: a stage for each pair of vocabularies of its datasets."""
-        return {
-            name: (plan, len(plan.start.stages) * len(self._vocabularies(plan.cell)))
-            for name, plan in self.plans.items()
-        }
+    def trainings_of_a_seed(self, found: StartPlan) -> int:
+        """How many trainings a seed of a start takes: a stage for each pair of vocabularies of its datasets."""
+        return len(found.start.stages) * len(self._vocabularies(found.cell))
 
     def seconds_of_a_seed(self, found: StartPlan) -> float:
         """Expected seconds of a seed of a start."""

@@ -21,10 +21,14 @@ from indoubt.learner import Learner
 from indoubt.learners.sweeps import expand_learners
 from indoubt.training import Protocol
 from indoubt.workflow import jobs
+from indoubt.workflow.estimate import estimates
 from indoubt.workflow.job import Job, LogReporter, Places
 from indoubt.workflow.jobs import measured, started
 from indoubt.workflow.ledger import read_records
+from indoubt.workflow.missing import standings
+from indoubt.workflow.plan import Plan
 from indoubt.workflow.required_trainings import Before, Cell, before_of
+from indoubt.workflow.start_jobs import Starts
 from indoubt.workflow.starts import learned_twice, start_of, without_start
 
 TASKS = load_tasks()
@@ -221,6 +225,20 @@ def test_one_learner_under_two_names_is_said() -> None:
     assert said.startswith("learner 'two' is learner 'one' under another name")
     other = definition | {"dropout": 0.1}
     assert not list(learned_twice({"one": start, "two": start}, {"one": definition, "two": other}))
+
+
+def test_a_start_counts_once_in_estimates_and_in_where_a_run_stands(tmp_path: Path) -> None:
+    stage = {"task": "hierar-or-linear", "size": 4, "rule": "linear", "updates": 5}
+    learners = {"after": {"arch": "lstm", "optimizer": "adam", "updates": 4, "start": stage}}
+    experiments = [
+        {"task": task, "sizes": [size], "learners": ["after"], "seeds": "1-3", "measures": ["fpa"]}
+        for task, size in (("add-or-mul", 5), ("count-or-mem", 10))
+    ]
+    plan = Plan({"device": "cpu", "learners": learners, "experiments": experiments}, tmp_path / "cache")
+    (start,) = Starts(plan).plans.values()
+    assert start.seeds == (1, 2, 3) and start.name.startswith("hierar-or-linear-4-linear_")
+    assert [each.n_trainings for each in estimates(plan, tmp_path / "ledger")] == [3 + 3, 3]
+    assert [len(each.missing) for each in standings(plan, tmp_path / "ledger")] == [3 + 3, 3]
 
 
 def test_a_sweep_over_starts_gives_a_learner_each() -> None:
