@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import subprocess
 import sys
 from collections import Counter
@@ -156,6 +157,18 @@ def test_a_race_would_have_found_the_shortest_code_of_every_seed(rebuilt: Path) 
         shares.append(trained["raced"] / trained["full"])
     assert n_seeds >= 540 and len(shares) >= 45 and wrong == 0
     assert sum(shares) / len(shares) <= 0.40 and seconds["raced"] <= 0.38 * seconds["full"]
+
+
+@pytest.mark.long
+def test_the_comparison_of_kinds_of_codes_is_its_archives(tmp_path: Path) -> None:
+    results = tables_of("codes.tar.gz", tmp_path / "results")
+    spec = importlib.util.spec_from_file_location("compared_codes", ROOT / "docs/tools/codes.py")
+    assert spec is not None and spec.loader is not None
+    tool = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(tool)
+    page = (ROOT / "docs/measures.md").read_text()
+    lines = tool.of_folder(results)
+    assert len(lines) >= 5 and all(line in page for line in lines)
 
 
 def test_the_tables_beside_the_text_are_the_archives(rebuilt: Path) -> None:
