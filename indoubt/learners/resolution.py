@@ -71,12 +71,15 @@ def answer(resolve_one: Callable[..., dict[str, Any]]) -> None:
     """
     request = json.load(sys.stdin)
     resolved = {}
+    known: dict[str, dict[str, Any]] = {}  # learners that differ in their starts alone are tried out once
     for name, definition in request["learners"].items():
         try:
             with contextlib.redirect_stdout(sys.stderr):  # a module of a user's may print
-                resolved[name] = resolve_one(
-                    definition, request, tuple(request["longest"][name]), request["cells"][name]
-                )
+                met = request["longest"][name], request["cells"][name]
+                content = json.dumps([definition, *met], sort_keys=True)
+                if content not in known:
+                    known[content] = resolve_one(definition, request, tuple(met[0]), met[1])
+                resolved[name] = known[content]
         except UserError as error:
             print(f"learner {name!r}: {' '.join(str(error).split())}", file=sys.stderr)
             sys.exit(1)

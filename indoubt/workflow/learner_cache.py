@@ -72,7 +72,16 @@ def resolved_learners(
 
 
 def _request(names: set[str], config: Config, tasks: Mapping[str, Task], starts: Mapping[str, Start]) -> dict[str, Any]:
-    """What is asked of the process that resolves definitions."""
+    """What is asked of the process that resolves definitions.
+
+    Learners that differ in their starts alone are asked for as one: by the longest that any of them meets.
+    """
+    longest: dict[str, tuple[int, int]] = {}
+    contents = {name: json.dumps(without_start(config.learners[name]), sort_keys=True) for name in sorted(names)}
+    for name, content in contents.items():
+        source, target = _longest_of(name, config, tasks, starts)
+        known = longest.get(content, (0, 0))
+        longest[content] = max(source, known[0]), max(target, known[1])
     return {
         "learners": {name: without_start(config.learners[name]) for name in sorted(names)},
         "updates": config.updates,
@@ -80,7 +89,7 @@ def _request(names: set[str], config: Config, tasks: Mapping[str, Task], starts:
         "protocol": vars(config.resolved_protocol()),
         "learner_folder": config.learner_folder,
         "models": config.models,
-        "longest": {name: _longest_of(name, config, tasks, starts) for name in sorted(names)},
+        "longest": {name: longest[content] for name, content in contents.items()},
         "cells": {name: _cells_of(name, config, tasks, starts) for name in sorted(names)},
     }
 
