@@ -76,7 +76,7 @@ def test_a_shell_completes_commands_and_presets(tmp_path: Path) -> None:
         return {each.strip() for each in answer.read_text().split("\n")}
 
     assert completed("indoubt es") == {"estimate"}
-    assert completed("indoubt plan --preset pa") == {"paper"}
+    assert completed("indoubt plan --preset smo") == {"smoke"}
     assert "--measured" in completed("indoubt archive pack --m")
 
 
