@@ -100,6 +100,24 @@ class Quotes:
             raise UserError(f"the text asks for claim {name!r}; there are {', '.join(claims['id'])}")
         return f"**{found['state'].iloc[0]}** ({found['why'].iloc[0]})"
 
+    def claims(self) -> str:
+        """A table of all published claims of which a cell was run: who says it, in which words, and what is seen."""
+        lines = [["claim", "source", "state", "what is seen"]]
+        lines += [
+            [row["statement"], row["source"].split(",")[0], f"**{row['state']}**", row["why"]]
+            for row in self._tables["claims"].to_dict("records")
+            if row["n_run"]
+        ]
+        return _markdown(lines)
+
+    def n_learners(self) -> str:
+        """How many learners have a verdict."""
+        return str(self._tables["verdicts"]["learner"].nunique())
+
+    def n_tasks(self) -> str:
+        """How many tasks have one."""
+        return str(self._tables["verdicts"]["task"].nunique())
+
     def shares(self, *task_sizes: str) -> str:
         """A table for each (task, size): of each learner how many seeds fit T, and how many are of each class."""
         parts = []
@@ -110,7 +128,7 @@ class Quotes:
             for learner, of in _by(rows, "class"):
                 cells = [f"{of[c]['n']} {_interval(of[c], share)}" if c in of and of[c]["n"] else "0" for c in classes]
                 first = next(iter(of.values()))
-                lines.append([learner, str(first["n_seeds"]), str(first["n_fit"]), *cells])
+                lines.append([self._marked(learner), str(first["n_seeds"]), str(first["n_fit"]), *cells])
             parts.append(_markdown(lines))
         return "\n\n".join(parts)
 
@@ -123,16 +141,21 @@ class Quotes:
             cells = [bits_text(of[c]) for c in candidates]
             verdict = self._of("verdicts", f"{name}/{learner}").iloc[0]
             n = min(row["n_seeds"] + row["n_at_least"] for row in of.values())
-            lines.append([learner, str(n), *cells, str(verdict["code_rule"]) or "–"])
+            lines.append([self._marked(learner), str(n), *cells, str(verdict["code_rule"]) or "–"])
         return _markdown(lines)
 
     def answers(self, name: str, *rules: str) -> str:
         """A table of a (task, size): for each learner the shares of responses that rules give, and that none gives."""
         rows = self._of_task("responses", name)
-        lines = [["learner", "n", *rules]]
+        fitting = self._tables["fpa"].drop_duplicates(["task", "size", "learner"])
+        n_fit = fitting.set_index(fitting["task"] + "/" + fitting["size"].astype(str) + "/" + fitting["learner"])[
+            "n_fit"
+        ]
+        lines = [["learner", "n", "fit T", *rules]]
         for learner, of in _by(rows, "rule"):
             cells = [f"{share(of[r]['share'])} {_interval(of[r], share)}".rstrip() for r in rules]
-            lines.append([learner, str(next(iter(of.values()))["n_seeds"]), *cells])
+            n_seeds = next(iter(of.values()))["n_seeds"]
+            lines.append([self._marked(learner), str(n_seeds), str(n_fit[f"{name}/{learner}"]), *cells])
         return _markdown(lines)
 
     def costs(self) -> str:
@@ -144,6 +167,12 @@ class Quotes:
             lines.append([row["learner"], row["engine"], f"{row['n_trainings']:,}", f"{hours:.2f}", f"{each:.1f}"])
         n, hours = costs["n_trainings"].sum(), costs["seconds"].sum() / 3600
         return _markdown([*lines, ["all", "", f"{n:,}", f"{hours:.1f}", ""]])
+
+    def _marked(self, learner: str) -> str:
+        """A learner's name, with a mark if it cannot tell order."""
+        rows = self._tables["verdicts"]
+        kinds = rows.loc[rows["learner"] == learner, "cannot_tell"]
+        return f"{learner} †" if kinds.str.contains("order").any() else learner
 
     def _of(self, table: str, cell: str) -> pd.DataFrame:
         """A cell's rows."""

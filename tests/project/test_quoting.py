@@ -54,8 +54,22 @@ def test_tables_have_a_row_for_each_learner(tables: Tables) -> None:
     assert (
         quoted('{{ codes("count-or-mem/10") }}', tables).splitlines()[0] == "| learner | n | count | mem | preferred |"
     )
-    assert quoted('{{ answers("count-or-mem/10", "mem") }}', tables).splitlines()[2].startswith("| lstm | 4 | 0.")
+    assert quoted('{{ answers("count-or-mem/10", "mem") }}', tables).splitlines()[2].startswith("| lstm | 4 | 4 | 0.")
     assert "| all |  | 80 |" in quoted("{{ costs() }}", tables)
+
+
+def test_learners_that_cannot_tell_order_have_a_mark(tables: Tables) -> None:
+    blind = {**tables, "verdicts": tables["verdicts"].assign(cannot_tell="order")}
+    for asked in ('shares("count-or-mem/10")', 'codes("count-or-mem/10")', 'answers("count-or-mem/10", "mem")'):
+        assert quoted(f"{{{{ {asked} }}}}", blind).splitlines()[2].startswith("| lstm † | ")
+
+
+def test_claims_with_a_cell_that_was_run_are_all_there_and_no_others(tables: Tables) -> None:
+    run = tables["claims"][tables["claims"]["n_run"] > 0]
+    assert len(run)
+    lines = quoted("{{ claims() }}", tables).splitlines()
+    assert len(lines) == 2 + len(run) and "**" in lines[2]
+    assert quoted("{{ n_learners() }} on {{ n_tasks() }}", tables) == "1 on 1"
 
 
 def test_a_table_of_codes_says_the_seeds_of_the_candidate_that_has_the_fewest(tables: Tables) -> None:
