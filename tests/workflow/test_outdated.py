@@ -40,7 +40,7 @@ class Made:
         self.rows = Path(f"results/runs/{self.cell.folder}/{chunk.path}")
         self.collected = Path(f"results/runs/{self.cell.folder}.jsonl")
         task = load_tasks()[self.cell.task]
-        for name in self.cell.datasets:
+        for name in self.plan.datasets(self.cell, chunk):
             write_dataset(task, self.cell.size, name, folder / "data" / name)
             binarize(folder / "data" / name, folder / "data-bin" / name)
         job = Job.from_json(json.dumps(self.plan.job(self.cell, chunk)))
