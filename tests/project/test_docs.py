@@ -195,4 +195,6 @@ def test_the_sweep_of_the_docs_spans_six_learners(tmp_path: Path) -> None:
 
 def test_the_steps_of_the_docs_are_equal(tmp_path: Path) -> None:
     cells = plan_of_example(tmp_path, 2).cells.values()
-    assert [cell.until.ends for cell in cells if cell.until] == [(12, 24, 36, 48, 60, 72, 84, 96, 100)] * 2 and len(cells) == 2
+    assert [cell.until.ends for cell in cells if cell.until] == [(12, 24, 36, 48, 60, 72, 84, 96, 100)] * 2 and len(
+        cells
+    ) == 2
