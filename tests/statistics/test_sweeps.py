@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -129,8 +130,8 @@ def test_sweeps_of_one_two_and_three_arguments_are_drawn_and_told(tmp_path: Path
     write_tables(build_tables([], rows, lines_of(rows), TASKS, sweeps=sweep), tmp_path / "tables")
     assert "0.5" in set(read_table(tmp_path / "tables", "sweeps")["dropout"])
     draw_figures(tmp_path / "tables", tmp_path / "figures")
-    panels = (tmp_path / "figures/count-or-mem/panels/sweeps.svg").read_text()
-    assert panels.count('id="panel-') == {1: 1, 2: 2, 3: 4}[n_arguments]
+    panels = json.loads((tmp_path / "figures/count-or-mem/panels/sweeps.json").read_text(encoding="utf-8"))
+    assert len(panels["panels"]) == {1: 1, 2: 2, 3: 4}[n_arguments]
     page = build_page(tmp_path / "tables", tmp_path / "figures", TASKS)
     assert "How much hangs on hyperparameters?" in page and "dropout matters (p = " in page
 
