@@ -36,7 +36,7 @@ def test_a_printed_rule_is_a_function_that_gives_what_was_found() -> None:
     assert '"found_1": found_1' in adopted.attributes and '"found_1": "1-24"' in adopted.attributes
     assert "ends_vote" in adopted.refused  # it is one that the task has already
     space: dict[str, object] = {}
-    exec("from collections import Counter\nfrom doubt import Symbols\n" + adopted.source, space)
+    exec("from collections import Counter\nfrom indoubt import Symbols\n" + adopted.source, space)
     found = space["found_1"]
     assert callable(found)
     assert found(("a", "b", "b", "b", "a"), 5) == ("a",) and found(("a", "b", "b", "b", "a"), 7) is None
