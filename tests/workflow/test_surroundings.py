@@ -89,7 +89,7 @@ import sys
 from pathlib import Path
 from indoubt.figures.style import not_measured, save
 from indoubt.figures.draw import draw_figures
-save(not_measured("task", "a title"), Path(sys.argv[1]))
+save(not_measured("task", "a title").figures[0], Path(sys.argv[1]))
 """
 
 
