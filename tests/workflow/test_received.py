@@ -327,7 +327,7 @@ def test_comparing_refuses_words_where_numbers_belong(tmp_path: Path) -> None:
     for name, text in tables().items():
         (tmp_path / Path(name).name).write_text(text)
     (tmp_path / "seed_code_lengths.csv").write_text(table("seed_code_lengths", bits="many"))
-    with pytest.raises(UserError, match="is no table of doubt"):
+    with pytest.raises(UserError, match="bits is 'many', no number"):
         compare_results(tmp_path, tmp_path)
 
 
