@@ -16,6 +16,7 @@ import pytest
 import torch
 
 from indoubt.data.binary import load_dataset
+from indoubt.data.codes import CodeKind
 from indoubt.engines import saved_states
 from indoubt.engines.fairseq.engine import train_chain, train_chains
 from indoubt.engines.registry import train_chains_of
@@ -205,7 +206,7 @@ def test_sigterm_saves_the_state_and_the_next_run_goes_on(
     learner, n_updates, code = learner_of("transformer", updates=500), 500, numbers_of("fairseq").name
     job = {"task": "add-or-mul", "size": 5, "name": "it", "learner": learner.to_json(), "protocol": asdict(FRESH)}
     job |= {"engine": "fairseq", "engine_hash": code, "n_training": 1, "block_size": 1}
-    job |= {"seeds": {"1": ["mul"]}, "blocks": [0, 0], "milestones": {}}
+    job |= {"seeds": {"1": ["mul"]}, "blocks": [0, 0], "milestones": {}, "code": asdict(CodeKind())}
     job |= {"examples": {"mul": load_dataset(results / "data-bin/add-or-mul/5/mul").digest}}
     command = [sys.executable, str(ROOT / "scripts/trainings.py"), "--job", json.dumps(job), "--device", "cpu"]
     command += [f"--data-bin={results / 'data-bin/add-or-mul/5'}", f"--output={tmp_path / 'rows.jsonl'}"]
