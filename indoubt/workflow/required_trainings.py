@@ -262,7 +262,7 @@ def required(cell: Cell, requests: Sequence[tuple[str, int]], blocks: Iterable[i
     for dataset, seed in requests:
         trainings = cell.trainings(dataset, seed, blocks)
         n = taking_part.get((dataset, seed), len(trainings))
-        sequences.append(trainings if cell.chained and n > 1 else trainings[:n])  # a chain cannot be gone on with
+        sequences.append(trainings if cell.chained and n > 1 else trainings[:n])  # a chain cannot be continued later
     return _merged(cell, sequences)
 
 
