@@ -91,3 +91,34 @@ def test_weights_that_start_at_zero_are_moved() -> None:
     before = torch.get_rng_state()
     assert cannot_tell(module, module.logits) == ()
     assert torch.equal(before, torch.get_rng_state())
+
+
+class Windows(nn.Module):
+    """Order counts from the ninth place on alone."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.table = nn.Embedding(8, 4)
+
+    def logits(self, example: Example) -> Tensor:
+        of = self.table(torch.tensor(example.source))
+        return (of * (1 + torch.arange(len(of))[:, None] // 9)).mean(0).expand(len(example.target), -1)
+
+
+class Refusing(Gated):
+    """Takes no weight that is not zero."""
+
+    def logits(self, example: Example) -> Tensor:
+        if float(self.gate.detach()) != 0:
+            raise ValueError("the gate must be closed")
+        return super().logits(example)
+
+
+def test_order_that_shows_in_long_inputs_alone_is_told() -> None:
+    module = Windows()
+    assert cannot_tell(module, module.logits) == ()
+
+
+def test_nothing_is_said_of_a_module_that_fails_on_other_weights() -> None:
+    module = Refusing()
+    assert cannot_tell(module, module.logits) == ()
