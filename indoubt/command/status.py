@@ -10,15 +10,12 @@ from __future__ import annotations
 import argparse
 from collections.abc import Sequence
 
-from indoubt.command import named_parser
-from indoubt.workflow.config_files import add_config_options, add_results_option, configfiles, plan_of
+from indoubt.command import configured_parser
+from indoubt.workflow.config_files import configfiles, plan_of
 
 
 def parser() -> argparse.ArgumentParser:
-    made = named_parser("status", __doc__)
-    add_config_options(made)
-    add_results_option(made)
-    return made
+    return configured_parser("status", __doc__)
 
 
 def main(words: Sequence[str] | None = None) -> None:
