@@ -8,8 +8,6 @@ from __future__ import annotations
 
 from argparse import ArgumentParser, RawDescriptionHelpFormatter
 
-from indoubt.workflow.config_files import add_config_options, add_results_option
-
 #: The subcommands and what they do.
 COMMANDS = {
     "run": "run an experiment end to end, with progress",
@@ -34,6 +32,8 @@ def named_parser(name: str, about: str | None) -> ArgumentParser:
 
 def configured_parser(name: str, about: str | None) -> ArgumentParser:
     """The parser of a subcommand that takes a configuration and a results folder, and nothing else."""
+    from indoubt.workflow.config_files import add_config_options, add_results_option  # needs the extra `workflow`
+
     made = named_parser(name, about)
     add_config_options(made)
     add_results_option(made)
