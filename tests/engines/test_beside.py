@@ -93,6 +93,22 @@ def test_what_is_given_beside_is_what_is_given_when_asked_and_changes_nothing_el
         assert result.nats == asked[training.key].nats
 
 
+@pytest.mark.parametrize("engine", ["fairseq", "fused", "modules"])
+def test_scores_of_single_blocks_sum_to_that_of_the_blocks_together(
+    engine: str, results: Path, learner_of: Callable[..., Learner]
+) -> None:
+    """So that codes in larger blocks can be added up from what is stored."""
+    learner = made.learner("decoder_only.DecoderOnly", 5) if engine == "modules" else learner_of("transformer", 5)
+    training = cell_of(results, learner).training("mul", 1, 1)
+    parts = [score.examples for score in (*training.scores, *training.beside)]
+    joined = Score(tuple(example for part in parts for example in part))
+    asked = bare(training, [*map(Score, parts), joined])
+    nats = train(engine, [asked])[training.key].nats
+    assert len(parts) == 5 and math.fsum(nats[Score(part).key] for part in parts) == pytest.approx(
+        nats[joined.key], rel=1e-5
+    )
+
+
 def test_what_was_trained_before_stays_whole_and_what_it_lacks_is_asked_for_by_name(cell: Cell, tmp_path: Path) -> None:
     """A ledger of earlier has no scores beside: it gives all that it was asked for, and is trained again for more."""
     ((training,),) = chains(cell, [(FPA, 1), ("mul", 1)], [0])
