@@ -158,6 +158,28 @@ class Quotes:
             lines.append([self._marked(learner), str(n_seeds), str(n_fit[f"{name}/{learner}"]), *cells])
         return _markdown(lines)
 
+    def starts(self, base: str) -> str:
+        """The matrix of a learner's starts by tasks: what most seeds do then, bold where that differs from no start."""
+        rows = self._tables["starts"]
+        rows = rows[(rows["base"] == base) | (rows["learner"] == base)]
+        if rows.empty:
+            known = ", ".join(sorted({*self._tables["starts"]["base"]} - {""}))
+            raise UserError(f"the text asks for starts of {base!r}; they were measured of {known or 'no learner'}")
+        tasks = list(dict.fromkeys(zip(rows["task"], rows["size"], strict=True)))
+        lines = [["learned before", *(f"{task}/{size}" for task, size in tasks)]]
+        for start in sorted(dict.fromkeys(rows["start"]), key=lambda name: name != "none"):
+            of = rows[rows["start"] == start].set_index(["task", "size"])
+            lines.append([start, *(_moved(of.loc[place]) if place in of.index else "–" for place in tasks)])
+        return _markdown(lines)
+
+    def started(self, cell: str, rule: str) -> str:
+        """How many seeds of a learner with a start are of a class, beside those without it; p is of all classes."""
+        row = self._of("starts", cell).iloc[0]
+        task, size, _ = cell.split("/")
+        before = self._row("fpa", f"{task}/{size}/{row['base']}", "class", rule)["n"]
+        after = self._row("fpa", cell, "class", rule)
+        return f"{after['n']} of {after['n_seeds']} seeds, without it {before} (corrected p = {row['p_holm']:.2g})"
+
     def costs(self) -> str:
         """A table of what was spent: for each learner its trainings, hours on the clock, and seconds per training."""
         costs = self._tables["costs"].groupby(["learner", "engine"], as_index=False)[["n_trainings", "seconds"]].sum()
@@ -206,6 +228,13 @@ def _by(rows: pd.DataFrame, column: str) -> Iterator[tuple[str, dict[str, Any]]]
     """Each learner's rows by the value of a column."""
     for learner, found in rows.groupby("learner"):
         yield str(learner), {str(row[column]): row for row in found.to_dict("records")}
+
+
+def _moved(row: Any) -> str:
+    """What most seeds do after a start, of how many, and how many had not learned it."""
+    said = f"{row['class']} {row['n']}/{row['n_seeds']}"
+    said = f"**{said}**" if str(row["differs"]) == "True" else said
+    return said + (f" ({int(row['n_not_learned'])} not learned)" if row["n_not_learned"] > 0 else "")
 
 
 def _seeds(row: Any) -> str:

@@ -6,6 +6,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pandas as pd
 import pytest
 
 from indoubt.data.task import load_tasks
@@ -15,6 +16,7 @@ from indoubt.tables.tables import Tables, build_tables, write_tables
 from scripts.quote import quoted
 from tests.shared.made_up import code, decode, follow
 from tests.shared.workspace import ROOT
+from tests.statistics.test_starts_table import table
 
 TASKS = load_tasks()
 COUNT = TASKS["count-or-mem"]
@@ -62,6 +64,25 @@ def test_learners_that_cannot_tell_order_have_a_mark(tables: Tables) -> None:
     blind = {**tables, "verdicts": tables["verdicts"].assign(cannot_tell="order")}
     for asked in ('shares("count-or-mem/10")', 'codes("count-or-mem/10")', 'answers("count-or-mem/10", "mem")'):
         assert quoted(f"{{{{ {asked} }}}}", blind).splitlines()[2].startswith("| lstm † | ")
+
+
+def test_starts_stand_by_tasks_bold_where_they_differ_from_none() -> None:
+    """Eight seeds of ten move from `oddone` to `left`: p = 2/256; one has not learned the start."""
+    starts, fpa = table("oooooooooo", "lllllllloo", "yyyyyyyyyn"), pd.DataFrame(
+        [{"task": "odd-or-place", "size": 4, "learner": learner, "class": "left", "n": n, "n_seeds": 10}
+         for learner, n in (("plain", 0), ("after", 8))]
+    )  # fmt: skip
+    tables = {"starts": starts, "fpa": fpa}
+    assert quoted('{{ starts("plain") }}', tables).splitlines() == [
+        "| learned before | odd-or-place/4 |",
+        "| --- | --- |",
+        "| none | oddone 10/10 |",
+        "| hierar-or-linear 4 linear | **left 8/10** (1 not learned) |",
+    ]
+    said = quoted('{{ started("odd-or-place/4/after", "left") }}', tables)
+    assert said == "8 of 10 seeds, without it 0 (corrected p = 0.0078)"
+    with pytest.raises(UserError, match="starts of 'lstm'; they were measured of plain"):
+        quoted('{{ starts("lstm") }}', tables)
 
 
 def test_claims_with_a_cell_that_was_run_are_all_there_and_no_others(tables: Tables) -> None:
