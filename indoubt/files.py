@@ -66,15 +66,15 @@ def replacing(path: Path) -> Iterator[IO[bytes]]:
             raise
 
 
-def write_atomically(path: Path, text: str) -> None:
-    """Write a text by `replacing`.
+def write_atomically(path: Path, content: str | bytes) -> None:
+    """Write a text, or bytes, by `replacing`.
 
     Raises:
         UserError: the folder cannot be written or the disk is full.
     """
     try:
         with replacing(path) as file:
-            file.write(text.encode())
+            file.write(content.encode() if isinstance(content, str) else content)
     except OSError as error:
         raise UserError(
             f"cannot write {path}: {error.strerror}; check rights and free space, then run again"

@@ -34,6 +34,11 @@ def parser() -> argparse.ArgumentParser:
     packing.add_argument(
         "--measured", action="store_true", help="of a run that is not done: the seeds that are whole, as they stand"
     )
+    packing.add_argument(
+        "--weights",
+        action="store_true",
+        help="the weights of starts too, so that cells that go on from them can be added",
+    )
     unpacking = commands.add_parser("unpack", help="add an archive's trainings to the ledger here")
     unpacking.add_argument("archive", type=Path)
     unpacking.add_argument("--results", type=Path, default=Path("results"), metavar="DIR", help="default: results")
@@ -70,7 +75,7 @@ def main(words: Sequence[str] | None = None) -> None:
             if not with_tables:
                 said = f"left out: {tables} and its page are not of this configuration as it is; run the workflow first"
                 print(said, file=sys.stderr)
-        n_files = pack(content, plan, arguments.results, archive, with_tables)
+        n_files = pack(content, plan, arguments.results, archive, with_tables, arguments.weights)
         print(f"{archive}: {archive.stat().st_size / 1e6:.1f} MB, with {n_files} files of the ledger")
     else:
         config, by_others = unpack(arguments.archive, arguments.results, arguments.trust)

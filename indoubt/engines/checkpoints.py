@@ -18,6 +18,10 @@ from indoubt.learner import FairseqLearner, Learner, learner_of_json
 from indoubt.training import Training
 
 
+#: What fairseq's sinusoidal positions hold to know their device: memory that was never set, other in each process.
+NEVER_SET = "embed_positions._float_tensor"
+
+
 @dataclass(frozen=True)
 class Checkpoint:
     """A trained learner: what it is, its dictionaries by symbols, and its weights.
@@ -66,7 +70,10 @@ def save_checkpoint(path: Path, training: Training, model: torch.nn.Module) -> N
         "learner": json.dumps(training.learner.to_json()),
         "source_symbols": list(training.source_symbols),
         "target_symbols": list(training.target_symbols),
-        "state_dict": {name: value.cpu() for name, value in model.state_dict().items()},
+        "state_dict": {
+            name: torch.zeros(1) if name.endswith(NEVER_SET) else value.cpu()
+            for name, value in model.state_dict().items()
+        },
     }
     if not isinstance(training.learner, FairseqLearner):
         content["contents"] = _beside(model)

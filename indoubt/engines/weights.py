@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -48,3 +50,27 @@ def read_weights(path: Path) -> Weights:
     """
     content = read_content(path)
     return Weights(content["state_dict"], content.get("contents"))
+
+
+def weights_digest(path: Path) -> str:
+    """SHA-256 of what a checkpoint holds, in whatever file it stands: two of equal weights are of one digest.
+
+    Raises:
+        UserError: as `read_content`.
+    """
+    found = hashlib.sha256()
+    for name, value in _leaves(read_content(path), ""):
+        said = f"{name} {value.dtype} {tuple(value.shape)}" if isinstance(value, torch.Tensor) else f"{name} {value!r}"
+        found.update(said.encode() + b"\n")
+        if isinstance(value, torch.Tensor):
+            found.update(value.detach().cpu().contiguous().reshape(-1).view(torch.uint8).numpy().tobytes())
+    return found.hexdigest()
+
+
+def _leaves(value: Any, name: str) -> Iterator[tuple[str, Any]]:
+    """All that stands in nested mappings, in the order of its names."""
+    if isinstance(value, Mapping):
+        for key in sorted(value, key=str):
+            yield from _leaves(value[key], f"{name}/{key}")
+    else:
+        yield name, value

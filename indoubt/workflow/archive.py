@@ -38,8 +38,11 @@ FORMAT = "doubt-archive-1"
 MEMBER = re.compile(
     r"config\.yaml"
     r"|ledger/[\w-]+/[\w-]+/[^./\x00-\x1f][^/\x00-\x1f]*\.jsonl?"
+    r"|starts/weights/[\w-]+/[0-9a-f]{1,64}\.pt"
     r"|(tables|report)/\w[\w.-]*\.(csv|json|md|tex|yaml|html)"
 )
+#: Where the weights of starts lie in results, and in an archive that has them.
+WEIGHTS_FOLDER = "starts/weights/"
 #: Bytes of a part of a path, at most: file systems take 255, and a file that is being written has a longer name.
 LONGEST_NAME = 200
 #: What an archive may hold: so many bytes for each of the file's, and so many besides. (Ours: 7 to 15 for each.)
@@ -50,7 +53,7 @@ MOST_VALUES = 200_000
 OUTSIDE = ("user_dir", "pretrained")
 
 
-def read_archive(archive: Path) -> tuple[dict[str, Any], dict[str, Any], dict[str, str]]:
+def read_archive(archive: Path) -> tuple[dict[str, Any], dict[str, Any], dict[str, bytes]]:
     """The manifest, the configuration and the other members of an archive, by name, each as its checksum says.
 
     Raises:
@@ -60,11 +63,11 @@ def read_archive(archive: Path) -> tuple[dict[str, Any], dict[str, Any], dict[st
         members = _members(archive)
         manifest = _manifest(archive, members.pop("manifest.json"))
         _check_sums(archive, manifest, members)
-        texts = {name: data.decode() for name, data in members.items()}
-        content = yaml.safe_load(texts.pop("config.yaml"))
+        content = yaml.safe_load(members.pop("config.yaml").decode())
         if not isinstance(content, dict):
             raise ValueError("config.yaml is no mapping")
         _check_extent(content)
+        texts = {name: data.decode() for name, data in members.items() if not name.startswith(WEIGHTS_FOLDER)}
         for name, text in texts.items():
             if name.startswith("ledger/"):
                 _check_ledger(archive, name, text)
@@ -76,7 +79,7 @@ def read_archive(archive: Path) -> tuple[dict[str, Any], dict[str, Any], dict[st
         ) from None
     except yaml.YAMLError:
         raise UserError(f"{archive} is damaged: its config.yaml is no YAML; get the archive again") from None
-    return manifest, content, texts
+    return manifest, content, members
 
 
 def check_code(archive: Path, content: Mapping[str, Any]) -> None:
@@ -206,11 +209,14 @@ def _check_ledger(archive: Path, name: str, text: str) -> None:
 UNPACKED = "archived"
 
 
-def pack(content: dict[str, Any], plan: Plan, results: Path, archive: Path, tables: bool = True) -> int:
+def pack(
+    content: dict[str, Any], plan: Plan, results: Path, archive: Path, tables: bool = True, weights: bool = False
+) -> int:
     """Write an archive of a configuration's results; returns how many files of the ledger it holds.
 
     Args:
         tables: tables and page are the configuration's (`belonging`), and are packed too.
+        weights: the weights of starts are packed too, so that cells that go on from them can be added elsewhere.
 
     Raises:
         UserError: there is nothing to pack, or the archive cannot be written.
@@ -234,6 +240,14 @@ def pack(content: dict[str, Any], plan: Plan, results: Path, archive: Path, tabl
         if is_ours(f"{name}/{path.name}")
     )
     members |= {path.relative_to(results).as_posix(): path.read_bytes() for path in others}
+    if weights:
+        members |= {
+            f"{WEIGHTS_FOLDER}{code}/{path.name}": path.read_bytes()
+            for code in codes
+            for counts_as_it in same_numbers(code)
+            for path in sorted((results / WEIGHTS_FOLDER / counts_as_it).glob("*.pt"))
+            if is_ours(f"{WEIGHTS_FOLDER}{code}/{path.name}")
+        }
     members["config.yaml"] = yaml.safe_dump(content | _models(plan), sort_keys=False).encode()
     sums = {name: hashlib.sha256(data).hexdigest() for name, data in members.items()}
     made = int(time.time())
@@ -275,7 +289,7 @@ def unpack(archive: Path, results: Path, trusted: bool = False) -> tuple[Path, l
         UserError: it is damaged, no archive of ours, names code that is not trusted, or does not say what was measured
             by which code; nothing is written then.
     """
-    manifest, content, texts = read_archive(archive)
+    manifest, content, members = read_archive(archive)
     if not trusted:
         check_code(archive, content)
     plan = Plan(content, results / ".cache")
@@ -289,17 +303,15 @@ def unpack(archive: Path, results: Path, trusted: bool = False) -> tuple[Path, l
     if by_others:
         content |= {"measured_by": by_others}
         Plan(content, results / ".cache")  # they name folders of the ledger: checked
-    targets = {
-        results / name if name.startswith("ledger/") else results / UNPACKED / name: text
-        for name, text in texts.items()
-        if not name.startswith("report/")
-    }
-    for path, text in targets.items():
-        if path.suffix == ".jsonl" and path.exists() and path.read_bytes() != text.encode():
+    added = {name: data for name, data in members.items() if name.startswith(("ledger/", WEIGHTS_FOLDER))}
+    for name, data in added.items():
+        path = results / name
+        if path.suffix != ".json" and path.exists() and path.read_bytes() != data:
             raise UserError(f"{path} is already there and differs from the one in {archive}; move one away")
-    for path, text in targets.items():
-        if path.parts[-4:-3] != ("ledger",) or not path.exists():
-            write_atomically(path, text)
+    targets = {results / name: data for name, data in added.items() if not (results / name).exists()}
+    targets |= {results / UNPACKED / name: data for name, data in members.items() if name.startswith("tables/")}
+    for path, data in targets.items():
+        write_atomically(path, data)
     config = results / UNPACKED / "config.yaml"
     write_atomically(config, yaml.safe_dump(content, sort_keys=False))
     return config, sorted(by_others)

@@ -15,6 +15,7 @@ import torch
 from indoubt.data.encoded import Dataset
 from indoubt.engines.devices import made_by
 from indoubt.engines.registry import evaluate_kept, train_chains_of
+from indoubt.engines.weights import weights_digest
 from indoubt.errors import UserError
 from indoubt.files import write_atomically
 from indoubt.learner import ModuleLearner
@@ -22,7 +23,7 @@ from indoubt.training import Result, Training
 from indoubt.workflow.heartbeat import heartbeat
 from indoubt.workflow.identity import identity, with_own_code, without_values
 from indoubt.workflow.job import Job, LogReporter, Places, ProgressReporter
-from indoubt.workflow.ledger import FROM_KEPT, Ledger
+from indoubt.workflow.ledger import FROM_KEPT, WEIGHTS, Ledger
 from indoubt.workflow.required_trainings import (
     Before,
     Cell,
@@ -188,20 +189,32 @@ def _starts_to_learn(
     for training in reversed(needed):  # the last stage first: where its weights are there, the others are not needed
         result = ledger.find(training)
         goes_on = any(each.start is not None and each.start.key == training.key for each in found.values())
-        if result is None or ((training.key in direct or goes_on) and _lost(job, training, result, places)):
+        if result is None or ((training.key in direct or goes_on) and _lost(job, training, result, places, ledger)):
             found[training.key] = training
     return list(reversed(found.values()))
 
 
-def _lost(job: Job, training: Training, result: Result, places: Places) -> bool:
+def _lost(job: Job, training: Training, result: Result, places: Places, ledger: Ledger) -> bool:
     """Whether a start has no weights to go on from, though it has some that were."""
-    return result.status == "ok" and weights_of(job, training, places) is None
+    return result.status == "ok" and weights_of(job, training, places, ledger) is None
 
 
-def weights_of(job: Job, training: Training, places: Places) -> Path | None:
-    """The file with the weights of a start, if they were kept: as those of a start, or of a T."""
+def weights_of(job: Job, training: Training, places: Places, ledger: Ledger) -> Path | None:
+    """The file with the weights of a start, if they were kept: as those of a start, or of a T.
+
+    Weights other than those that the start's record tells of are of another training, and are not taken.
+    """
     folders = [folder for folder in (places.starts, places.checkpoints) if folder is not None]
-    return next((path for each in folders if (path := kept_at(each, job.engine_hash, training)) is not None), None)
+    paths = [path for each in folders if (path := kept_at(each, job.engine_hash, training)) is not None]
+    known = {record.note[WEIGHTS] for record in ledger.records(training) if WEIGHTS in record.note}
+    for path in paths:
+        try:
+            if not known or weights_digest(path) in known:
+                return path
+        except UserError as error:
+            print(f"warning: {error}", file=sys.stderr)
+        print(f"warning: {path} is not what its training left; the start is trained again", file=sys.stderr)
+    return None
 
 
 def _learn(
@@ -224,7 +237,9 @@ def _learn(
         known = {training.key: training for training in by_stage[depth]}
         states = folder / job.engine_hash / f"start-{depth}-{job.label}" if folder is not None else None
         for result in _from_starts(job, [[each] for each in by_stage[depth]], ledger, places, device, states, keep):
-            _record(job, known[result.key], result, ledger, {"start": True})
+            path = kept_at(places.starts, job.engine_hash, known[result.key])
+            kept = {WEIGHTS: weights_digest(path)} if path is not None else {}
+            _record(job, known[result.key], result, ledger, {"start": True, **kept})
             told.trained(known[result.key], result)
         if states is not None:
             shutil.rmtree(states, ignore_errors=True)
@@ -246,7 +261,7 @@ def _from_starts(
         if start is None:
             ready.append(chain)
             continue
-        result, weights = ledger.find(start), weights_of(job, start, places)
+        result, weights = ledger.find(start), weights_of(job, start, places, ledger)
         if result is not None and result.status == "diverged":
             print(f"seed {start.seed}: its start diverged, so there is nothing to go on from", file=sys.stderr)
             yield made_by(Result(chain[0].key, "diverged", 0.0, 0), job.engine, device)

@@ -39,6 +39,8 @@ SHORTEST = 0.005
 ROUNDING = {"rel_tol": 1e-4, "abs_tol": 1e-4}
 #: What the note beside a record holds where it was read off kept weights.
 FROM_KEPT = "from_kept"
+#: What the note beside a start's record holds: the digest of its weights (`engines.weights`).
+WEIGHTS = "weights"
 #: Texts of a record: nothing that a terminal or a spreadsheet takes for more than text.
 PLAIN = re.compile(r"(\w[^\x00-\x1f\x7f-\x9f]*)?")
 _FIELDS = {field.name for field in fields(Result)}
@@ -81,12 +83,16 @@ class Ledger:
 
     def results(self, training: Training) -> list[Result]:
         """What the training gave, each time that it was done with other numbers than the time before."""
+        return in_turn(self.records(training))
+
+    def records(self, training: Training) -> list[Record]:
+        """All records of the training, however its learner's numbers are spelled."""
         records = list(self._shelf(training).get(training.key, []))
         for learner in self._otherwise_spelled(training):
             same = replace(training, learner=learner)
             found = self._shelf(same).get(same.key, [])
             records += [replace(each, result=replace(each.result, key=training.key)) for each in found]
-        return in_turn(records)
+        return records
 
     def has_milestones(self, training: Training) -> bool:
         """Whether all is there that is asked of the training before its end, in the latest of its results."""

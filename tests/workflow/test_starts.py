@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from collections.abc import Callable
 from dataclasses import asdict, replace
 from pathlib import Path
@@ -16,11 +17,13 @@ from indoubt.data.encoded import dataset_in_memory
 from indoubt.data.starts import Stage, Start, joined, label_of
 from indoubt.data.task import load_tasks
 from indoubt.data.vocabulary import Vocabulary, vocabularies
+from indoubt.engines.weights import weights_digest
 from indoubt.errors import UserError
 from indoubt.learner import Learner
 from indoubt.learners.sweeps import expand_learners
 from indoubt.training import Protocol
 from indoubt.workflow import jobs
+from indoubt.workflow.archive import pack, unpack
 from indoubt.workflow.estimate import estimates
 from indoubt.workflow.job import Job, LogReporter, Places
 from indoubt.workflow.jobs import measured, started
@@ -30,6 +33,7 @@ from indoubt.workflow.plan import Plan
 from indoubt.workflow.required_trainings import Before, Cell, before_of
 from indoubt.workflow.start_jobs import Starts
 from indoubt.workflow.starts import learned_twice, start_of, without_start
+from tests.shared.archives import names
 
 TASKS = load_tasks()
 CPU = torch.device("cpu")
@@ -79,7 +83,7 @@ LINEAR = Stage("hierar-or-linear", 4, "linear", 5)
 
 def run(job: Job, places: Places) -> tuple[list[dict[str, Any]], list[str]]:
     told = Counted()
-    datasets = {name: dataset_in_memory(TASKS[TASK], SIZE, name) for name in ("fpa", "mem")}
+    datasets = {name: dataset_in_memory(TASKS[TASK], SIZE, name) for name in ("fpa", *TASKS[TASK].candidates)}
     of_stages = before(job.learner, *job.start.start.stages, rename=job.start.start.rename) if job.start else None
     return measured(job, datasets, places, CPU, told, of_stages), told.ids
 
@@ -152,6 +156,56 @@ def test_weights_that_are_gone_are_trained_again_where_something_goes_on_from_th
     assert run(job_of(small, Start((LINEAR,)), (1,)), places) == (rows, []), "nothing needs them"
     later, trained = run(job_of(small, Start((LINEAR,))), places)
     assert len(trained) == 3 and later[: len(rows)] == rows, "seed 2 alone"
+
+
+def test_weights_that_are_not_those_that_were_kept_are_not_gone_on_from(
+    small: Learner, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A file that was exchanged, or is of another run, would give numbers of another start under this one's name."""
+    one, other = (Places(tmp_path / name / "ledger", starts=tmp_path / name / "starts") for name in ("one", "other"))
+    start, renamed = Start((LINEAR,)), Start((replace(LINEAR, rule="hierar"),))
+    for places in (one, other):
+        run(job_of(small, start, (1,)), places)
+    notes = [[record.note["weights"] for shelf in places.ledger.glob("*/*/") for record in read_records(shelf)
+              if "weights" in record.note] for places in (one, other)]  # fmt: skip
+    assert notes[0] == notes[1] and len(notes[0]) == 1, "the same training, the same weights"
+    run(job_of(small, renamed, (1,)), other)
+    mine = next((tmp_path / "one/starts").glob("*/*.pt"))
+    (foreign,) = (path for path in (tmp_path / "other/starts").glob("*/*.pt") if path.name != mine.name)
+    sound = weights_digest(mine)
+    mine.write_bytes(foreign.read_bytes())
+    longer = replace(job_of(small, start, (1,)), blocks=(0, 2))
+    _, trained = run(longer, one)
+    assert "is not what its training left" in capsys.readouterr().err
+    assert mine.stem in trained and weights_digest(mine) == sound
+
+
+def test_an_archive_may_hold_the_weights_of_starts(tmp_path: Path) -> None:
+    """T here, the training on the first block where the archive is unpacked: no start is trained again."""
+    stage = {"task": "hierar-or-linear", "size": 4, "rule": "linear", "updates": 5}
+    about = {"task": TASK, "sizes": [SIZE], "learners": ["after"], "seeds": "1-2", "measures": ["code_length"]}
+    content = {"device": "cpu", "seeds_per_job": 2, "blocks_per_job": 1, "experiments": [about]}
+    narrow = {"encoder_embed_dim": 8, "encoder_layers": 1, "decoder_embed_dim": 8, "decoder_layers": 1}
+    content["learners"] = {"after": {"arch": "lstm", "optimizer": "adam", "updates": 4, "start": stage} | narrow}
+    plan = Plan(content, tmp_path / "cache")
+    (cell,) = plan.cells.values()
+    here, there, archive = tmp_path / "here", tmp_path / "there", tmp_path / "it.tar.gz"
+
+    def train(results: Path, chunk: int) -> list[str]:
+        job = Job.from_json(json.dumps(plan.job(cell, plan.chunks(cell)[chunk])))
+        return run(job, Places(results / "ledger", starts=results / "starts/weights"))[1]
+
+    trained = train(here, 0)
+    assert len(trained) == 4
+    pack(content, plan, here, archive, tables=False)
+    assert not any(name.endswith(".pt") for name in names(archive.read_bytes()))
+    pack(content, plan, here, archive, tables=False, weights=True)
+    shutil.copytree(tmp_path / "cache", there / ".cache")  # resolving learners takes seconds
+    unpack(archive, there)
+    kept = {path.stem for path in (there / "starts/weights").glob("*/*.pt")}
+    assert len(kept) == 2 and kept < set(trained)
+    more = train(there, 1)
+    assert more and not kept & set(more)
 
 
 def test_what_goes_on_from_a_start_that_diverged_has_diverged(
