@@ -17,7 +17,6 @@ from indoubt.files import replacing
 from indoubt.learner import FairseqLearner, Learner, learner_of_json
 from indoubt.training import Training
 
-
 #: What fairseq's sinusoidal positions hold to know their device: memory that was never set, other in each process.
 NEVER_SET = "embed_positions._float_tensor"
 

@@ -65,7 +65,8 @@ def rows_of(plan: Plan, cell: CellPlan, ledger: Path) -> list[Row]:
     """The rows of all of a cell's jobs, as one job."""
     whole = Chunk(tuple(cell.seeds), (0, plan.tasks[cell.task].n_blocks(cell.size) - 1))
     job = Job.from_json(json.dumps(plan.job(cell, whole)))
-    return measured(job, as_measured(plan, cell).datasets, Places(ledger), torch.device("cpu"), _Nobody())
+    held = as_measured(plan, cell)
+    return measured(job, held.datasets, Places(ledger), torch.device("cpu"), _Nobody(), held.before)
 
 
 class _Nobody:

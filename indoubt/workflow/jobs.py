@@ -71,6 +71,13 @@ def _text(rows: Iterable[Mapping[str, Any]]) -> str:
 
 
 def _cell(job: Job, datasets: Mapping[str, Dataset], before: Before | None) -> Cell:
+    """A job's cell.
+
+    Raises:
+        ValueError: what its learner has learned before was not handed over; its trainings would be those without.
+    """
+    if (job.start is None) != (before is None):
+        raise ValueError(f"learner {job.name!r} has a start, and what it has learned before was not handed over")
     if before is not None:
         datasets = {name: before.joint(dataset) for name, dataset in datasets.items()}
     return Cell(datasets, job.n_training, job.block_size, job.learner, job.protocol, job.milestones, before, job.code)

@@ -21,6 +21,7 @@ from indoubt.engines.weights import weights_digest
 from indoubt.errors import UserError
 from indoubt.learner import Learner
 from indoubt.learners.sweeps import expand_learners
+from indoubt.report.rebuild import rows_of
 from indoubt.training import Protocol
 from indoubt.workflow import jobs
 from indoubt.workflow.archive import pack, unpack
@@ -206,6 +207,32 @@ def test_an_archive_may_hold_the_weights_of_starts(tmp_path: Path) -> None:
     assert len(kept) == 2 and kept < set(trained)
     more = train(there, 1)
     assert more and not kept & set(more)
+
+
+def test_tables_without_snakemake_are_of_the_trainings_that_go_on_from_a_start(small: Learner, tmp_path: Path) -> None:
+    """Not of those without one, which the ledger has too, of the same learner on the same data."""
+    narrow = {"encoder_embed_dim": 8, "encoder_layers": 1, "decoder_embed_dim": 8, "decoder_layers": 1}
+    plain: dict[str, Any] = {"arch": "lstm", "optimizer": "adam", "lr": 0.05, "updates": 30} | narrow
+    stage = {"task": TASK, "size": SIZE, "rule": "mul"}
+    names = ["plain", "after"]
+    about = {"task": TASK, "sizes": [SIZE], "learners": names, "seeds": "1-2", "measures": ["fpa"]}
+    learners = {"plain": plain, "after": plain | {"start": stage}}
+    plan = Plan({"device": "cpu", "experiments": [about], "learners": learners}, tmp_path / "cache")
+    rows: dict[str, list[Any]] = {name: [] for name in names}
+    for name in names:
+        cell = plan.cell(TASK, SIZE, name)
+        for chunk in plan.chunks(cell):
+            job = Job.from_json(json.dumps(plan.job(cell, chunk)))
+            rows[name] += run(job, Places(tmp_path / "ledger", starts=tmp_path / "starts"))[0]
+    assert [row["training_id"] for row in rows["plain"]] != [row["training_id"] for row in rows["after"]]
+    for name in names:
+        assert rows_of(plan, plan.cell(TASK, SIZE, name), tmp_path / "ledger") == rows[name]
+
+
+def test_a_job_that_is_not_told_what_was_learned_before_gives_no_rows(small: Learner, tmp_path: Path) -> None:
+    datasets = {name: dataset_in_memory(TASKS[TASK], SIZE, name) for name in ("fpa", "mem")}
+    with pytest.raises(ValueError, match="'after' has a start"):
+        measured(job_of(small, Start((LINEAR,))), datasets, Places(tmp_path), CPU, Counted())
 
 
 def test_what_goes_on_from_a_start_that_diverged_has_diverged(
