@@ -45,9 +45,10 @@ findings: env ## rebuild the texts and tables of docs/findings from their archiv
 	@$(INDOUBT) archive rebuild --tables $(FINDINGS)/readme.tar.gz --results results/findings/readme
 	@$(PYTHON) scripts/quote.py $(FINDINGS)/findings.md.j2 --tables results/findings/atlas/tables --output docs/findings.md
 	@$(PYTHON) scripts/quote.py $(FINDINGS)/readme.md.j2 --tables results/findings/readme/tables --output $(FINDINGS)/readme.md
-	@$(INDOUBT) archive rebuild --tables $(FINDINGS)/in-context.tar.gz --results results/findings/in-context
-	@$(PYTHON) scripts/quote.py $(FINDINGS)/in-context.md.j2 --tables results/findings/in-context/tables \
-		--output $(FINDINGS)/in-context.md
+	@for page in in-context starts; do \
+		$(INDOUBT) archive rebuild --tables $(FINDINGS)/$$page.tar.gz --results results/findings/$$page && \
+		$(PYTHON) scripts/quote.py $(FINDINGS)/$$page.md.j2 --tables results/findings/$$page/tables \
+			--output $(FINDINGS)/$$page.md || exit 1; done
 	@for table in $(FINDINGS)/tables/*.csv; do cp results/findings/atlas/tables/$$(basename $$table) $$table; done
 
 test: env ## run the tests

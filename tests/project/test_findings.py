@@ -127,14 +127,16 @@ def test_the_runs_of_the_papers_readme_are_the_archives(tmp_path: Path) -> None:
     ).all()
 
 
-def test_what_is_said_of_a_language_model_is_its_archives(tmp_path: Path) -> None:
-    """It is rebuilt without the model, whose folder is not there; what was not run is what the preset has beside."""
-    tables = tables_of("in-context.tar.gz", tmp_path / "results") / "tables"
-    text = (FINDINGS / "in-context.md.j2").read_text()
-    assert quoted(text, {name: read_table(tables, name) for name in RUN}) == (FINDINGS / "in-context.md").read_text()
-    content = content_of([str(ROOT / "presets/in-context.yaml")], [])
-    missing = measured_part(content, Plan(content, tmp_path / ".cache"), tmp_path / "results/ledger").missing
-    assert (FINDINGS / "in-context-not-run.txt").read_text().splitlines() == missing
+@pytest.mark.parametrize("name", ["in-context", "starts"])
+def test_what_a_page_beside_the_findings_says_is_its_archives(name: str, tmp_path: Path) -> None:
+    """Rebuilt without the language model, whose folder is not there; what was not run is what the preset has beside."""
+    results = tables_of(f"{name}.tar.gz", tmp_path / "results")
+    text = (FINDINGS / f"{name}.md.j2").read_text()
+    tables = {table: read_table(results / "tables", table) for table in RUN}
+    assert quoted(text, tables) == (FINDINGS / f"{name}.md").read_text(), "make findings"
+    content = content_of([str(ROOT / f"presets/{name}.yaml")], [])
+    missing = measured_part(content, Plan(content, results / ".cache"), results / "ledger").missing
+    assert (FINDINGS / f"{name}-not-run.txt").read_text().splitlines() == missing
 
 
 def test_a_race_would_have_found_the_shortest_code_of_every_seed(rebuilt: Path) -> None:
