@@ -2,8 +2,8 @@
 
     indoubt estimate --preset paper
 
-Rates are those measured in results/ledger, whatever the updates were. Says too where the seeds asked for are too few to
-reach any verdict.
+Rates are those measured in results/ledger, by trainings of at least a tenth of a learner's updates. Says too where
+the seeds asked for are too few to reach any verdict.
 """
 
 from __future__ import annotations

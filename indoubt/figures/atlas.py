@@ -15,7 +15,7 @@ from indoubt.data.rules import FOUND
 from indoubt.errors import UserError, nearest
 from indoubt.figures.found_marks import ROOM, Rows, mark_found
 from indoubt.figures.found_marks import keys as found_keys
-from indoubt.figures.layout import Drawing, small_print
+from indoubt.figures.layout import SMALLEST, Drawing, small_print
 from indoubt.figures.style import FAINT, INK, Palette, not_measured, our_settings
 from indoubt.found.wording import by_cell, fitted
 from indoubt.measures.classify import NO_RULE, OTHER
@@ -23,7 +23,7 @@ from indoubt.statistics.preferences import NOT_MEASURED, OPEN, TESTED
 
 TITLE = "What do learners do when in doubt?"
 #: Inches of a column and of a row, of the names beside and above them, and of the title.
-COLUMN, ROW, LEFT, ABOVE, TOP = 0.92, 0.36, 1.55, 0.55, 0.3
+COLUMN, ROW, LEFT, ABOVE, TOP = 0.88, 0.36, 1.42, 0.6, 0.3
 #: Columns side by side: what a page shows at a size that can be read; further ones lie below.
 ABREAST = 9
 #: How sure, by form: said, size of the mark, whether it is filled.
@@ -78,8 +78,8 @@ def atlas(
             explanation += f" † cannot tell {what}, whatever its weights are: rules that ask for it are not beaten."
         width = max(LEFT + COLUMN * max(len(of_band) for of_band, _ in bands) + 0.2, 5.0)
         printed = small_print(_of(shown, fpa if len(fpa) else code), explanation)
-        lines = textwrap.wrap(printed, int(width * 17))
-        below = 0.35 + 0.13 * len(lines) + (0.36 if of_others else 0)
+        lines = textwrap.wrap(printed, int(width * 15))
+        below = 0.35 + 0.15 * len(lines) + (0.36 if of_others else 0)
         height = TOP + sum(ABOVE + ROW * len(of_band) for _, of_band in bands) + below
         figure = Figure(figsize=(width, height))
         top = height - TOP
@@ -99,13 +99,13 @@ def atlas(
             for label, size, filled in FORMS.values()
         ]  # fmt: skip
         corner = (0, (below - 0.33) / height)
-        figure.legend(handles=keys, loc="lower left", ncols=3, frameon=False, fontsize=7, bbox_to_anchor=corner)
+        figure.legend(handles=keys, loc="lower left", ncols=3, frameon=False, fontsize=SMALLEST, bbox_to_anchor=corner)
         if of_others:
             corner = (0, (below - 0.72) / height)
             figure.legend(
-                handles=found_keys(), loc="lower left", ncols=4, frameon=False, fontsize=7, bbox_to_anchor=corner
+                handles=found_keys(), loc="lower left", ncols=4, frameon=False, fontsize=SMALLEST, bbox_to_anchor=corner
             )
-        figure.text(0.01, 0.04 / height, "\n".join(lines), fontsize=6, va="bottom", ha="left")
+        figure.text(0.01, 0.04 / height, "\n".join(lines), fontsize=SMALLEST, va="bottom", ha="left")
         figure.text(0.01, 1 - 0.06 / height, TITLE, fontsize=9.5, fontweight="bold", va="top", ha="left")
     return Drawing([figure], [TITLE], "")
 
@@ -129,7 +129,7 @@ def _prepare(axes: Axes, names: list[str], learners: list[str]) -> None:
     axes.set_xlim(-0.5, len(names) - 0.5)
     axes.set_ylim(len(learners) - 0.5, -0.5)
     axes.set_yticks(range(len(learners)), learners)
-    axes.set_xticks(range(len(names)), [textwrap.fill(name, 14) for name in names])
+    axes.set_xticks(range(len(names)), [textwrap.fill(name, 13) for name in names])
     axes.xaxis.tick_top()
     axes.tick_params(length=0)
     for side in axes.spines.values():
@@ -159,7 +159,8 @@ def _mark(
     if rule == OTHER and found and mark_found(axes, x, y, found):
         return
     if rule in NO_RULE or not rule:
-        axes.text(x, y, f"– {rule or 'several'}{of}", fontsize=6, linespacing=1.3, ha="center", va="center", color=INK)
+        said = f"– {rule or 'several'}{of}"
+        axes.text(x, y, said, fontsize=SMALLEST, linespacing=1.15, ha="center", va="center", color=INK)
         return
     _, size, filled = FORMS.get(level, FORMS[""])
     shade = palette.colour(rule)
@@ -175,8 +176,9 @@ def _mark(
     axes.text(
         x - 0.22,
         y,
-        f"{fitted(rule, ROOM + 1)}{of}",
-        fontsize=6.5,
+        f"{fitted(rule, ROOM)}{of}",
+        fontsize=SMALLEST,
+        linespacing=1.15,
         ha="left",
         va="center",
         fontweight="bold" if filled else "normal",

@@ -131,17 +131,26 @@ def log_axis(axes: Axes, which: str, floor: float, values: pd.Series) -> None:
     highest = float(values.max())
     bottom, top = round(math.log10(floor)), math.ceil(math.log10(max(highest, floor * 10)) - 1e-9)
     step = max(1, math.ceil((top - bottom) / 4))
-    powers = list(range(bottom, top + 1, step))
-    labels = [f"$10^{{{p}}}$" if abs(p) > 2 else f"{10.0**p:g}" for p in powers]
+    ticks = [10.0**power for power in range(bottom, top + 1, step)]
+    if top == bottom + 1:  # within a decade
+        ticks = [factor * 10.0**bottom for factor in (1, 2, 5, 10)]
+    labels = [_in_digits(tick) for tick in ticks]
     labels[0] = f"≤{labels[0]}" if (values < floor).any() else labels[0]
     room = 10 ** (0.06 * (top - bottom))
     if which == "x":
         axes.set_xscale("log")
         axes.set_xlim(floor / room, 10.0**top * room)
-        axes.set_xticks([10.0**p for p in powers], labels)
+        axes.set_xticks(ticks, labels)
         axes.set_xticks([], minor=True)
     else:
         axes.set_yscale("log")
         axes.set_ylim(floor / room, 10.0**top * room)
-        axes.set_yticks([10.0**p for p in powers], labels)
+        axes.set_yticks(ticks, labels)
         axes.set_yticks([], minor=True)
+
+
+def _in_digits(value: float) -> str:
+    """`0.01`, `20`, `1,000`; a power of ten that would take more, as `10⁻⁵`."""
+    if value * 1.001 >= 1e-3 and value < 1e5:
+        return f"{value:,.0f}" if value >= 1 else f"{value:g}"
+    return "10" + f"{round(math.log10(value))}".translate(str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹"))

@@ -16,6 +16,7 @@ from matplotlib.lines import Line2D
 from matplotlib.patches import Arc, Wedge
 from matplotlib.transforms import Affine2D, ScaledTranslation
 
+from indoubt.figures.layout import SMALLEST
 from indoubt.figures.style import FAINT, INK
 from indoubt.found.findings import ABOUT, GIVEN, KIND, MIXTURE, NONE, RULE, SPLIT
 from indoubt.found.wording import fitted, short_name
@@ -25,7 +26,7 @@ from indoubt.schema.wording import percent
 SIZE = 9.0
 GREYS = (INK, "#8a8a8a", "#c4c4c4", "white")
 #: Characters of a line of a cell.
-ROOM = 13
+ROOM = 11
 KEYS = {
     "found: a rule": {"marker": "D", "markersize": 5.5, "markerfacecolor": INK},
     "about": {"marker": "D", "markersize": 5.5, "markerfacecolor": "white"},
@@ -69,7 +70,8 @@ def mark_found(axes: Axes, x: int, y: int, rows: Rows) -> bool:
     else:
         _round(axes, at, row, rows, form)
     said, share = _said(rows, form)
-    axes.text(x - 0.22, y, f"{said}\n{share}", fontsize=6, linespacing=1.15, style="italic", ha="left", va="center")
+    look = {"fontsize": SMALLEST, "style": "italic", "linespacing": 1.15}
+    axes.text(x - 0.22, y, f"{said}\n{share}", ha="left", va="center", **look)
     return True
 
 
@@ -78,7 +80,7 @@ def _said(rows: Rows, form: str) -> tuple[str, str]:
     row = rows[0]
     share = percent(row["within_one"] if form == ABOUT else row["share"])
     if form == SPLIT:
-        return f"{len(rows)} kinds {share}", " + ".join(str(int(part["n_part"])) for part in rows)
+        return f"{len(rows)} kinds {share}", "+".join(str(int(part["n_part"])) for part in rows)
     if form == MIXTURE:
         return f"one of {len(rows)}", share
     if form == NONE:

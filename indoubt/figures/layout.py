@@ -31,9 +31,13 @@ class ShownFigure(Figure):
 #: Width in inches of a figure with so many panels side by side (a page), and of the narrowest one.
 WIDTH, ABREAST, NARROWEST = 7.2, 4, 4.2
 #: Width in inches of a panel of the report: what a phone shows at its own size.
-PANEL_WIDTH = 3.0
-#: Room in inches above a panel of the report (its title, its keys) and below it (its axis).
-ABOVE, KEYS, BELOW = 0.26, 0.2, 0.44
+PANEL_WIDTH = 2.7
+#: Points of the smallest text of a panel.
+SMALLEST = 7.2
+#: Room in inches above a panel of the report (its title, each row of its keys) and below it (its axis).
+ABOVE, KEYS, BELOW = 0.26, 0.18, 0.44
+#: Width in inches of a key's line and the room around it, and of a letter of its label.
+KEY, LETTER = 0.34, 0.064
 
 
 @dataclass(frozen=True)
@@ -108,7 +112,7 @@ class Grid(Layout):
                     axes.set_ylabel(learner, fontsize=8, fontweight="bold")
             cell = _of(self.table, learner, size)
             if cell.empty:
-                axes.text(0.5, 0.5, "not run", transform=axes.transAxes, ha="center", va="center", fontsize=7)
+                axes.text(0.5, 0.5, "not run", transform=axes.transAxes, ha="center", va="center", fontsize=SMALLEST)
             yield axes, cell
 
     def finish(self, xlabel: str, ylabel: str, *notes: str, counts: pd.DataFrame) -> Drawing:
@@ -147,7 +151,9 @@ class Panels(Layout):
         cells, sizes, _ = _cells(table)
         self.cells = [cell for cell in cells if not _of(table, *cell).empty]
         self.names = [learner if len(sizes) == 1 else f"{learner}, size {size}" for learner, size in self.cells]
-        self.above = ABOVE + (KEYS if keys else 0)
+        longest = max((len(str(key.get_label())) for key in keys), default=0)
+        self.keys_abreast = min(max(int(PANEL_WIDTH / (KEY + LETTER * longest)), 1), max(len(keys), 1))
+        self.above = ABOVE + KEYS * -(-len(keys) // self.keys_abreast)
         self.row_height = row_height
         height = self.above + row_height + BELOW
         self.figures: list[Figure] = [ShownFigure(figsize=(PANEL_WIDTH, height)) for _ in self.cells]
@@ -177,8 +183,9 @@ class Panels(Layout):
             axes.set_position((left, BELOW / height, 0.97 - left, self.row_height / height))
             if self.keys:
                 axes.legend(
-                    handles=list(self.keys), loc="lower left", bbox_to_anchor=(-0.02, 1.0), ncols=len(self.keys),
-                    frameon=False, fontsize=7, borderaxespad=0, handlelength=1.4, columnspacing=1.0,
+                    handles=list(self.keys), loc="lower left", bbox_to_anchor=(-left / (0.97 - left), 1.0),
+                    ncols=self.keys_abreast, frameon=False, fontsize=SMALLEST, borderaxespad=0, handlelength=1.4,
+                    columnspacing=1.0, labelspacing=0.3,
                 )  # fmt: skip
         return Drawing(self.figures, self.names, " ".join([*filter(None, notes), seeds_per_cell(counts)]))
 

@@ -8,12 +8,12 @@ import pandas as pd
 from matplotlib.patches import Patch
 
 from indoubt.data.rules import ANSWER, CANDIDATE, FOUND, RULE
-from indoubt.figures.layout import PANEL_WIDTH, Drawing, Layout, Panels, ShownFigure, seeds_per_cell
+from indoubt.figures.layout import PANEL_WIDTH, SMALLEST, Drawing, Layout, Panels, ShownFigure, seeds_per_cell
 from indoubt.figures.style import INK, Palette, not_measured, our_settings
 
 TITLE = "which rule do seeds follow?"
 #: Inches of a bar of the page's figure, of a row of its keys and of its axis; the least share whose seeds are said.
-ROW, KEY, AXIS, NAMED = 0.21, 0.17, 0.42, 0.14
+ROW, KEY, AXIS, NAMED = 0.21, 0.18, 0.42, 0.14
 
 
 def rule_shares(task: str, of: Mapping[str, pd.DataFrame], palette: Palette, layout: type[Layout]) -> Drawing:
@@ -67,10 +67,10 @@ def _stacked(fpa: pd.DataFrame, palette: Palette, *notes: str) -> Drawing:
     one_size = fpa["size"].nunique() == 1
     key_rows = -(-len(classes) // 3)
     height = KEY * key_rows + 0.1 + ROW * len(cells) + AXIS
-    figure = ShownFigure(figsize=(PANEL_WIDTH * 1.15, height))
+    figure = ShownFigure(figsize=(PANEL_WIDTH, height))
     names = [learner if one_size else f"{learner}, {size}" for learner, size, _ in cells]
     longest = max(map(len, names))
-    left = min(0.09 + 0.021 * longest, 0.5)
+    left = min(0.05 + 0.0245 * longest, 0.5)
     axes = figure.add_axes((left, AXIS / height, 0.97 - left, ROW * len(cells) / height))
     for place, (_, _, cell) in enumerate(cells):
         begun = 0.0
@@ -82,7 +82,7 @@ def _stacked(fpa: pd.DataFrame, palette: Palette, *notes: str) -> Drawing:
             )  # fmt: skip
             if row["fpa"] >= NAMED:
                 box = {"facecolor": "white", "edgecolor": "none", "pad": 0.8}
-                axes.text(begun + 0.02, place, str(row["n"]), fontsize=6, va="center", color=INK, bbox=box)
+                axes.text(begun + 0.02, place, str(row["n"]), fontsize=SMALLEST, va="center", color=INK, bbox=box)
             if begun == 0:
                 axes.plot(
                     [row["ci_low"], row["ci_high"]], [place + 0.3] * 2, color=INK, linewidth=1, solid_capstyle="butt"
@@ -96,8 +96,8 @@ def _stacked(fpa: pd.DataFrame, palette: Palette, *notes: str) -> Drawing:
     axes.set_xlabel("share of seeds")
     keys = [Patch(facecolor=palette.colour(c), hatch=hatches[c], edgecolor="white", label=c) for c in classes]
     figure.legend(
-        handles=keys, loc="upper left", bbox_to_anchor=(0, 1), ncols=3, frameon=False, fontsize=7, borderaxespad=0.1,
-        handlelength=1.1, columnspacing=1.0, labelspacing=0.3,
+        handles=keys, loc="upper left", bbox_to_anchor=(0, 1), ncols=3, frameon=False, fontsize=SMALLEST,
+        borderaxespad=0.1, handlelength=1.1, columnspacing=1.0, labelspacing=0.3,
     )  # fmt: skip
     explained = "Bars: seeds by class, the commonest first, with their number; line: Wilson 95 % interval of its share."
     notes = (*notes, "Hatched: rules that only classify." if any(hatches.values()) else "")

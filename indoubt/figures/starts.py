@@ -10,7 +10,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from indoubt.figures.layout import Drawing, small_print
+from indoubt.figures.layout import SMALLEST, Drawing, small_print
 from indoubt.figures.style import FAINT, INK, Palette, not_measured, our_settings
 from indoubt.found.wording import fitted
 from indoubt.measures.classify import NO_RULE
@@ -62,10 +62,10 @@ def starts_matrix(starts: pd.DataFrame, palette: Palette) -> Drawing:
             for said, size, filled in FORMS.values()
         ]  # fmt: skip
         corner = (0, 0.36 / height)
-        figure.legend(handles=keys, loc="lower left", ncols=3, frameon=False, fontsize=7, bbox_to_anchor=corner)
+        figure.legend(handles=keys, loc="lower left", ncols=3, frameon=False, fontsize=SMALLEST, bbox_to_anchor=corner)
         said = "Mark and name: what most seeds do, with their share. Differs: exchange test over paired seeds, Holm."
-        lines = textwrap.wrap(small_print(shown, said), int(width * 17))
-        figure.text(0.01, 0.04 / height, "\n".join(lines), fontsize=6, va="bottom", ha="left")
+        lines = textwrap.wrap(small_print(shown, said), int(width * 15))
+        figure.text(0.01, 0.04 / height, "\n".join(lines), fontsize=SMALLEST, va="bottom", ha="left")
         figure.text(0.01, 1 - 0.06 / height, TITLE, fontsize=9.5, fontweight="bold", va="top", ha="left")
     return Drawing([figure], [TITLE], "")
 
@@ -102,4 +102,4 @@ def _mark(axes: Axes, x: int, y: int, row: dict[str, object], palette: Palette) 
         markeredgewidth=1.5,
     )
     weight = "bold" if filled and row["start"] != NO_START else "normal"
-    axes.text(x - 0.26, y, f"{fitted(rule, 14)}\n{share:.0%}", fontsize=6.5, va="center", fontweight=weight)
+    axes.text(x - 0.26, y, f"{fitted(rule, 13)}\n{share:.0%}", fontsize=SMALLEST, va="center", fontweight=weight)

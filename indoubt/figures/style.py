@@ -16,7 +16,7 @@ from matplotlib.figure import Figure
 
 from indoubt.data.rules import RANDOM
 from indoubt.errors import UserError
-from indoubt.figures.layout import Drawing, ShownFigure
+from indoubt.figures.layout import SMALLEST, Drawing, ShownFigure
 from indoubt.files import write_atomically
 from indoubt.measures.classify import NO_RULE
 
@@ -29,6 +29,9 @@ NO_RULE_COLOURS = {"other": "#7a7a7a", "unfit": "#a6a6a6", "diverged": "#c8c8c8"
 INK, FAINT = "#1a1a1a", "#d9d9d9"
 #: Colours that follow the page's, light or dark, with what they become there.
 FOLLOW = {INK: "currentColor", FAINT: "var(--faint)", "#ffffff": "var(--paper)"}
+
+#: Pixels of the page to an inch of a panel: the smallest text has 12 of them.
+PAGE_DPI = 12 * 72 / SMALLEST
 
 RC: Any = {
     "font.family": "DejaVu Sans",
@@ -46,8 +49,8 @@ RC: Any = {
     "text.color": INK,
     "xtick.color": INK,
     "ytick.color": INK,
-    "xtick.labelsize": 7,
-    "ytick.labelsize": 7,
+    "xtick.labelsize": SMALLEST,
+    "ytick.labelsize": SMALLEST,
     "xtick.major.width": 0.6,
     "ytick.major.width": 0.6,
     "svg.hashsalt": "doubt",
@@ -153,11 +156,12 @@ def save_panels(drawing: Drawing, path: Path) -> None:
     write_atomically(path, json.dumps({"notes": drawing.notes, "panels": panels}))
 
 
-def inline(figure: Figure, salt: str) -> str:
+def inline(figure: Figure, salt: str, dpi: float = PAGE_DPI) -> str:
     """A figure as an element of a page: an SVG of its size in pixels, text as text, its ink and paper the page's.
 
     Args:
         salt: what its ids are hashed with, so that those of several figures on one page do not clash.
+        dpi: pixels of the page to an inch of the figure.
     """
     file = io.StringIO()
     with our_settings(), matplotlib.rc_context({"svg.fonttype": "none", "svg.hashsalt": salt}):
@@ -168,7 +172,7 @@ def inline(figure: Figure, salt: str) -> str:
     text = re.sub(r"([1-9]\d*\.\d\d)\d+", r"\1", text)
     for colour, follow in FOLLOW.items():
         text = text.replace(colour, follow)
-    width, height = (round(inches * 96) for inches in figure.get_size_inches())
+    width, height = (round(inches * dpi) for inches in figure.get_size_inches())
     return re.sub(
         r"<svg [^>]*?(viewBox=\"[^\"]*\")[^>]*>", rf'<svg width="{width}" height="{height}" \1>', text, count=1
     )

@@ -11,7 +11,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
 
-from indoubt.figures.layout import Drawing, Layout
+from indoubt.figures.layout import SMALLEST, Drawing, Layout
 from indoubt.figures.style import INK, NO_RULE_COLOURS, Palette, not_measured, our_settings
 from indoubt.schema import columns_of
 from indoubt.statistics.sweeps import in_order
@@ -106,7 +106,7 @@ def _map(axes: Axes, rows: pd.DataFrame, columns: Sequence[str], along: str, dow
         at = y.index(str(row[down])), x.index(str(row[along]))
         shades[at] = row[share]
         ink = "white" if row[share] > 0.55 else INK
-        axes.text(at[1], at[0], f"{row[n]}/{row['n_seeds']}", ha="center", va="center", fontsize=7, color=ink)
+        axes.text(at[1], at[0], f"{row[n]}/{row['n_seeds']}", ha="center", va="center", fontsize=SMALLEST, color=ink)
     axes.imshow(shades, cmap="Blues", vmin=0, vmax=1, aspect="auto")
     axes.set_xticks(range(len(x)), x)
     axes.set_yticks(range(len(y)), [f"{down} {v}" for v in y])

@@ -86,7 +86,7 @@ def _update_axis(axes: Axes, updates: pd.Series) -> None:
     moments = np.unique(updates.to_numpy(dtype=int))
     axes.set_xscale("log")
     axes.set_xlim(moments[0] / 1.15, moments[-1] * 1.15)
-    room, ticks = np.log(moments[-1] / moments[0]) / 6, [moments[-1]]
+    room, ticks = np.log(moments[-1] / moments[0]) / 5, [moments[-1]]
     for moment in moments[-2::-1]:
         if np.log(ticks[-1] / moment) >= room:
             ticks.append(moment)

@@ -54,8 +54,8 @@ def _corrected_together(pairs: pd.DataFrame) -> list[str]:
     if not counts:
         return []
     return [
-        "How sure it is depends on what else was run: the pairs of all learners and sizes of this task in this folder "
-        f"are corrected together (Holm; {' and '.join(counts)}), so that more of them ask for more seeds."
+        f"Corrected together (Holm) are all pairs of rules, learners and sizes of this task: {' and '.join(counts)}. "
+        "The more pairs, the more seeds it takes to be sure."
     ]
 
 

@@ -63,4 +63,4 @@ def only_classify(task: Task, sizes: Sequence[int]) -> str:
         f"{name} ({explained(rule, min(sizes)).rstrip('.') or 'no description'})"
         for name, rule in (*task.further_rules.items(), *task.answers.items())
     ]
-    return f"Also classified by, but not sent, so that they have no code length: {'; '.join(named)}." if named else ""
+    return f"Outputs are also compared with these, which have no code length: {'; '.join(named)}." if named else ""

@@ -69,23 +69,23 @@ def task_section(name: str, task: Task | None, tables: Mapping[str, pd.DataFrame
     sizes = sorted(set(of["verdicts"]["size"]))
     pairs = of["preferences"]
     page_tables = [
-        page_table(f"fpa-{name}", "Shares of seeds per class that some are of (FPA)", _of_some(of["fpa"]), columns.FPA),
+        page_table(f"fpa-{name}", "Which rule seeds follow (FPA)", _of_some(of["fpa"]), columns.FPA),
         page_table(
             f"responses-{name}",
-            "Shares of single responses per rule that gives some",
+            "Which rule single responses follow",
             _of_some(of["responses"]),
             columns.RESPONSES,
         ),
         page_table(f"code-length-{name}", "Code lengths", of["code_length"], columns.CODE_LENGTH),
         page_table(
             f"preferences-{name}",
-            "Preferences by code length, tested pair by pair",
+            "Rules compared pair by pair, by code length",
             pairs[pairs["level"] != NOT_MEASURED],
             columns.PREFERENCES,
         ),
         page_table(
             f"fpa-preferences-{name}",
-            "Preferences by FPA, tested pair by pair",
+            "Rules compared pair by pair, by FPA",
             pairs[pairs["fpa_n_seeds"] > 0],
             columns.FPA_PREFERENCES,
         ),

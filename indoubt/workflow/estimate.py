@@ -72,12 +72,16 @@ class Taken:
     decoded: bool
 
 
+#: The share of a learner's updates from which on a training says what an update takes, rather than its set-up.
+ENOUGH = 0.1
+
 #: By (device, engine, learner) and (task, size).
 Measured = dict[tuple[str, str, str], dict[tuple[str, int], list[Taken]]]
 
 
 def _measured(plan: Plan, ledger: Path) -> Measured:
     found: Measured = defaultdict(lambda: defaultdict(list))
+    fewest = {name: ENOUGH * learner.updates for name, learner in plan.costs.learners.items()}
     for shelf in sorted(ledger.glob("*/*/")):
         for record in read_records(shelf):
             if was_trained(record):
@@ -86,7 +90,8 @@ def _measured(plan: Plan, ledger: Path) -> Measured:
                     learner = (device, record.result.engine, record.note["learner"])
                     result, block = record.result, record.note["block"]
                     taken = Taken(result.seconds, result.updates, block, bool(result.outputs))
-                    found[learner][record.note["task"], record.note["size"]].append(taken)
+                    if result.updates >= fewest.get(learner[2], 0):
+                        found[learner][record.note["task"], record.note["size"]].append(taken)
     return found
 
 
@@ -171,6 +176,6 @@ def in_lines(found: list[Estimate]) -> list[str]:
     if guessed:
         lines.append(
             f"{hours_in_words(guessed)} of these hours rest on no measurement; run a few trainings of those learners "
-            "first (`updates` may be small), and ask again."
+            "first, with at least a tenth of their updates, and ask again."
         )
     return lines

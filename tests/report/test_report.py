@@ -295,7 +295,7 @@ def test_shares_of_responses_stand_beside_fpa_and_kinds_are_told_apart(made_up: 
     page = html.unescape(page)
     assert f"{row['share']:.2f} [{row['ci_low']:.2f}, {row['ci_high']:.2f}]" in page
     assert page.index('id="fpa-add-or-mul"') < page.index('id="responses-add-or-mul"')
-    assert "Also classified by, but not sent, so that they have no code length: total (" in page
+    assert "Outputs are also compared with these, which have no code length: total (" in page
 
 
 def test_of_a_large_hold_out_a_part_of_the_outputs_is_shown(tmp_path: Path) -> None:

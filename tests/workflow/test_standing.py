@@ -195,6 +195,10 @@ def test_estimate(ours: Workspace) -> None:
     assert 5 < more < 10  # ten times the updates, but outputs are decoded once
     assert float(by_cell[CELL].split()[2]) == pytest.approx(more * sum(seconds) / len(seconds), abs=0.0051)
     assert any(line.startswith("156 trainings: ") and line.endswith("CPU-hours.") for line in lines)
+    ours.configure(SMALL | {"updates": 30, "experiments": experiments})  # what was trained is less than a tenth of it
+    lines = ask(ours, "estimate", "--configfile", "our.yaml").splitlines()
+    assert sum("nothing measured" in line for line in lines) == 10  # every cell
+    assert "at least a tenth of their updates" in lines[-1]
 
 
 def test_an_archive_rebuilds_the_tables_elsewhere_without_training(ours: Workspace, tmp_path: Path) -> None:

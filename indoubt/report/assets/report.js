@@ -77,9 +77,10 @@ function unfold() {
 window.addEventListener("hashchange", unfold);
 if (location.hash) unfold();
 
+// On paper all is unfolded, except for what is long and few read there: of this, what is open on the screen.
 let closed = [];
 window.addEventListener("beforeprint", () => {
-  closed = [...document.querySelectorAll("details:not([open])")];
+  closed = [...document.querySelectorAll("details:not([open]):not([data-print='as-it-is'])")];
   for (const each of closed) each.open = true;
 });
 window.addEventListener("afterprint", () => {
