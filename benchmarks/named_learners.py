@@ -2,8 +2,9 @@
 
     OMP_NUM_THREADS=1 python benchmarks/named_learners.py
 
-It is what `make estimate` expects of a seed of add-or-mul/5 before anything is measured: of fairseq's learners counted, of
-modules and Hugging Face's as a few updates of many models together took on this machine. `indoubt learners` shows it.
+It is what `make estimate` expects of a seed of add-or-mul/5 before anything is measured: counted for fairseq's
+learners; for modules and Hugging Face's as a few updates of many models together took on this machine. `indoubt
+learners` shows it.
 """
 
 from __future__ import annotations

@@ -3,8 +3,8 @@
     .venv/bin/indoubt archive rebuild --tables docs/findings/atlas.tar.gz --results results/findings/atlas
     .venv/bin/python docs/tools/pictures.py results/findings/atlas
 
-writes docs/images/findings.png, the atlas of nine tasks, and docs/images/answer.png, what the report opens with, of four
-tasks and six learners. The latter needs Chromium and its driver.
+writes docs/images/findings.png, the atlas of nine tasks, and docs/images/answer.png, what the report opens with, of
+four tasks and six learners. The latter needs Chromium and its driver.
 """
 
 from __future__ import annotations

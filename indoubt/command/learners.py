@@ -6,6 +6,8 @@ indoubt learners
 from __future__ import annotations
 
 import argparse
+import shutil
+import textwrap
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -26,10 +28,11 @@ def main(words: Sequence[str] | None = None) -> None:
     parser().parse_args(words)
     learners, costs = named_learners(), named_costs()
     shared = _shared([definition for definition in learners.values() if "arch" in definition])
-    print(
-        f"Cost: seconds on one CPU core for one seed of {ON}, many seeds trained together: for FPA, and for both measures.\n"
-        f"On other tasks and sizes: indoubt estimate. All of fairseq's (arch): {_in_words(shared)}.\n"
+    said = (
+        f"Cost: seconds on one CPU core for one seed of {ON}, many seeds trained together, for FPA and for both "
+        f"measures; for other tasks and sizes ask `indoubt estimate`. Those of fairseq also have {_in_words(shared)}."
     )
+    print(textwrap.fill(said, shutil.get_terminal_size((120, 24)).columns), end="\n\n")
     rows = []
     for name, definition in learners.items():
         own = {key: value for key, value in definition.items() if shared.get(key) != value}
@@ -52,6 +55,8 @@ def _in_words(definition: Mapping[str, Any]) -> str:
     def said(value: Any) -> str:
         return str(value).lower() if isinstance(value, bool) else str(value)
 
-    kinds = [str(definition[key]) if key == "arch" else f"{key} {definition[key]}" for key in KINDS if key in definition]
+    kinds = [
+        str(definition[key]) if key == "arch" else f"{key} {definition[key]}" for key in KINDS if key in definition
+    ]
     others = [f"{key} {said(value)}" for key, value in definition.items() if key not in KINDS]
     return ", ".join(kinds + others)

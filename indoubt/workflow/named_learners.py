@@ -10,7 +10,7 @@ from typing import Any
 
 from indoubt.files import ROOT
 
-#: What a seed of each costs at a task and size, as `benchmarks/named_learners.py` has measured it: expected seconds of one
+#: What a seed of each costs at a task and size, as `benchmarks/named_learners.py` has it: expected seconds of one
 #: CPU core, `fpa` for its one training on T, `both` for all trainings of both measures.
 COSTS, ON = Path(__file__).with_name("named_costs.json"), "add-or-mul/5"
 

@@ -9,8 +9,11 @@ from typing import Any
 import pytest
 import yaml
 
+from indoubt.command import learners as listing
+from indoubt.data.task import load_tasks
 from indoubt.notebook.arguments import definition_of
-from indoubt.workflow.named_learners import named_learners
+from indoubt.workflow.cost import batch_of, decoding_seconds, update_seconds
+from indoubt.workflow.named_learners import definition_hash, named_costs, named_learners
 from tests.shared.workspace import ROOT
 
 PRESETS = sorted((ROOT / "presets").glob("*.yaml"))
@@ -52,3 +55,23 @@ def test_a_dropout_that_is_not_the_papers_stands_in_the_name() -> None:
         if "-dropout-" in name:
             assert str(definition["dropout"]) == name.rpartition("-")[2]
     assert known["transformer-0.1"] == known["transformer-dropout-0.1"]
+
+
+def test_what_a_seed_costs_is_of_the_definitions_of_today() -> None:
+    costs, task = named_costs(), load_tasks()["add-or-mul"]
+    hashes = {name: definition_hash(definition) for name, definition in named_learners().items()}
+    assert {name: cost["definition"] for name, cost in costs.items()} == hashes, "python benchmarks/named_learners.py"
+    assert all(0 < cost["fpa"] < cost["both"] for cost in costs.values())
+    for name in ("cnn", "lstm", "transformer"):
+        seconds = 3000 * update_seconds(named_learners()[name], batch_of(task, 5), "fused")
+        assert costs[name]["fpa"] == pytest.approx(seconds + decoding_seconds(task, 5, "fused"), rel=0.05)
+
+
+def test_learners_are_listed_with_what_a_seed_costs(capsys: pytest.CaptureFixture[str]) -> None:
+    listing.main([])
+    said = capsys.readouterr().out
+    assert said.startswith("Cost: seconds on one CPU core for one seed of add-or-mul/5")
+    rows = {line.split()[0]: line.split()[1:4] for line in said.splitlines() if line[:1].strip()}
+    assert rows["learner"] == ["FPA", "both", "definition"]
+    assert rows["cnn"] == ["23", "660", "fconv,"] and rows["s4d"][2] == "module"
+    assert set(named_learners()) <= set(rows)

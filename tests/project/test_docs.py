@@ -159,9 +159,11 @@ def test_the_module_of_the_docs_runs_and_so_do_hugging_faces(tmp_path: Path) -> 
 
 
 def test_the_python_of_the_docs_runs(tmp_path: Path) -> None:
-    command = [sys.executable, "-c", blocks("python.md", "python")[0]]
+    (tmp_path / "own.py").write_text("\n".join(blocks("python.md", "python")))
+    command = [sys.executable, "own.py"]
     done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, env={"PYTHONPATH": str(ROOT)})
     assert done.returncode == 0 and "unfit" in done.stdout, done.stderr
+    assert "hierar-or-linear" in (tmp_path / "page.html").read_text()
 
 
 def test_every_named_learner_that_is_a_module_is_one(tmp_path: Path) -> None:
