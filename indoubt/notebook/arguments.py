@@ -58,6 +58,8 @@ def checked_task(task: object) -> Task:
         UserError: it is no task, or lacks something.
     """
     if isinstance(task, str):
+        if task.endswith(".py"):
+            raise UserError(f"task {task!r} is a file: import its class, and give that")
         return find_task(task, load_tasks())
     kind = task if isinstance(task, type) else type(task)
     if not issubclass(kind, Task):
@@ -165,6 +167,9 @@ def definition_of(learner: object, name: str | None) -> tuple[dict[str, Any], st
         raise UserError(f"name is what tables and figures call the learner, a text; it is {name!r:.80}")
     if isinstance(learner, str):
         known = named_learners()
+        if learner.partition(":")[0].endswith(".py"):
+            definition = f'{{"module": "{learner}"}}'
+            raise UserError(f"learner {learner!r} is a file: give {definition}, or import its class and give that")
         if learner not in known:
             raise UserError(f"no learner {learner!r}{nearest(learner, known)}; there are {', '.join(sorted(known))}")
         return dict(known[learner]), name or learner

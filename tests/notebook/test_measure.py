@@ -135,6 +135,8 @@ WRONG: list[tuple[tuple[Any, ...], dict[str, Any], str]] = [
     (("add-or-mul", "mambo"), {}, "no learner 'mambo'; did you mean 'mamba'?"),
     (("add-or-mul", {"module": "mamba", "widht": 3}), {}, "learner 'mamba': class Mamba has no argument 'widht'"),
     (("add-or-mul", 3), {}, "3 is no learner"),
+    (("add-or-mul", "my/mine.py"), {}, 'is a file: give {"module": "my/mine.py"}, or import its class and give that'),
+    (("tasks/my_task.py", "mamba"), {}, "task 'tasks/my_task.py' is a file: import its class, and give that"),
     (("add-or-mul", "mamba", "3-1"), {}, "seeds: the range '3-1' runs backwards"),
     (("add-or-mul", "mamba", 2), {}, "seeds are a list of numbers or a range, such as range(1, 17)"),
     (("add-or-mul", "mamba", None), {}, "seeds are a list of numbers"),
