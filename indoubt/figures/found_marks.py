@@ -70,8 +70,8 @@ def mark_found(axes: Axes, x: int, y: int, rows: Rows) -> bool:
     else:
         _round(axes, at, row, rows, form)
     said, share = _said(rows, form)
-    look = {"fontsize": SMALLEST, "style": "italic", "linespacing": 1.15}
-    axes.text(x - 0.22, y, f"{said}\n{share}", ha="left", va="center", **look)
+    lines = f"{said}\n{share}"
+    axes.text(x - 0.22, y, lines, fontsize=SMALLEST, linespacing=1.15, style="italic", ha="left", va="center")
     return True
 
 

@@ -168,8 +168,8 @@ def definition_of(learner: object, name: str | None) -> tuple[dict[str, Any], st
     if isinstance(learner, str):
         known = named_learners()
         if learner.partition(":")[0].endswith(".py"):
-            definition = f'{{"module": "{learner}"}}'
-            raise UserError(f"learner {learner!r} is a file: give {definition}, or import its class and give that")
+            given = f'{{"module": "{learner}"}}'
+            raise UserError(f"learner {learner!r} is a file: give {given}, or import its class and give that")
         if learner not in known:
             raise UserError(f"no learner {learner!r}{nearest(learner, known)}; there are {', '.join(sorted(known))}")
         return dict(known[learner]), name or learner
