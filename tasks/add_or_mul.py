@@ -49,7 +49,7 @@ def interpolate(source: Symbols, output: Symbols, size: int) -> bool:
 
 
 class AddOrMul(Task):
-    """One training example maps `size` symbols to twice that. Is the rule "`size` more", "twice" or "always so many"?
+    """One training example maps `size` symbols to twice that. Is the rule "`size` more", "twice" or "always that many"?
 
     Size 5: T is `a a a a a -> b b b b b b b b b b`; on the hold-out input `a a a`, `add` gives eight `b`, `mul` six
     and `mem` ten. H holds all lengths within 3 of `size`.
