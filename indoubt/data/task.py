@@ -194,7 +194,7 @@ def load_tasks(folders: Iterable[str | Path] = ()) -> dict[str, Task]:
 def find_task(name: str, tasks: Mapping[str, Task]) -> Task:
     """The task called `name`, or a `UserError` that names the nearest one."""
     if name not in tasks:
-        raise UserError(f"no task {name!r}{nearest(name, tasks)}; there are {', '.join(sorted(tasks))}")
+        raise UserError(f"no task {name!r}; there are {', '.join(sorted(tasks))}{nearest(name, tasks)}")
     return tasks[name]
 
 

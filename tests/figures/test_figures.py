@@ -239,7 +239,7 @@ def test_what_was_found_has_marks_and_words_of_its_own(tmp_path: Path) -> None:
     (axes,) = figure.axes
     said = {text.get_text() for text in axes.texts}
     assert said == {
-        *("short rule\n90 %", "2 kinds 90 %\n7 + 5", "one of 2\n90 %", "mem\n90 %", "short about\n±1: 95 %"),
+        *("short rule\n90 %", "2 kinds 90 %\n7+5", "one of 2\n90 %", "mem\n90 %", "short about\n±1: 95 %"),
         *("short kind\n90 %", "agree on\n40 %", "– other\n100%"),
     }
     assert sum(str(mark.get_marker()) == "D" for mark in axes.lines) == 2

@@ -198,7 +198,7 @@ def test_estimate(ours: Workspace) -> None:
     ours.configure(SMALL | {"updates": 30, "experiments": experiments})  # what was trained is less than a tenth of it
     lines = ask(ours, "estimate", "--configfile", "our.yaml").splitlines()
     assert sum("nothing measured" in line for line in lines) == 10  # every cell
-    assert "at least a tenth of their updates" in lines[-1]
+    assert any("at least a tenth of their updates" in line for line in lines)
 
 
 def test_an_archive_rebuilds_the_tables_elsewhere_without_training(ours: Workspace, tmp_path: Path) -> None:
