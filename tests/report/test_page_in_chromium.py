@@ -112,6 +112,35 @@ def test_in_chromium_figures_fit_and_have_one_text_size(browser: Any, made_up: P
 
 
 @pytest.mark.chromium
+def test_in_chromium_no_text_is_too_small_to_read(browser: Any, made_up: Path) -> None:
+    show(browser, made_up / "report" / "index.html", 1300)
+    browser.execute_script("for (const each of document.querySelectorAll('details')) each.open = true")
+    small = browser.execute_script(
+        "return [...document.querySelectorAll('body *')].flatMap(element => {"
+        "const said = [...element.childNodes].some(node => node.nodeType === 3 && node.textContent.trim());"
+        "const drawn = element.ownerSVGElement && element.getScreenCTM ? element.getScreenCTM().a : 1;"
+        "const size = parseFloat(getComputedStyle(element).fontSize) * drawn;"
+        "return said && element.getClientRects().length && size < 11.9 ? [[element.textContent, size]] : []})"
+    )
+    assert small == []
+
+
+@pytest.mark.chromium
+def test_in_chromium_paper_has_room_for_all_and_not_what_is_folded_for_it(browser: Any, made_up: Path) -> None:
+    browser.execute_cdp_cmd("Emulation.setEmulatedMedia", {"media": "print"})
+    show(browser, made_up / "report" / "index.html", 700)  # A4 within its margins
+    browser.execute_script("dispatchEvent(new Event('beforeprint'))")
+    lefts, folded, shown = browser.execute_script(
+        "const seen = selector => [...document.querySelectorAll(selector)].filter(each => each.offsetParent);"
+        "return [seen('main h2').map(each => each.getBoundingClientRect().left),"
+        "seen('details:not([open])').length, seen('details[open]').length]"
+    )
+    browser.execute_script("dispatchEvent(new Event('afterprint'))")
+    browser.execute_cdp_cmd("Emulation.setEmulatedMedia", {"media": ""})
+    assert min(lefts) >= 0 and folded == 0 and shown > 5
+
+
+@pytest.mark.chromium
 def test_in_chromium_light_and_dark(browser: Any, made_up: Path) -> None:
     show(browser, made_up / "report" / "index.html", 1300)
     colour = "return getComputedStyle(document.documentElement).getPropertyValue('--paper').trim()"
