@@ -118,7 +118,8 @@ def test_in_chromium_no_text_is_too_small_to_read(browser: Any, made_up: Path) -
     small = browser.execute_script(
         "return [...document.querySelectorAll('body *')].flatMap(element => {"
         "const said = [...element.childNodes].some(node => node.nodeType === 3 && node.textContent.trim());"
-        "const drawn = element.ownerSVGElement && element.getScreenCTM ? element.getScreenCTM().a : 1;"
+        "const matrix = element.ownerSVGElement && element.getScreenCTM ? element.getScreenCTM() : {a: 1, b: 0};"
+        "const drawn = Math.hypot(matrix.a, matrix.b);"
         "const size = parseFloat(getComputedStyle(element).fontSize) * drawn;"
         "return said && element.getClientRects().length && size < 11.9 ? [[element.textContent, size]] : []})"
     )
