@@ -1,4 +1,4 @@
-"""Measure what updates cost on this machine, and print the rates that `indoubt/workflow/cost.py` has.
+"""Measure what updates cost on this machine, and print the rates that `indoubt/engines/registry.py` has.
 
     OMP_NUM_THREADS=1 python benchmarks/rates.py                 all engines and learners, some ten minutes
     OMP_NUM_THREADS=1 python benchmarks/rates.py --only fused    one engine
@@ -27,7 +27,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from indoubt.data.encoded import dataset_in_memory
 from indoubt.data.task import load_tasks
-from indoubt.engines.registry import train_chains_of
+from indoubt.engines.registry import ENGINES
 from indoubt.learner import Learner
 from indoubt.learners.fairseq_definitions import resolve
 from indoubt.training import Protocol
@@ -62,7 +62,7 @@ def seconds_per_update(engine: str, learner: Learner, task_name: str, size: int,
         trainings = [cell.training(candidate, seed, block) for seed in range(1, seeds + 1)]
         chains = [[replace(training, scores=(), decodes=())] for training in trainings]
         started = time.process_time()
-        list(train_chains_of(engine)(chains, torch.device("cpu")))
+        list(ENGINES[engine].train_chains(chains, torch.device("cpu")))
         return (time.process_time() - started) / seeds
 
     more, about = FEWEST, 0.0
@@ -79,7 +79,7 @@ def measured(engine: str, names: list[str]) -> Iterator[tuple[list[float], float
         for task, size, block in SHAPES:
             seconds = seconds_per_update(engine, learner, task, size, block)
             arguments = learner.arguments
-            work = work_of(arguments, batch_of(load_tasks()[task], size, block), padded=engine == "fairseq")
+            work = work_of(arguments, batch_of(load_tasks()[task], size, block), ENGINES[engine].padded)
             print(
                 f"  {engine} {name} {task}/{size}, block {block}: {1000 * seconds:.3f} ms", file=sys.stderr, flush=True
             )
@@ -113,8 +113,8 @@ def main() -> None:
             rows, seconds = zip(*measured(engine, names), strict=True)
             found = fitted(np.array(rows), np.array(seconds))
             ratios = np.array(rows) @ found / seconds
-            print(f'    ("{engine}", "{kind}"): Rates({", ".join(f"{rate:.2e}" for rate in found)}),', end="")
-            print(f"  # {ratios.min():.2f} to {ratios.max():.2f} of what {len(ratios)} shapes took", flush=True)
+            print(f'  {engine}: "{kind}": Rates({", ".join(f"{rate:.2e}" for rate in found)}),', end="")
+            print(f"  # {ratios.min():.2f} to {ratios.max():.2f} of {len(ratios)} shapes", flush=True)
 
 
 if __name__ == "__main__":

@@ -1,15 +1,15 @@
 """A learner, resolved: fairseq's, a module of a file, or Hugging Face's, with every argument that has an effect on it.
 
 A learner is known by its `content`. Where its code or its weights lie is no part of it: code has a hash of its own
-(`workflow.identity`), weights have theirs among the arguments. Another kind of learner is a class here, a row
-in `TYPES`, and whatever resolves its definition. Of a module there is also what trying it out has shown.
+(`workflow.identity`), weights have theirs among the arguments. Another kind of learner is a class here, in `TYPES`, and
+what resolves its definitions (`learners.resolution`). Of a module there is also what trying it out has shown.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Literal
 
 from indoubt.errors import UserError
 
@@ -31,6 +31,14 @@ class Learner:
     kind: ClassVar[str]
     #: The engine that trains and reads all learners of this kind; others may train some of them.
     engine: ClassVar[str]
+    #: The field that says where the code or the weights lie that it brings along.
+    place_field: ClassVar[str]
+    #: What it must know of the tasks that it is measured on: how long examples are, or what is in its dictionaries, by
+    #: number or by name.
+    met: ClassVar[Literal["lengths", "dictionaries", "symbols"]]
+    #: The packages by whose versions, and the keys of a definition by whose folders, its definitions are resolved.
+    packages: ClassVar[tuple[str, ...]] = ()
+    folders: ClassVar[tuple[str, ...]] = ()
 
     @property
     def content(self) -> dict[str, Any]:
@@ -45,6 +53,12 @@ class Learner:
     @property
     def place(self) -> str | None:
         """Where the code or the weights that it brings along lie, if it brings any."""
+        place: str | None = getattr(self, self.place_field)
+        return place
+
+    @property
+    def in_words(self) -> str:
+        """What it is, for people."""
         raise NotImplementedError
 
     def to_json(self) -> dict[str, Any]:
@@ -58,8 +72,10 @@ class FairseqLearner(Learner):
 
     plugins: str | None = None
 
-    kind: ClassVar[str] = "arch"
-    engine: ClassVar[str] = "fairseq"
+    kind = "arch"
+    engine = "fairseq"
+    place_field = "plugins"
+    met = "dictionaries"
 
     @property
     def arch(self) -> str:
@@ -67,8 +83,8 @@ class FairseqLearner(Learner):
         return str(self.arguments["arch"])
 
     @property
-    def place(self) -> str | None:
-        return self.plugins
+    def in_words(self) -> str:
+        return f"fairseq's {self.arch}"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -77,8 +93,11 @@ class ModuleLearner(Learner):
 
     file: str
 
-    kind: ClassVar[str] = "module"
-    engine: ClassVar[str] = "modules"
+    kind = "module"
+    engine = "modules"
+    place_field = "file"
+    met = "lengths"
+    packages = ("torch",)
 
     @property
     def class_name(self) -> str:
@@ -86,8 +105,8 @@ class ModuleLearner(Learner):
         return str(self.arguments["module"]).rsplit(".", 1)[1]
 
     @property
-    def place(self) -> str | None:
-        return self.file
+    def in_words(self) -> str:
+        return f"class {self.class_name} of {self.file}"
 
 
 @dataclass(frozen=True)
@@ -96,8 +115,12 @@ class HuggingFaceLearner(Learner):
 
     weights: str | None = None
 
-    kind: ClassVar[str] = "hf"
-    engine: ClassVar[str] = "modules"
+    kind = "hf"
+    engine = "modules"
+    place_field = "weights"
+    met = "lengths"
+    packages = ("torch", "transformers")
+    folders = ("pretrained",)
 
     @property
     def type(self) -> str:
@@ -115,8 +138,10 @@ class HuggingFaceLearner(Learner):
         return dict(self.arguments.get("config", {}))
 
     @property
-    def place(self) -> str | None:
-        return self.weights
+    def in_words(self) -> str:
+        given = self.arguments
+        weights = f", pretrained weights {given['pretrained'][:12]}" if "pretrained" in given else ""
+        return f"Hugging Face's {self.type} ({self.head}), transformers {given['transformers']}{weights}"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -131,8 +156,12 @@ class InContextLearner(Learner):
     folder: str
     spread: bool = False
 
-    kind: ClassVar[str] = "in_context"
-    engine: ClassVar[str] = "in_context"
+    kind = "in_context"
+    engine = "in_context"
+    place_field = "folder"
+    met = "symbols"
+    packages = ("torch", "transformers")
+    folders = ("in_context",)
 
     @property
     def trained(self) -> bool:
@@ -140,17 +169,41 @@ class InContextLearner(Learner):
         return bool(self.arguments["weights"] == "trained")
 
     @property
-    def place(self) -> str | None:
-        return self.folder
+    def in_words(self) -> str:
+        given = self.arguments
+        anew = "" if self.trained else ", its weights drawn anew for each seed"
+        form = given["format"] if isinstance(given["format"], str) else "of its own"
+        return (
+            f"the language model of {self.folder} ({given['in_context'][:12]}, {given['dtype']}){anew}, read in "
+            f"context: format {form}, symbols {given['symbols']}, copies {given['copies']}, order {given['order']}"
+        )
 
 
-#: Each kind of learner by the key that its definitions have, with what `place` is called.
-TYPES: dict[str, tuple[type[Learner], str]] = {
-    "arch": (FairseqLearner, "plugins"),
-    "module": (ModuleLearner, "file"),
-    "hf": (HuggingFaceLearner, "weights"),
-    "in_context": (InContextLearner, "folder"),
+#: Each kind of learner by the key that its definitions have.
+TYPES: dict[str, type[Learner]] = {
+    each.kind: each for each in (FairseqLearner, ModuleLearner, HuggingFaceLearner, InContextLearner)
 }
+#: All keys that say what a definition is of; a `grid` becomes several learners before they are read.
+KINDS = ("arch", "grid", *(kind for kind in TYPES if kind != "arch"))
+
+
+def kind_of(definition: Mapping[str, Any]) -> str:
+    """Which of `KINDS` a definition is.
+
+    Raises:
+        UserError: none, or several.
+    """
+    kinds = [kind for kind in KINDS if kind in definition]
+    if len(kinds) != 1:
+        raise UserError(
+            f"a definition must have exactly one of {', '.join(KINDS)}; this one has {' and '.join(kinds) or 'none'}"
+        )
+    return kinds[0]
+
+
+def type_of(definition: Mapping[str, Any]) -> type[Learner]:
+    """The kind of learner that a definition is of, as far as it says; one that says none is refused by `kind_of`."""
+    return next((TYPES[kind] for kind in TYPES if kind in definition), FairseqLearner)
 
 
 def learner_of_json(content: Mapping[str, Any]) -> Learner:
@@ -163,10 +216,9 @@ def learner_of_json(content: Mapping[str, Any]) -> Learner:
     try:
         arguments = fields["arguments"]
         kind = fields.pop("kind", None) or next(kind for kind in TYPES if kind in arguments)
-        made, place = TYPES[kind]
         if "user_dir" in fields:
-            fields[place] = fields.pop("user_dir")
-        return made(**fields)
+            fields[TYPES[kind].place_field] = fields.pop("user_dir")
+        return TYPES[kind](**fields)
     except (KeyError, TypeError, StopIteration) as error:
         raise UserError(f"{content!r:.80} is no learner that this version knows ({type(error).__name__})") from None
 

@@ -20,6 +20,7 @@ import pandas as pd
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from indoubt.data.codes import CodeKind
+from indoubt.engines.registry import OF_PROMPTS
 from indoubt.errors import UserError, exit_on_user_error
 from indoubt.files import write_atomically
 from indoubt.measures.classify import UNFIT
@@ -239,7 +240,7 @@ def _moved(row: Any) -> str:
 
 def _seeds(row: Any) -> str:
     """What a row's seeds are: of a language model that is read in context, prompts."""
-    return "prompts" if row["engine"] == "in_context" else "seeds"
+    return "prompts" if row["engine"] in OF_PROMPTS else "seeds"
 
 
 def _interval(row: Any, form: Any) -> str:

@@ -19,7 +19,7 @@ from indoubt.command import named_parser
 from indoubt.data.binary import load_dataset
 from indoubt.engines.checkpoints import load_checkpoint
 from indoubt.engines.devices import choose_device
-from indoubt.engines.registry import evaluate_kept
+from indoubt.engines.registry import ENGINES
 from indoubt.errors import UserError
 from indoubt.training import Decode, Protocol, Training
 
@@ -49,8 +49,8 @@ def main(words: Sequence[str] | None = None) -> None:
     asked = Decode(dataset.test_sources, arguments.min_len)
     protocol = Protocol(min_len=arguments.min_len)
     training = Training(checkpoint.learner, protocol, 0, *theirs, blocks=((),), decodes=(asked,))
-    engine = checkpoint.learner.engine
-    outputs = evaluate_kept(engine, training, checkpoint.model(device), device).outputs[asked.key]
+    evaluate_kept = ENGINES[checkpoint.learner.engine].evaluate_kept
+    outputs = evaluate_kept(training, checkpoint.model(device), device).outputs[asked.key]
     for read, given in zip(dataset.test_sources, outputs, strict=True):
         src, pred = [theirs[0][i] for i in read[:-1]], [theirs[1][i] for i in given]
         print(json.dumps({"src": " ".join(src), "pred": " ".join(pred), "src_len": len(src), "pred_len": len(pred)}))

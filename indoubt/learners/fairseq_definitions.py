@@ -21,11 +21,12 @@ from indoubt.data.literals import decimal_pair, is_number
 from indoubt.data.vocabulary import Vocabulary
 from indoubt.engines.fairseq.models import build_model, dictionary_of, import_user_dir, make_batch, namespace
 from indoubt.engines.fairseq.optimizer import Optimizer, summed_nll
+from indoubt.engines.fused.architectures import supports
 from indoubt.errors import UserError, nearest
 from indoubt.learner import FairseqLearner, Learner
 from indoubt.learners import blindness, trial
 from indoubt.learners.argument_values import check_ranges, check_texts
-from indoubt.training import Example
+from indoubt.training import Example, Protocol
 
 #: Arguments of fairseq-train that the original's commands give and that change nothing here.
 WITHOUT_EFFECT = {"disable_validation", "no_epoch_checkpoints", "sentence_avg", "min_lr", "criterion", "task"}
@@ -33,6 +34,22 @@ WITHOUT_EFFECT = {"disable_validation", "no_epoch_checkpoints", "sentence_avg", 
 GENERAL = {"arch", "optimizer", "lr_scheduler", "lr", "clip_norm", "max_source_positions", "max_target_positions"}
 #: What a definition may hold beside fairseq's arguments.
 OWN = {"updates", "batch_size", "user_dir"}
+
+
+def resolve_definition(
+    definition: Mapping[str, Any],
+    request: Mapping[str, Any],
+    longest: tuple[int, int],
+    cells: Iterable[Mapping[str, Any]],
+) -> dict[str, Any]:
+    """As `learners.resolution.resolve_any`, for a definition by `arch`."""
+    learner = resolve(definition, request["updates"], request["batch_size"])
+    check_dictionaries(learner, cells)
+    return {
+        "learner": learner.to_json(),
+        "not_fused": supports(learner, Protocol(**request["protocol"])),
+        "cannot_tell": cannot_tell(learner),
+    }
 
 
 def resolve(definition: Mapping[str, Any], updates: int, batch_size: int | None) -> FairseqLearner:

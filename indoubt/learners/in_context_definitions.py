@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 from functools import lru_cache
 from pathlib import Path
 from typing import Any, get_args
@@ -37,6 +38,18 @@ LARGE = 2_000_000_000
 OPERATIONS = 6.6e10
 #: Rows and tokens that are timed.
 TIMED = (8, 32)
+
+
+def resolve_definition(
+    definition: Mapping[str, Any],
+    request: Mapping[str, Any],
+    longest: tuple[int, int],
+    cells: Sequence[Mapping[str, Any]],
+) -> dict[str, Any]:
+    """As `learners.resolution.resolve_any`, for a definition by `in_context`."""
+    learner, looked_at = resolve_in_context(definition, cells, request.get("models"))
+    about: dict[str, Any] = {"learner": learner.to_json(), "not_fused": None, "cannot_tell": ()}
+    return about if looked_at is None else about | {"looked_at": asdict(looked_at)}
 
 
 def resolve_in_context(

@@ -6,8 +6,8 @@ They are optimised by fairseq's names and in its form, with the paper's values; 
 from __future__ import annotations
 
 import inspect
-from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +15,7 @@ from indoubt.data.literals import decimal_pair, spelled_as
 from indoubt.engines.modules.loader import GIVEN, load_class, parameters_of
 from indoubt.errors import UserError, nearest, optional_packages
 from indoubt.files import ROOT
-from indoubt.learner import HuggingFaceLearner, Learner, ModuleLearner, TriedOut
+from indoubt.learner import KINDS, HuggingFaceLearner, Learner, ModuleLearner, TriedOut, kind_of
 from indoubt.learners.argument_values import check_ranges, check_texts
 from indoubt.learners.try_out import try_out
 from indoubt.training import Protocol
@@ -62,8 +62,6 @@ def _read(name: str, value: Any, default: Any) -> Any:
         raise UserError(f"argument {name!r} is {value!r}; it must be {kind}") from None
 
 
-#: The kinds of a definition, by the one key that each has.
-KINDS = ("arch", "grid", "module", "hf", "in_context")
 #: The folder of the built-in learners.
 BUILT_IN = ROOT / "learners"
 #: Names that no argument of a class can have, for they mean something else in a definition or in what it resolves to.
@@ -77,19 +75,21 @@ class ResolvedModule:
     learner: Learner
     tried: TriedOut
 
+    def to_json(self) -> dict[str, Any]:
+        """As `learners.resolution` gives it."""
+        about = {"learner": self.learner.to_json(), "not_fused": None, "cannot_tell": self.tried.cannot_tell}
+        return about | {"tried": asdict(self.tried)}
 
-def kind_of(definition: Mapping[str, Any]) -> str:
-    """Which of `KINDS` a definition is.
 
-    Raises:
-        UserError: none, or several.
-    """
-    kinds = [kind for kind in KINDS if kind in definition]
-    if len(kinds) != 1:
-        raise UserError(
-            f"a definition must have exactly one of {', '.join(KINDS)}; this one has {' and '.join(kinds) or 'none'}"
-        )
-    return kinds[0]
+def resolve_definition(
+    definition: Mapping[str, Any],
+    request: Mapping[str, Any],
+    longest: tuple[int, int],
+    cells: Sequence[Mapping[str, Any]],
+) -> dict[str, Any]:
+    """As `learners.resolution.resolve_any`, for a definition by `module` or `hf`."""
+    defaults = request["updates"], request["batch_size"], Protocol(**request["protocol"]), request["learner_folder"]
+    return resolve_module(definition, *defaults, longest).to_json()
 
 
 def resolve_module(

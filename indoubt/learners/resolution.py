@@ -11,12 +11,15 @@ import contextlib
 import json
 import sys
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict
 from typing import Any
 
 from indoubt.errors import UserError, optional_packages
-from indoubt.learners.module_definitions import kind_of, resolve_module
-from indoubt.training import Protocol
+from indoubt.learner import kind_of
+
+#: Resolves a definition of one kind, as `resolve_any` does those of all.
+Resolver = Callable[
+    [Mapping[str, Any], Mapping[str, Any], tuple[int, int], Sequence[Mapping[str, Any]]], dict[str, Any]
+]
 
 
 def resolve_any(
@@ -35,32 +38,19 @@ def resolve_any(
     Raises:
         UserError: the definition is wrong.
     """
-    protocol = Protocol(**request["protocol"])
-    if kind_of(definition) == "arch":
-        from indoubt.engines.fused.architectures import supports
+    return _resolver(kind_of(definition))(definition, request, longest, cells)
 
-        with optional_packages():  # learners of other kinds do without fairseq
-            from indoubt.learners.fairseq_definitions import cannot_tell, check_dictionaries, resolve
 
-        learner = resolve(definition, request["updates"], request["batch_size"])
-        check_dictionaries(learner, cells)
-        return {
-            "learner": learner.to_json(),
-            "not_fused": supports(learner, protocol),
-            "cannot_tell": cannot_tell(learner),
-        }
-    if kind_of(definition) == "in_context":
-        from indoubt.learners.in_context_definitions import (
-            resolve_in_context,  # slow to import: only where a learner asks for it
-        )
-
-        reader, looked_at = resolve_in_context(definition, cells, request.get("models"))
-        about: dict[str, Any] = {"learner": reader.to_json(), "not_fused": None, "cannot_tell": ()}
-        return about if looked_at is None else about | {"looked_at": asdict(looked_at)}
-    defaults = request["updates"], request["batch_size"], protocol, request["learner_folder"]
-    found = resolve_module(definition, *defaults, longest)
-    about = {"learner": found.learner.to_json(), "not_fused": None, "cannot_tell": found.tried.cannot_tell}
-    return about | {"tried": asdict(found.tried)}
+def _resolver(kind: str) -> Resolver:
+    """What resolves definitions of a kind; imported now, since each is slow to import and has needs of its own."""
+    with optional_packages():
+        if kind == "arch":
+            from indoubt.learners.fairseq_definitions import resolve_definition
+        elif kind == "in_context":
+            from indoubt.learners.in_context_definitions import resolve_definition
+        else:
+            from indoubt.learners.module_definitions import resolve_definition
+    return resolve_definition
 
 
 def answer(resolve_one: Callable[..., dict[str, Any]]) -> None:

@@ -16,6 +16,7 @@ from indoubt.data.rules import RANDOM
 from indoubt.data.starts import Start
 from indoubt.data.task import Task, find_task
 from indoubt.data.vocabulary import Vocabulary, vocabularies
+from indoubt.engines.registry import OF_PROMPTS
 from indoubt.errors import UserError
 from indoubt.measures.intervals import EQUAL, bca
 from indoubt.measures.rows import Row, either, either_by
@@ -183,7 +184,7 @@ def code_length_table(
                 size,
                 candidate,
                 bits.tolist(),
-                either(cell["engine"]) == "in_context",
+                either(cell["engine"]) in OF_PROMPTS,
                 _joint((starts or {}).get(learner), tasks, name, size, candidate),
             )
             | {"updates": int(cell["updates"].max())}

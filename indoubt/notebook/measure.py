@@ -22,10 +22,11 @@ from indoubt.data.encoded import Dataset, dataset_in_memory
 from indoubt.data.rules import rules
 from indoubt.data.task import FPA, Task, check_size, load_tasks
 from indoubt.engines.devices import choose_device
+from indoubt.engines.registry import engine_of
 from indoubt.errors import UserError, optional_packages
 from indoubt.found.found_rules import found_tables
 from indoubt.found.functions import found_rules
-from indoubt.learner import InContextLearner, LookedAt, learner_of_json
+from indoubt.learner import InContextLearner, LookedAt, learner_of_json, type_of
 from indoubt.measures.classify import predictions
 from indoubt.notebook.arguments import (
     MEASURES,
@@ -40,6 +41,7 @@ from indoubt.notebook.arguments import (
 from indoubt.notebook.measurement import Bar, Measurement
 from indoubt.tables.tables import build_tables
 from indoubt.training import Protocol
+from indoubt.workflow.config import Config
 from indoubt.workflow.identity import identity, with_own_code
 from indoubt.workflow.job import Job, Places
 from indoubt.workflow.jobs import measured
@@ -141,7 +143,7 @@ def _resolved(definition: Definition, label: str, updates: int, datasets: Mappin
     sources = [len(source) for dataset in datasets.values() for source in dataset.test_sources]
     longest = max([*sources, *(len(e.source) for e in examples)]), max(len(e.target) for e in examples)
     request = {"updates": updates, "batch_size": None, "protocol": vars(Protocol()), "learner_folder": None}
-    cells = [] if "in_context" not in definition else [_symbols(dataset) for dataset in datasets.values()]
+    cells = [] if type_of(definition).met != "symbols" else [_symbols(dataset) for dataset in datasets.values()]
     try:
         return resolve_as_it_is(definition, request, longest, cells)
     except UserError as error:
@@ -158,9 +160,7 @@ def _job(
 ) -> Job:
     """What the workflow's jobs are made of, for all seeds and blocks at once."""
     learner = learner_of_json(resolved["learner"])
-    engine = learner.engine
-    if engine == "fairseq" and resolved["not_fused"] is None:
-        engine = "fused"
+    engine = engine_of(learner, Config.model_fields["engine"].default, resolved["not_fused"])
     own = resolved.get("own")
     filed_under = identity(engine, learner) if own is None else with_own_code(engine, own)
     return Job(

@@ -11,6 +11,7 @@ import pandas as pd
 
 from indoubt.data.codes import CodeKind
 from indoubt.data.rules import RANDOM
+from indoubt.engines.registry import OF_PROMPTS
 from indoubt.found.wording import by_cell, in_short
 from indoubt.measures.classify import DIVERGED, NO_RULE, OTHER
 from indoubt.schema import CELL
@@ -97,7 +98,7 @@ class Answers:
         self._bits = {cell: rows for cell, rows in code[code["candidate"] != RANDOM].groupby(CELL)}  # noqa: C416
         self._kinds = dict(zip(zip(fpa["task"], fpa["class"], strict=True), fpa["kind"], strict=True))
         self._found = {cell: in_short(rows) for cell, rows in by_cell(tables["found_rules"])}
-        of_prompts = (table.loc[table["engine"] == "in_context", "learner"] for table in (code, fpa))
+        of_prompts = (table.loc[table["engine"].isin(OF_PROMPTS), "learner"] for table in (code, fpa))
         self._of_prompts = {learner for learners in of_prompts for learner in learners}
         families = tables["preferences"].groupby("task")["fpa_n_family"].max().to_dict()
         self._needed = {task: needed_to_test(int(n)) if n > 0 else 0 for task, n in families.items()}

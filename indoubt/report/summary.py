@@ -14,6 +14,7 @@ from rich.text import Text
 
 from indoubt.data.codes import CodeKind
 from indoubt.data.rules import ANSWER, FOUND, RANDOM, RULE
+from indoubt.engines.registry import OF_PROMPTS
 from indoubt.found.wording import by_cell, in_short
 from indoubt.measures.classify import NO_RULE, OTHER
 from indoubt.measures.rows import either
@@ -142,7 +143,7 @@ def _footer(tables: Path, fpa: pd.DataFrame, code: pd.DataFrame, costs: pd.DataF
         lines.append("*: a rule that only classifies and has no code length.")
     if ((fpa["kind"] == FOUND) & (fpa["n"] > 0)).any():
         lines.append("†: a rule that was found in what learners do; see the note in fpa.csv.")
-    in_context = {name for table in (fpa, code) for name in table.loc[table["engine"] == "in_context", "learner"]}
+    in_context = {name for table in (fpa, code) for name in table.loc[table["engine"].isin(OF_PROMPTS), "learner"]}
     if in_context:
         lines.append(f"Read in context, seeds are prompts: {', '.join(sorted(in_context))}.")
     root = tables.parent

@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
@@ -17,6 +17,7 @@ from indoubt.data.codes import FIRST, FULL, RACE, Blocks, CodeKind, Codes
 from indoubt.data.rules import RANDOM, with_random
 from indoubt.data.seeds import MOST, parse_seeds
 from indoubt.data.task import Task, check_size, find_task, load_tasks
+from indoubt.engines.registry import ENGINES
 from indoubt.errors import UserError, nearest
 from indoubt.learners.sweeps import AT_MOST
 from indoubt.training import Protocol
@@ -69,6 +70,11 @@ def _fault_of(name: str) -> str:
 
 
 Measure = Literal["fpa", "code_length"]
+#: The engines between which a configuration chooses: those that train fairseq's learners.
+if TYPE_CHECKING:
+    OfFairseq = str
+else:
+    OfFairseq = Literal[tuple(sorted((name for name, each in ENGINES.items() if "arch" in each.kinds), reverse=True))]
 CODE = re.compile(rf"{identity.NAME.pattern}|[0-9a-f]{{16}}")
 
 
@@ -145,7 +151,7 @@ class OwnKeys(_Strict):
 class Config(_Strict):
     """The whole configuration; `config.yaml` explains every key."""
 
-    engine: Literal["fused", "fairseq"] = "fused"
+    engine: OfFairseq = "fused"
     device: Literal["auto", "cpu", "cuda"] = "auto"
     protocol: Literal["released"] | None = None
     adam_state: Literal["fresh", "carried"] | None = None

@@ -1,7 +1,7 @@
 """What a training costs, before it is run: expected seconds on one CPU core.
 
 Counted is what an update has to compute: what a recurrence reads, operations, weights. What each takes was measured on
-one core of a common CPU by `benchmarks/rates.py`, which prints the table below for another machine. The expectation
+one core of a common CPU by `benchmarks/rates.py`, which prints the rates for another machine. The expectation
 sizes jobs and time limits and says how long is left. Rates that a ledger has measured correct it by a factor in
 estimates (`workflow.estimate`), never in job sizes: these must not change from one run to the next.
 """
@@ -16,6 +16,7 @@ from typing import Any
 
 from indoubt.data.literals import Convolution, convolutions_of
 from indoubt.data.task import Task
+from indoubt.engines.registry import ENGINES, Rates
 from indoubt.learner import EIGHT, InContextLearner, Learner, LookedAt, TriedOut
 from indoubt.workflow.cells import CellPlan
 from indoubt.workflow.prompt_lengths import DECODED as DECODED_IN_CONTEXT
@@ -136,40 +137,14 @@ def _cnn(a: dict[str, Any], batch: BatchShape, sources: float, targets: float) -
     return Work(0.0, operations, weights)
 
 
-@dataclass(frozen=True)
-class Rates:
-    """Seconds of an update, and of each number read, operation and weight of its work."""
-
-    update: float
-    read: float
-    operation: float
-    weight: float
-
-    def seconds(self, work: Work) -> float:
-        return self.update + self.read * work.reads + self.operation * work.operations + self.weight * work.weights
-
-
-#: By engine and kind of learner, at hidden size 512; beside each, how near it came.
-RATES = {
-    ("fused", "transformer"): Rates(2.2e-05, 0, 1.44e-11, 0),  # 0.90 to 1.10 of what 8 shapes took
-    ("fused", "lstm"): Rates(0, 1.32e-10, 1.16e-11, 1.11e-09),  # 0.87 to 1.10 of 9
-    ("fused", "fconv"): Rates(5.6e-03, 0, 1.31e-11, 0),  # 0.94 to 1.06 of 8
-    ("fairseq", "transformer"): Rates(6.9e-03, 0, 9.87e-11, 0),  # 0.76 to 1.23 of 8
-    ("fairseq", "lstm"): Rates(0, 1.62e-09, 1.48e-11, 1.11e-09),  # 0.65 to 1.64 of 16
-    ("fairseq", "fconv"): Rates(2.6e-02, 0, 1.17e-11, 0),  # 0.89 to 1.15 of 8
-}
 #: What an architecture of another kind is taken for.
 UNKNOWN = Rates(0.05, 0, 2e-11, 0)
-#: Seconds that a symbol of an output takes to decode, of all sources that are decoded together.
-DECODED = {"fairseq": 0.005, "fused": 0.001, "modules": 0.001}
 #: Sources that are decoded together.
 TOGETHER = 128
 #: Symbols, `</s>` included, of the example with which modules are timed: T of add-or-mul/5.
 TIMED = 17
 #: Bytes of a language model's weight.
 BYTES = {"float32": 4, "bfloat16": 2, "float16": 2}
-#: MB per symbol of a batch, by engine: measured up to 4,600 symbols (`fused`: 33 Transformers at a time).
-MB_PER_SYMBOL = {"fairseq": 0.03, "fused": 0.12}
 
 
 def kind_of(arguments: dict[str, Any]) -> str | None:
@@ -180,8 +155,9 @@ def kind_of(arguments: dict[str, Any]) -> str | None:
 def update_seconds(arguments: dict[str, Any], batch: BatchShape, engine: str) -> float:
     """Expected seconds of an update of one of fairseq's learners."""
     kind = kind_of(arguments)
-    rates = RATES[engine, kind] if kind else UNKNOWN
-    return rates.seconds(work_of(arguments, batch, padded=engine == "fairseq"))
+    rates = ENGINES[engine].rates[kind] if kind else UNKNOWN
+    work = work_of(arguments, batch, ENGINES[engine].padded)
+    return rates.update + rates.read * work.reads + rates.operation * work.operations + rates.weight * work.weights
 
 
 def module_update_seconds(tried: TriedOut, batch: BatchShape) -> float:
@@ -194,7 +170,7 @@ def module_update_seconds(tried: TriedOut, batch: BatchShape) -> float:
 def decoding_seconds(task: Task, size: int, engine: str) -> float:
     """Expected seconds of decoding all test inputs."""
     together = -(-len(task.test_inputs(size)) // TOGETHER)
-    return together * DECODED[engine] * batch_of(task, size, 1).longest_target
+    return together * ENGINES[engine].decoded * batch_of(task, size, 1).longest_target
 
 
 def memory_mb(engine: str, on_gpu: bool, n_trainings: int, symbols: int = 0, weights: int = 0) -> int:
@@ -207,8 +183,8 @@ def memory_mb(engine: str, on_gpu: bool, n_trainings: int, symbols: int = 0, wei
     """
     of_module = 20 * weights // 1_000_000
     if not on_gpu:
-        return 2000 + of_module + round(MB_PER_SYMBOL.get(engine, max(MB_PER_SYMBOL.values())) * symbols)
-    return 4000 + (20 * min(n_trainings, 1024) if engine != "fairseq" else 0) + of_module
+        return 2000 + of_module + round(ENGINES[engine].mb_per_symbol * symbols)
+    return 4000 + (20 * min(n_trainings, 1024) if ENGINES[engine].together else 0) + of_module
 
 
 def language_model_mb(model: LookedAt, dtype: str, on_gpu: bool) -> int:

@@ -8,6 +8,7 @@ from pathlib import Path
 from statistics import fmean
 
 from indoubt.data.codes import RACE
+from indoubt.engines.registry import OF_PROMPTS
 from indoubt.workflow.cells import CellPlan
 from indoubt.workflow.ledger import Record, read_records, was_read_off
 from indoubt.workflow.plan import Plan
@@ -98,7 +99,7 @@ def _measured(plan: Plan, ledger: Path) -> Measured:
 def was_trained(record: Record) -> bool:
     """Whether a record tells what a training takes: not one that diverged, or was scored from kept weights."""
     result = record.result
-    trained = result.updates > 0 or result.engine == "in_context"  # where nothing is updated, that is all of it
+    trained = result.updates > 0 or result.engine in OF_PROMPTS  # where nothing is updated, that is all of it
     return result.status == "ok" and trained and not was_read_off(record)
 
 

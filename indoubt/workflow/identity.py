@@ -20,17 +20,12 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
+from indoubt.engines.registry import ENGINES
 from indoubt.files import PACKAGE, ROOT
 from indoubt.learner import FairseqLearner, Learner, ModuleLearner
 from indoubt.workflow.code_hash import beyond_its_folder, code_hash, file_hash, joined, own_code
 
 NUMBERS = PACKAGE / "engines/numbers.json"
-#: The module that each engine's numbers come from; what it imports belongs to it.
-SOURCES = {
-    engine: f"indoubt/engines/{engine}/engine.py"
-    for engine in json.loads(NUMBERS.read_text(encoding="utf-8"))
-    if engine != "learners"
-}
 NAME = re.compile(
     r"(?P<version>[a-z_]+-\d+)(?P<edited>-edited-[0-9a-f]{16})?(-(?P<own>[0-9a-f]{16})(?P<values>-[0-9a-f]{16})?)?"
 )
@@ -77,14 +72,14 @@ class Numbers:
 
 
 def numbers_of(engine: str) -> Numbers:
-    """What `engines/numbers.json` says of an engine."""
-    declared = json.loads(NUMBERS.read_text(encoding="utf-8"))[engine]
+    """What `engines/numbers.json` says of an engine; of a new one nothing yet."""
+    declared = json.loads(NUMBERS.read_text(encoding="utf-8")).get(engine, {"version": 1, "sources": []})
     return Numbers(engine, declared["version"], tuple(declared["sources"]))
 
 
 def sources_hash(engine: str) -> str:
     """Hash of the code of an engine: its syntax trees and its C code, 16 digits."""
-    return code_hash(SOURCES[engine])
+    return code_hash(ENGINES[engine].source)
 
 
 def identity(engine: str, learner: Learner) -> str:

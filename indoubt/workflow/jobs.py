@@ -14,7 +14,7 @@ import torch
 
 from indoubt.data.encoded import Dataset
 from indoubt.engines.devices import made_by
-from indoubt.engines.registry import evaluate_kept, train_chains_of
+from indoubt.engines.registry import engine_named
 from indoubt.engines.weights import weights_digest
 from indoubt.errors import UserError
 from indoubt.files import write_atomically
@@ -275,7 +275,7 @@ def _from_starts(
             continue
         assert weights is not None
         ready.append([replace(training, weights=weights) for training in chain])
-    yield from train_chains_of(job.engine)(ready, device, state_folder=states, keep=keep)
+    yield from engine_named(job.engine).train_chains(ready, device, state_folder=states, keep=keep)
 
 
 def _train_missing(
@@ -311,7 +311,7 @@ def _results(
     if places.checkpoints is not None:
         keep = keeper(places.checkpoints, job.engine_hash)
         for training, model in kept_models(places.checkpoints, job.engine_hash, missing, ledger, device):
-            yield evaluate_kept(job.engine, training, model, device), True
+            yield engine_named(job.engine).evaluate_kept(training, model, device), True
             to_train.remove([training])
     states = places.states / job.engine_hash / job.label if places.states is not None else None
     for result in _from_starts(job, to_train, ledger, places, device, states, keep):

@@ -19,7 +19,7 @@ from indoubt.data.task import Task
 from indoubt.data.vocabulary import distinct_vocabularies, training_pairs
 from indoubt.errors import UserError, how_it_ended
 from indoubt.files import ROOT, python_path, write_atomically
-from indoubt.learner import Learner, LookedAt, TriedOut, learner_of_json
+from indoubt.learner import Learner, LookedAt, TriedOut, learner_of_json, type_of
 from indoubt.workflow.code_hash import code_hash, learner_code
 from indoubt.workflow.config import Config
 from indoubt.workflow.starts import without_start
@@ -141,12 +141,11 @@ def _code_of_users(request: Mapping[str, Any]) -> list[str]:
     for definition in request["learners"].values():
         if isinstance(definition.get("user_dir"), str):
             parts.append(code_hash(*sorted(Path(definition["user_dir"]).resolve().glob("**/*.py"))))
-        if {"module", "hf", "in_context"} & set(definition):  # what they do hangs on torch, of some on their library
-            packages = ["torch"] if "module" in definition else ["torch", "transformers"]
-            parts += [importlib.metadata.version(package) for package in packages]
+        kind = type_of(definition)
+        parts += [importlib.metadata.version(package) for package in kind.packages]
         places = _places(str(definition.get("module", "")), None)
         parts += [part for path in places for part in learner_code(path.resolve())]
-        for folder in (definition[key] for key in ("pretrained", "in_context") if key in definition):
+        for folder in (definition[key] for key in kind.folders if key in definition):
             files = sorted(path for path in Path(str(folder)).glob("*") if path.exists())
             parts += [f"{path.name} {path.stat().st_mtime_ns} {path.stat().st_size}" for path in files]
     return parts
@@ -156,7 +155,7 @@ def _longest_of(
     learner: str, config: Config, tasks: Mapping[str, Task], starts: Mapping[str, Start]
 ) -> tuple[int, int]:
     """Symbols of the longest source and target that a module meets, `</s>` included; of fairseq's learners 0, 0."""
-    if not _is_module(learner, config):
+    if type_of(config.learners[learner]).met != "lengths":
         return 0, 0
     met = _measured_on(learner, config, tasks)
     if learner in starts:
@@ -171,9 +170,9 @@ def _cells_of(
     """The dictionaries that a learner of fairseq's will have, one example of each kind: so many symbols on each side,
     the same on both or not. Of a language model, which needs a token for each symbol, all of them.
     """
-    if _is_module(learner, config):
+    kind_met = type_of(config.learners[learner]).met
+    if kind_met == "lengths":
         return []
-    by_name = "in_context" in config.learners[learner]
     kinds: dict[object, dict[str, Any]] = {}
     for task, size in _measured_on(learner, config, tasks):
         pairs = distinct_vocabularies(task, size, tuple(task.datasets))
@@ -182,13 +181,9 @@ def _cells_of(
             pairs = tuple(dict.fromkeys(joint))
         for source, target in pairs:
             names = source.own, target.own
-            kind = names if by_name else (len(source.own), len(target.own), source.own == target.own)
+            kind = names if kind_met == "symbols" else (len(source.own), len(target.own), source.own == target.own)
             kinds.setdefault(kind, {"cell": f"{task.name}/{size}", "source": source.own, "target": target.own})
     return list(kinds.values())
-
-
-def _is_module(learner: str, config: Config) -> bool:
-    return bool({"module", "hf"} & set(config.learners[learner]))
 
 
 def _measured_on(learner: str, config: Config, tasks: Mapping[str, Task]) -> list[tuple[Task, int]]:

@@ -25,6 +25,7 @@ from pathlib import Path
 from typing import Any
 
 from indoubt.data.literals import one_spelling
+from indoubt.engines.registry import OF_PROMPTS
 from indoubt.errors import UserError
 from indoubt.files import write_atomically
 from indoubt.learner import Learner, learner_of_json
@@ -285,7 +286,7 @@ def _together(old: Result, record: Record) -> Result:
 
 def was_read_off(record: Record) -> bool:
     """Whether a result was read off kept weights, not trained."""
-    quick = record.result.seconds <= SHORTEST and record.result.engine != "in_context"  # which trains nothing
+    quick = record.result.seconds <= SHORTEST and record.result.engine not in OF_PROMPTS
     return FROM_KEPT in record.note or (record.result.status == "ok" and quick)
 
 

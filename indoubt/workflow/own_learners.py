@@ -29,8 +29,8 @@ from indoubt.engines.modules.loader import GIVEN, Builder, load_class, read_on_i
 from indoubt.engines.modules.user_code import reading
 from indoubt.errors import UserError, said
 from indoubt.files import ROOT, write_atomically
-from indoubt.learner import Learner, ModuleLearner, TriedOut
-from indoubt.learners.module_definitions import BUILT_IN, kind_of, learner_of, with_trial
+from indoubt.learner import Learner, ModuleLearner, TriedOut, kind_of
+from indoubt.learners.module_definitions import BUILT_IN, learner_of, with_trial
 from indoubt.learners.resolution import answer, resolve_any
 from indoubt.learners.trial import EXAMPLES, VOCABULARY, inputs_of, too_large
 from indoubt.learners.try_out import try_out
@@ -155,9 +155,7 @@ def resolve_as_it_is(
         if isinstance(error, UserError):
             raise
         raise UserError(f"what the learner computes with cannot be determined: {said(error)}") from error
-    found = with_trial(learner, _tried(learner, own, longest, cache))
-    about = {"learner": found.learner.to_json(), "not_fused": None, "cannot_tell": found.tried.cannot_tell}
-    return about | {"tried": asdict(found.tried), "own": own}
+    return with_trial(learner, _tried(learner, own, longest, cache)).to_json() | {"own": own}
 
 
 def _tried(learner: Learner, own: str, longest: tuple[int, int], cache: Path | None) -> TriedOut:

@@ -17,6 +17,7 @@ from indoubt.data.seeds import label
 from indoubt.data.starts import Start
 from indoubt.data.task import FPA, Task
 from indoubt.data.vocabulary import distinct_vocabularies
+from indoubt.engines.registry import ENGINES, engine_of
 from indoubt.errors import UserError
 from indoubt.learner import InContextLearner
 from indoubt.learners.sweeps import expand_learners
@@ -160,10 +161,7 @@ class Plan:
         """The engine that trains a learner: of modules their own, of fairseq's the configured one, or `fairseq` where
         it has no fused form.
         """
-        own = self.learners[learner].engine
-        if own != "fairseq":
-            return own
-        return "fairseq" if learner in self.not_fused else self.config.engine
+        return engine_of(self.learners[learner], self.config.engine, self.not_fused.get(learner))
 
     def notices(self) -> list[str]:
         """What the user should know of how learners are trained."""
@@ -231,7 +229,7 @@ class Plan:
         if isinstance(self.learners[cell.learner], InContextLearner):  # the last block's pass gives all others' too
             width = self.config.blocks_per_job or all_blocks
             return self.config.seeds_per_job or self._prompts_within(cell, all_blocks), width
-        minutes = self.config.job_minutes or (FUSED_MINUTES if self.engine(cell.learner) != "fairseq" else None)
+        minutes = self.config.job_minutes or (FUSED_MINUTES if ENGINES[self.engine(cell.learner)].together else None)
         seeds, blocks = self._within(cell, all_blocks, minutes) if minutes else (1, 1)
         whole = self.chained(cell) or cell.code.codes == RACE
         blocks = all_blocks if whole else self.config.blocks_per_job or blocks
@@ -412,7 +410,7 @@ class Plan:
         if cell.learner in self.config.measured_by:
             return self.config.measured_by[cell.learner]
         if cell.learner in self._own:
-            return with_own_code("modules", self._own[cell.learner])
+            return with_own_code(self.learners[cell.learner].engine, self._own[cell.learner])
         engine, learner = self.engine(cell.learner), self.learners[cell.learner]
         known = engine, learner.place
         if known not in self._engine_hashes:

@@ -22,8 +22,8 @@ from pathlib import Path
 
 from indoubt.data.datasets import rules_digest
 from indoubt.data.task import Task
+from indoubt.engines.registry import ENGINES
 from indoubt.files import write_atomically
-from indoubt.learner import FairseqLearner, HuggingFaceLearner, InContextLearner, Learner, ModuleLearner
 from indoubt.training import digest
 from indoubt.workflow.cells import CellPlan
 from indoubt.workflow.code_hash import canonical, code_hash, content_hash
@@ -86,36 +86,16 @@ def described(plan: Plan) -> dict[str, str]:
 
 def _parts(plan: Plan, name: str) -> list[str]:
     learner = plan.learners[name]
-    parts = [_what(learner)]
+    parts = [learner.in_words]
     tried, model = plan.tried.get(name), plan.models.get(name)
-    if isinstance(learner, InContextLearner):
-        weights = [f"Hugging Face's {model.type}, {model.weights:,} weights"] if model is not None else []
-        return [*parts, *weights, "engine in_context: nothing is trained, a seed is a prompt"]
+    if model is not None:
+        parts.append(f"Hugging Face's {model.type}, {model.weights:,} weights")
     if tried is not None:
         parts.append(f"{tried.weights:,} weights with dictionaries of 8 symbols")
-    parts.append(f"engine {plan.engine(name)}, {learner.updates:,} updates")
+    parts.append(ENGINES[plan.engine(name)].in_words(learner.updates))
     if tried is not None and tried.alone is not None:
         parts.append(f"trained one at a time: {tried.alone}")
     return parts
-
-
-def _what(learner: Learner) -> str:
-    if isinstance(learner, FairseqLearner):
-        return f"fairseq's {learner.arch}"
-    if isinstance(learner, HuggingFaceLearner):
-        given = learner.arguments
-        weights = f", pretrained weights {given['pretrained'][:12]}" if "pretrained" in given else ""
-        return f"Hugging Face's {learner.type} ({learner.head}), transformers {given['transformers']}{weights}"
-    if isinstance(learner, InContextLearner):
-        given = learner.arguments
-        anew = "" if learner.trained else ", its weights drawn anew for each seed"
-        form = given["format"] if isinstance(given["format"], str) else "of its own"
-        return (
-            f"the language model of {learner.folder} ({given['in_context'][:12]}, {given['dtype']}){anew}, read in "
-            f"context: format {form}, symbols {given['symbols']}, copies {given['copies']}, order {given['order']}"
-        )
-    assert isinstance(learner, ModuleLearner)
-    return f"class {learner.class_name} of {learner.file}"
 
 
 #: Characters of arguments that are written out in a command; more go into a file.

@@ -14,7 +14,7 @@ import torch
 from indoubt.data.binary import load_dataset
 from indoubt.data.task import FPA
 from indoubt.engines.fused.engine import Fused
-from indoubt.engines.registry import train_chains_of
+from indoubt.engines.registry import ENGINES
 from indoubt.training import Learner, Protocol, Result, Score, Training
 from indoubt.workflow.ledger import Ledger
 from indoubt.workflow.required_trainings import Cell, chains
@@ -36,7 +36,7 @@ def cell_of(results: Path, learner: Learner, protocol: Protocol = Protocol()) ->
 
 
 def train(engine: str, trainings: Sequence[Training]) -> dict[str, Result]:
-    return {result.key: result for result in train_chains_of(engine)([[each] for each in trainings], CPU)}
+    return {result.key: result for result in ENGINES[engine].train_chains([[each] for each in trainings], CPU)}
 
 
 def bare(training: Training, scores: Sequence[Score] | None = None) -> Training:

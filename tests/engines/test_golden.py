@@ -9,10 +9,11 @@ from typing import Any
 
 import pytest
 
+from indoubt.engines.registry import ENGINES
 from indoubt.learner import FairseqLearner, ModuleLearner
 from indoubt.workflow import code_hash, identity
-from indoubt.workflow.identity import SOURCES, numbers_of, same_numbers
 from indoubt.workflow.identity import identity as name_of
+from indoubt.workflow.identity import numbers_of, same_numbers
 from tests.shared import golden
 from tests.shared.workspace import ROOT
 
@@ -23,14 +24,14 @@ def of_file(path: Path | str) -> ModuleLearner:
     return ModuleLearner({"module": "any.Any"}, file=str(path))
 
 
-@pytest.mark.parametrize("engine", SOURCES)
+@pytest.mark.parametrize("engine", ENGINES)
 def test_golden_trainings_give_what_they_always_gave(engine: str) -> None:
     recorded = golden.recorded(engine)
     assert recorded["version"] == numbers_of(engine).version
     assert golden.differences(recorded, golden.measured(engine)) == []
 
 
-@pytest.mark.parametrize("engine", SOURCES)
+@pytest.mark.parametrize("engine", ENGINES)
 def test_todays_sources_are_recorded(engine: str) -> None:
     """After an edit of an engine: `make golden` compares the numbers and records the sources, or says what moved."""
     assert numbers_of(engine).recorded and identity.notice(engine) is None
@@ -69,7 +70,7 @@ def test_a_number_that_moved_is_named() -> None:
 
 
 def test_edited_sources_file_their_results_apart(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    declared: dict[str, Any] = {engine: {"version": 3, "sources": [HASH]} for engine in SOURCES}
+    declared: dict[str, Any] = {engine: {"version": 3, "sources": [HASH]} for engine in ENGINES}
     declared["learners"] = {}
     (tmp_path / "numbers.json").write_text(json.dumps(declared))
     monkeypatch.setattr(identity, "NUMBERS", tmp_path / "numbers.json")

@@ -16,7 +16,7 @@ from indoubt.data.binary import load_dataset
 from indoubt.data.task import FPA, load_tasks
 from indoubt.engines.backend import Lockstep
 from indoubt.engines.fused import lockstep as fused_lockstep
-from indoubt.engines.registry import train_chains_of
+from indoubt.engines.registry import engine_named
 from indoubt.learner import Learner
 from indoubt.training import Protocol, Result, Training
 from indoubt.workflow.required_trainings import Cell, chains
@@ -57,7 +57,7 @@ def trained(
     engine: str, cell: Cell, folder: Path | None = None, seeds: Sequence[int] = SEEDS, blocks: int = 2
 ) -> dict[str, Result]:
     wanted = chains(cell, [(name, seed) for seed in seeds for name in (FPA, "hierar")], range(blocks))
-    return {result.key: result for result in train_chains_of(engine)(wanted, CPU, state_folder=folder)}
+    return {result.key: result for result in engine_named(engine).train_chains(wanted, CPU, state_folder=folder)}
 
 
 def asked(cell: Cell, seeds: Sequence[int] = SEEDS, blocks: int = 2) -> Iterator[Training]:

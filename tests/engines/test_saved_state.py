@@ -19,7 +19,7 @@ from indoubt.data.binary import load_dataset
 from indoubt.data.codes import CodeKind
 from indoubt.engines import saved_states
 from indoubt.engines.fairseq.engine import train_chain, train_chains
-from indoubt.engines.registry import train_chains_of
+from indoubt.engines.registry import engine_named
 from indoubt.learner import Learner
 from indoubt.training import Protocol, Result, Training
 from indoubt.workflow.identity import numbers_of
@@ -150,7 +150,7 @@ def test_a_state_is_resumed_by_the_torch_and_the_device_that_made_it_alone(
     """The state is given other weights, so that its use shows in the numbers."""
     learner = of_modules(name, 4) if engine == "modules" else learner_of(name, 4)
     chain = cell(results, learner, FRESH).trainings("mul", 1, [0])
-    train_them = train_chains_of(engine)
+    train_them = engine_named(engine).train_chains
     (whole,) = train_them([chain], CPU)
     with monkeypatch.context() as patch:
         stop_at_save(2, patch)
@@ -175,13 +175,13 @@ def test_a_state_of_a_lockstep_that_is_of_no_use_is_begun_anew(
 ) -> None:
     learner = of_modules("mamba.Mamba", 2) if engine == "modules" else learner_of("transformer", 2)
     chain = cell(results, learner, FRESH).trainings("mul", 1, [0])
-    (whole,) = train_chains_of(engine)([chain], CPU)
+    (whole,) = engine_named(engine).train_chains([chain], CPU)
     path = tmp_path / "it.pt"
     if damage == "a list":
         torch.save([1, 2], path)
     else:
         path.write_bytes(b"hello" if damage == "another program's" else b"")
-    (again,) = train_chains_of(engine)([chain], CPU, state_folder=tmp_path)
+    (again,) = engine_named(engine).train_chains([chain], CPU, state_folder=tmp_path)
     assert again.nats == whole.nats and not path.exists()
 
 

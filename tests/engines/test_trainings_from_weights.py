@@ -14,7 +14,7 @@ from indoubt.engines.checkpoints import save_checkpoint
 from indoubt.engines.fairseq.engine import Fairseq
 from indoubt.engines.fused.engine import Fused
 from indoubt.engines.modules.engine import Modules
-from indoubt.engines.registry import train_chains_of
+from indoubt.engines.registry import engine_named
 from indoubt.learner import Learner
 from indoubt.training import Result, Training
 from tests.shared import made_modules as made
@@ -47,7 +47,9 @@ def kept(engine: str, training: Training, path: Path) -> Path:
 
 
 def result_of(engine: str, *trainings: Training) -> list[Result]:
-    found = {each.key: each for each in train_chains_of(engine)([[training] for training in trainings], made.CPU)}
+    found = {
+        each.key: each for each in engine_named(engine).train_chains([[training] for training in trainings], made.CPU)
+    }
     return [found[training.key] for training in trainings]
 
 
@@ -95,7 +97,7 @@ def test_what_has_begun_goes_on_from_its_state_and_not_from_the_weights(
     whole = result_of("fused", training)[0]
     states = tmp_path / "states"
     saved: list[Path] = []
-    run = train_chains_of("fused")([[training]], torch.device("cpu"), state_folder=states)
+    run = engine_named("fused").train_chains([[training]], torch.device("cpu"), state_folder=states)
     original = saved_states.SavedStates.save
 
     def save(self: saved_states.SavedStates, state: saved_states.SavedState) -> Path | None:
@@ -110,5 +112,5 @@ def test_what_has_begun_goes_on_from_its_state_and_not_from_the_weights(
         list(run)
     monkeypatch.setattr(saved_states.SavedStates, "save", original)
     assert saved and saved[-1].exists()
-    (resumed,) = train_chains_of("fused")([[training]], torch.device("cpu"), state_folder=states)
+    (resumed,) = engine_named("fused").train_chains([[training]], torch.device("cpu"), state_folder=states)
     assert resumed.nats == whole.nats

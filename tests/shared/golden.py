@@ -26,12 +26,12 @@ import indoubt.data.compat  # noqa: F401  (must come before fairseq)
 import torch
 import yaml
 
-from indoubt.engines.registry import train_chains_of
+from indoubt.engines.registry import ENGINES
 from indoubt.learner import Learner
 from indoubt.learners.fairseq_definitions import resolve
 from indoubt.training import Decode, Protocol, Score, Training
 from indoubt.workflow.code_hash import own_code
-from indoubt.workflow.identity import MODULES_THEN, NUMBERS, SOURCES, numbers_of, sources_hash
+from indoubt.workflow.identity import MODULES_THEN, NUMBERS, numbers_of, sources_hash
 from tests.shared import in_context
 from tests.shared import made_modules as made
 
@@ -143,7 +143,7 @@ def numbers_here(engine: str) -> Numbers:
     names = {each.key: f"{name}, block {each.block}" for name, chain in named.items() for each in chain}
     numbers = {}
     for alike in _of_one_learner(list(named.values())):
-        for result in train_chains_of(engine)(alike, torch.device("cpu")):
+        for result in ENGINES[engine].train_chains(alike, torch.device("cpu")):
             training = trainings[result.key]
             numbers[names[result.key]] = {
                 "status": result.status,
@@ -200,13 +200,13 @@ def main() -> None:
         print(json.dumps(numbers_here(options.numbers)))
         return
     declared = json.loads(NUMBERS.read_text(encoding="utf-8"))
-    for engine in SOURCES:
+    for engine in ENGINES:
         numbers, version, code = measured(engine), numbers_of(engine).version, sources_hash(engine)
         if options.renew and (not (FOLDER / f"{engine}.json").exists() or recorded(engine)["version"] != version):
             content = {"version": version, "made_on": kind_of_cpu(), "numbers": numbers}
             FOLDER.mkdir(exist_ok=True)
             (FOLDER / f"{engine}.json").write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
-            declared[engine]["sources"] = [code]
+            declared[engine] = {"version": version, "sources": [code]}
         golden = recorded(engine)
         said = differences(golden, numbers)
         exactly = "to the bit" if golden["made_on"] == kind_of_cpu() else f"to {TOLERANCE:g} (another kind of CPU)"

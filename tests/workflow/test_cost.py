@@ -11,11 +11,11 @@ import torch
 from benchmarks.rates import learner_of, seconds_per_update
 from benchmarks.together import definitions
 from indoubt.data.task import load_tasks
+from indoubt.engines.registry import ENGINES
 from indoubt.learner import TriedOut
 from indoubt.learners.module_definitions import resolve_module
 from indoubt.training import Protocol
 from indoubt.workflow.cost import (
-    RATES,
     batch_of,
     decoding_seconds,
     memory_mb,
@@ -70,7 +70,7 @@ def test_late_blocks_larger_batches_and_depth_cost_more() -> None:
     assert of_update("question", 384, "transformer") > 2 * of_update("question", 96, "transformer")
     drawn = of_update("scan-jump", 1, "lstm", batch=64)
     assert drawn < of_update("scan-jump", 1, "lstm", batch=256) < of_update("scan-jump", 1, "lstm") / 10
-    assert {engine for engine, _ in RATES} == {"fused", "fairseq"} and len(RATES) == 6
+    assert {name: len(engine.rates) for name, engine in ENGINES.items() if engine.rates} == {"fused": 3, "fairseq": 3}
     tried = TriedOut(100, None, [], 1.0, 3.8)
     assert module_update_seconds(tried, batch_of(TASKS["add-or-mul"], 5)) == 1.0
     assert module_update_seconds(tried, batch_of(TASKS["hierar-or-linear"], 4)) == pytest.approx(

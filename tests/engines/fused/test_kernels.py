@@ -15,8 +15,9 @@ from torch import Tensor
 
 from indoubt.engines.fused import kernels
 from indoubt.engines.fused.dropout import DropoutMasks, Site
+from indoubt.engines.registry import ENGINES
 from indoubt.workflow import code_hash
-from indoubt.workflow.identity import SOURCES, sources_hash
+from indoubt.workflow.identity import sources_hash
 from tests.shared.workspace import ROOT
 
 TYPES = {torch.float32: 1e-6, torch.float64: 1e-14}
@@ -237,7 +238,7 @@ def test_changed_c_code_makes_fused_trainings_stale_and_no_others(
 
     def hashes() -> dict[str, str]:
         code_hash.file_hash.cache_clear()
-        return {engine: sources_hash(engine) for engine in SOURCES}
+        return {engine: sources_hash(engine) for engine in ENGINES}
 
     before = hashes()
     path.write_text("/* A comment,\n   and another layout. */\n" + path.read_text().replace("    ", "\t"))
