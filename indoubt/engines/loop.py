@@ -41,7 +41,18 @@ def train(
     Raises:
         UserError: a device failed in some lockstep; raised when all others are done.
     """
-    yield from _Loop(backend, SavedStates(state_folder, backend.device), keep).train(chains)
+    loop = _Loop(chains, backend, SavedStates(state_folder, backend.device), keep)
+    with loop.states.listening():
+        for finished, links, saved in loop.groups():
+            yield from finished
+            try:
+                results = loop.run(links, saved)
+            except RuntimeError as error:
+                loop.set_aside(links, saved, error)
+                continue
+            yield from results
+            loop.file_under(None, links)
+    loop.failures.tell()
 
 
 @dataclass(eq=False)
@@ -68,25 +79,39 @@ class _Link:
 class _Loop(Generic[AnyLockstep]):
     """The trainings of one call."""
 
-    def __init__(self, backend: Backend[AnyLockstep], states: SavedStates, keep: Keep | None) -> None:
+    def __init__(
+        self,
+        chains: Sequence[Sequence[Training]],
+        backend: Backend[AnyLockstep],
+        states: SavedStates,
+        keep: Keep | None,
+    ) -> None:
         self.backend, self.states, self.keep = backend, states, keep
-        self.waiting: list[_Link] = []
+        self.waiting = [_Link(chain) for chain in chains]
         self.running: list[_Link] = []
+        #: What those that are running had seen before.
+        self.seen_before: list[Seen] = []
+        self.halves: list[tuple[list[_Link], SavedState | None]] = []
         self.failed: list[_Link] = []
         self.failures = Failures()
 
-    def train(self, chains: Sequence[Sequence[Training]]) -> Iterator[Result]:
-        """All trainings of all chains: first what had been begun before."""
-        self.waiting = [_Link(chain) for chain in chains]
-        with self.states.listening():
-            for links, saved in self._resumed():
-                for link in links:
-                    yield from link.finished
-                yield from self._train_together(links, saved)
-            while self.waiting:
-                self.states.end_if_told()
-                yield from self._train_together(self._next_group())
-        self.failures.tell()
+    def groups(self) -> Iterator[tuple[list[Result], list[_Link], SavedState | None]]:
+        """What is trained together, one after the other: first what had been begun before, which may have results.
+
+        What memory has not sufficed for comes next, in halves.
+        """
+        for links, saved in self._resumed():
+            yield [result for link in links for result in link.finished], links, saved
+            yield from self._halved()
+        while self.waiting:
+            self.states.end_if_told()
+            yield [], self._next_group(), None
+            yield from self._halved()
+
+    def _halved(self) -> Iterator[tuple[list[Result], list[_Link], SavedState | None]]:
+        while self.halves:
+            gc.collect()  # now: while the error was handled it held on to the memory
+            yield [], *self.halves.pop()
 
     def _next_group(self) -> list[_Link]:
         """Waiting links that can share a lockstep, the furthest in their chains first: what they carry is freed."""
@@ -97,51 +122,11 @@ class _Loop(Generic[AnyLockstep]):
         locksteps = -(-len(group) // self.backend.capacity(group[0].training))
         return group[: -(-len(group) // locksteps)]
 
-    def _train_together(self, links: list[_Link], saved: SavedState | None = None) -> Iterator[Result]:
-        """Train links in one lockstep; in halves if memory does not suffice. Where the device fails, others go on."""
+    def run(self, links: list[_Link], saved: SavedState | None) -> list[Result]:
+        """Do all updates in one lockstep, look at each milestone, score and decode; what follows in a chain waits."""
         self.waiting = [link for link in self.waiting if link not in links]
-        self.running = links
-        results: list[Result] | None = None
-        seen = deepcopy([link.seen for link in links])
-        try:
-            results = self._run(self._begin(links, saved), links)
-        except RuntimeError as error:
-            if not of_device(error):
-                raise
-            if len(links) == 1 or not of_memory(error):
-                self.failed += links
-                self.failures.add([link.training for link in links], error, self.backend.device)
-                return
-        if results is not None:
-            yield from results
-            self._file_under(None, links)
-            return
-        gc.collect()
-        for link, before in zip(links, seen, strict=True):
-            link.seen = before
-        half = len(links) // 2  # out of the handler, which holds on to the memory
-        self.waiting += links[half:]  # so that what is saved of them is not forgotten with the first half
-        for part in (links[:half], links[half:]):
-            yield from self._train_together(part, saved)
-
-    def _begin(self, links: list[_Link], saved: SavedState | None) -> AnyLockstep:
-        """A lockstep at its first update, with what its links carry, or where it was saved."""
-        lockstep = self.backend.start([link.training for link in links], links[0].steps)
-        if saved is not None:
-            rows = [saved.keys.index(link.training.key) for link in links]
-            lockstep.take_up(saved.state, dict(enumerate(rows)), saved.done)
-            lockstep.done, lockstep.seconds = saved.done, saved.seconds * len(links) / len(saved.keys)
-            lockstep.diverged_after = [saved.diverged_after[row] for row in rows]
-            return lockstep
-        for row, link in enumerate(links):
-            if link.carried is not None:
-                lockstep.take_up(link.carried, {row: 0}, 0)
-            if link.training.weights is not None:
-                lockstep.begin_from(row, read_weights(link.training.weights))
-        return lockstep
-
-    def _run(self, lockstep: AnyLockstep, links: list[_Link]) -> list[Result]:
-        """Do all updates, with a look at each milestone, then score and decode; what follows in a chain waits."""
+        self.running, self.seen_before = links, deepcopy([link.seen for link in links])
+        lockstep = self._begin(links, saved)
         started = time.monotonic() - lockstep.seconds
         milestones = sorted({update for link in links for update in link.training.milestones})
         while not lockstep.finished:
@@ -167,6 +152,40 @@ class _Loop(Generic[AnyLockstep]):
         for each in following:  # only now: where memory does not suffice for one, all of them are done again
             self._wait(*each)
         return results
+
+    def set_aside(self, links: list[_Link], saved: SavedState | None, error: RuntimeError) -> None:
+        """Have links that a device failed on done again in halves, if memory did not suffice; else others go on.
+
+        Raises:
+            RuntimeError: it was no failure of a device.
+        """
+        if not of_device(error):
+            raise error
+        if len(links) == 1 or not of_memory(error):
+            self.failed += links
+            self.failures.add([link.training for link in links], error, self.backend.device)
+            return
+        for link, seen in zip(links, self.seen_before, strict=True):
+            link.seen = seen
+        half = len(links) // 2
+        self.halves += [(links[half:], saved), (links[:half], saved)]
+        self.waiting += links  # so that what is saved of them is not forgotten with the first half
+
+    def _begin(self, links: list[_Link], saved: SavedState | None) -> AnyLockstep:
+        """A lockstep at its first update, with what its links carry, or where it was saved."""
+        lockstep = self.backend.start([link.training for link in links], links[0].steps)
+        if saved is not None:
+            rows = [saved.keys.index(link.training.key) for link in links]
+            lockstep.take_up(saved.state, dict(enumerate(rows)), saved.done)
+            lockstep.done, lockstep.seconds = saved.done, saved.seconds * len(links) / len(saved.keys)
+            lockstep.diverged_after = [saved.diverged_after[row] for row in rows]
+            return lockstep
+        for row, link in enumerate(links):
+            if link.carried is not None:
+                lockstep.take_up(link.carried, {row: 0}, 0)
+            if link.training.weights is not None:
+                lockstep.begin_from(row, read_weights(link.training.weights))
+        return lockstep
 
     def _look(self, lockstep: AnyLockstep, links: list[_Link]) -> None:
         """Score and decode what is asked for at this milestone."""
@@ -206,7 +225,7 @@ class _Loop(Generic[AnyLockstep]):
         following.file = self.states.save(saved)
         self.waiting.append(following)
         if following.file is not None:
-            self._file_under(None, [link])
+            self.file_under(None, [link])
 
     def _save(self, lockstep: AnyLockstep, links: list[_Link]) -> None:
         """Save a lockstep; then end the process, if it was told to."""
@@ -223,10 +242,10 @@ class _Loop(Generic[AnyLockstep]):
             )
         )
         if path is not None:
-            self._file_under(path, links)
+            self.file_under(path, links)
         self.states.end_if_told()
 
-    def _file_under(self, path: Path | None, links: list[_Link]) -> None:
+    def file_under(self, path: Path | None, links: list[_Link]) -> None:
         """Note where the latest state of some links lies; what nobody goes on from any more is removed."""
         old = {link.file for link in links}
         for link in links:

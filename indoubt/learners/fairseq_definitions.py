@@ -6,7 +6,7 @@ import argparse
 import contextlib
 import io
 from argparse import Namespace
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import indoubt.data.compat  # noqa: F401  (must come before fairseq)
@@ -40,7 +40,7 @@ def resolve_definition(
     definition: Mapping[str, Any],
     request: Mapping[str, Any],
     longest: tuple[int, int],
-    cells: Iterable[Mapping[str, Any]],
+    cells: Sequence[Mapping[str, Any]],
 ) -> dict[str, Any]:
     """As `learners.resolution.resolve_any`, for a definition by `arch`."""
     learner = resolve(definition, request["updates"], request["batch_size"])

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import shutil
 import sys
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -243,7 +244,9 @@ def _learn(
     for depth in sorted(by_stage):
         known = {training.key: training for training in by_stage[depth]}
         states = folder / job.engine_hash / f"start-{depth}-{job.label}" if folder is not None else None
-        for result in _from_starts(job, [[each] for each in by_stage[depth]], ledger, places, device, states, keep):
+        ready, diverged = _from_starts(job, [[each] for each in by_stage[depth]], ledger, places, device)
+        train_chains = engine_named(job.engine).train_chains
+        for result in itertools.chain(diverged, train_chains(ready, device, state_folder=states, keep=keep)):
             path = kept_at(places.starts, job.engine_hash, known[result.key])
             kept = {WEIGHTS: weights_digest(path)} if path is not None else {}
             _record(job, known[result.key], result, ledger, {"start": True, **kept})
@@ -253,17 +256,12 @@ def _learn(
 
 
 def _from_starts(
-    job: Job,
-    chains_to_train: Sequence[Chain],
-    ledger: Ledger,
-    places: Places,
-    device: torch.device,
-    states: Path | None,
-    keep: Callable[[Training, torch.nn.Module], None] | None,
-) -> Iterator[Result]:
-    """Train chains, each from the weights of its start; what goes on from one that diverged has diverged with it."""
+    job: Job, wanted: Sequence[Chain], ledger: Ledger, places: Places, device: torch.device
+) -> tuple[list[Chain], list[Result]]:
+    """Chains with the weights of their starts; of those whose start diverged the results, for they have with it."""
     ready: list[Chain] = []
-    for chain in chains_to_train:
+    diverged: list[Result] = []
+    for chain in wanted:
         start = chain[0].start
         if start is None:
             ready.append(chain)
@@ -271,22 +269,35 @@ def _from_starts(
         result, weights = ledger.find(start), weights_of(job, start, places, ledger)
         if result is not None and result.status == "diverged":
             print(f"seed {start.seed}: its start diverged, so there is nothing to go on from", file=sys.stderr)
-            yield made_by(Result(chain[0].key, "diverged", 0.0, 0), job.engine, device)
+            diverged.append(made_by(Result(chain[0].key, "diverged", 0.0, 0), job.engine, device))
             continue
         assert weights is not None
         ready.append([replace(training, weights=weights) for training in chain])
-    yield from engine_named(job.engine).train_chains(ready, device, state_folder=states, keep=keep)
+    return ready, diverged
 
 
 def _train_missing(
     job: Job, missing: Sequence[Chain], ledger: Ledger, places: Places, device: torch.device, told: ProgressReporter
 ) -> None:
-    """Execute trainings, recording each in the ledger as it finishes."""
+    """Execute trainings, recording each as it finishes; what is asked of kept weights is read off them."""
+    if missing:
+        _check_code(job)
+    engine, keep, to_train = engine_named(job.engine), None, list(missing)
+    if places.checkpoints is not None:
+        keep = keeper(places.checkpoints, job.engine_hash)
+        for training, model in kept_models(places.checkpoints, job.engine_hash, missing, ledger, device):
+            result = engine.evaluate_kept(training, model, device)
+            _record(job, training, result, ledger, {FROM_KEPT: True})
+            told.trained(training, result)
+            to_train.remove([training])
     trainings = {training.key: training for chain in missing for training in chain}
-    for result, read_off in _results(job, missing, ledger, places, device):
-        training = trainings[result.key]
-        _record(job, training, result, ledger, {FROM_KEPT: True} if read_off else {})
-        told.trained(training, result)
+    states = places.states / job.engine_hash / job.label if places.states is not None else None
+    ready, diverged = _from_starts(job, to_train, ledger, places, device)
+    for result in itertools.chain(diverged, engine.train_chains(ready, device, state_folder=states, keep=keep)):
+        _record(job, trainings[result.key], result, ledger, {})
+        told.trained(trainings[result.key], result)
+    if states is not None:
+        shutil.rmtree(states, ignore_errors=True)
 
 
 def _record(job: Job, training: Training, result: Result, ledger: Ledger, more: Mapping[str, Any]) -> None:
@@ -299,25 +310,6 @@ def _record(job: Job, training: Training, result: Result, ledger: Ledger, more: 
     if training.start is not None:
         note["goes_on_from"] = training.start.key
     ledger.add(training, result, {**note, **more})
-
-
-def _results(
-    job: Job, missing: Sequence[Chain], ledger: Ledger, places: Places, device: torch.device
-) -> Iterator[tuple[Result, bool]]:
-    """Results of chains of trainings, and whether each was read off kept weights, as it is where more is asked of T."""
-    if missing:
-        _check_code(job)
-    keep, to_train = None, list(missing)
-    if places.checkpoints is not None:
-        keep = keeper(places.checkpoints, job.engine_hash)
-        for training, model in kept_models(places.checkpoints, job.engine_hash, missing, ledger, device):
-            yield engine_named(job.engine).evaluate_kept(training, model, device), True
-            to_train.remove([training])
-    states = places.states / job.engine_hash / job.label if places.states is not None else None
-    for result in _from_starts(job, to_train, ledger, places, device, states, keep):
-        yield result, False
-    if states is not None:
-        shutil.rmtree(states, ignore_errors=True)
 
 
 def _check_code(job: Job) -> None:

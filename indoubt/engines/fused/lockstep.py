@@ -143,7 +143,11 @@ class FusedLockstep(StackedLockstep):
         """In C as many updates as asked for, if they take no longer than `CALL_SECONDS`; else one."""
         with stacked.taken_for_zero():
             if self._in_c is not None:
-                return self._advance_in_c(self._in_c, most)
+                n = min(max(int(CALL_SECONDS / self._seconds_per_update), 1), most)
+                started = time.monotonic()
+                self.nats = self._in_c.update(self.done, n)
+                self._seconds_per_update = (time.monotonic() - started) / n
+                return n
             if self._drawn is not None:
                 self._draw(self._drawn)
                 self._update()
@@ -155,13 +159,6 @@ class FusedLockstep(StackedLockstep):
         super().take_up(state, rows, done)
         if self._in_c is None:
             self._counter.fill_(done)
-
-    def _advance_in_c(self, models: TransformersInC, most: int) -> int:
-        n = min(max(int(CALL_SECONDS / self._seconds_per_update), 1), most)
-        started = time.monotonic()
-        self.nats = models.update(self.done, n)
-        self._seconds_per_update = (time.monotonic() - started) / n
-        return n
 
     def _draw(self, drawn: Drawn) -> None:
         """Put together the batch of the next update, as the reference engine draws it."""
