@@ -11,8 +11,7 @@ import textwrap
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from indoubt.command import named_parser
-from indoubt.command.text_table import text_table
+from indoubt.command import named_parser, text_table
 from indoubt.workflow.named_learners import ON, named_costs, named_learners
 
 HEADS = ("learner", "FPA", "both", "definition")

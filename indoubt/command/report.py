@@ -33,8 +33,8 @@ def main(words: Sequence[str] | None = None) -> None:
 
     # now: they import pandas and matplotlib
     from indoubt.data.task import load_tasks
-    from indoubt.report.from_tables import page_from_tables
     from indoubt.report.summary import print_summary
+    from indoubt.report.without_snakemake import page_from_tables
 
     page_from_tables(results, load_tasks(arguments.task_folder), output)
     print_summary(results / "tables")

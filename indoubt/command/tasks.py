@@ -9,8 +9,7 @@ from __future__ import annotations
 import argparse
 from collections.abc import Sequence
 
-from indoubt.command import named_parser
-from indoubt.command.text_table import text_table
+from indoubt.command import named_parser, text_table
 from indoubt.data.task import Task, load_tasks
 from indoubt.report.question import question
 from indoubt.workflow.plan import trainings_of_a_seed

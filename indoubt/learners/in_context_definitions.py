@@ -15,8 +15,7 @@ import transformers
 
 from indoubt.engines.in_context.folder import identity_of
 from indoubt.engines.in_context.model import DTYPES, HuggingFaceReader, config_of, gigabytes, tokens_of, weights_of
-from indoubt.engines.in_context.prompts import FORMATS, Format, Writer
-from indoubt.engines.in_context.tokens import Pool
+from indoubt.engines.in_context.prompts import FORMATS, Format, Pool, Writer
 from indoubt.errors import UserError, nearest
 from indoubt.learner import InContextLearner, LookedAt
 from indoubt.learners.module_definitions import PAPER

@@ -106,7 +106,7 @@ class Measurement:
         Raises:
             UserError: it cannot be written.
         """
-        from indoubt.report.from_tables import draw_page  # slow to import
+        from indoubt.report.without_snakemake import draw_page  # slow to import
 
         tasks = {} if self.definition is None else {self.task: self.definition}
         with tempfile.TemporaryDirectory() as folder:

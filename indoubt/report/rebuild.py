@@ -13,8 +13,7 @@ import yaml
 from indoubt.errors import UserError
 from indoubt.measures.classify import predictions
 from indoubt.measures.rows import NEEDED, Row
-from indoubt.report.from_rows import write_all_tables
-from indoubt.report.from_tables import draw_page
+from indoubt.report.without_snakemake import draw_page, write_all_tables
 from indoubt.training import Result, Training
 from indoubt.workflow.cells import CellPlan
 from indoubt.workflow.job import Job, Places

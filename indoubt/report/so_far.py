@@ -1,4 +1,8 @@
-"""What a run has found so far: a line for each cell that is done, and now and then the page of those cells."""
+"""What a run has found so far: a line for each cell that is done, and now and then the page of those cells.
+
+Run as `python -m indoubt.report.so_far`, it reads the configuration, the cells' folders and the results folder as JSON
+from standard input and writes that page; `SoFar` calls it so, since drawing takes seconds.
+"""
 
 from __future__ import annotations
 
@@ -8,7 +12,7 @@ import shutil
 import subprocess
 import sys
 import time
-from collections.abc import Container, Iterator, Mapping
+from collections.abc import Collection, Container, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -85,7 +89,7 @@ class SoFar:
         log.parent.mkdir(parents=True, exist_ok=True)
         with log.open("w", encoding="utf-8") as file:
             process = subprocess.Popen(
-                [sys.executable, "-m", "indoubt.report.page_so_far"],
+                [sys.executable, "-m", "indoubt.report.so_far"],
                 stdin=subprocess.PIPE,
                 stdout=file,
                 stderr=file,
@@ -118,3 +122,30 @@ def verdict(plan: Plan, cell: CellPlan, results: Path) -> str:
     except UserError as error:  # the run itself will stumble over it and say more
         return f"{cell.folder}: {error}"
     return f"{cell.folder}: {rule}, {share}"
+
+
+def write_page_so_far(plan: Plan, folders: Collection[str], results: Path) -> None:
+    """Write tables, figures and page of some cells of a plan; the page says which are missing.
+
+    Args:
+        folders: of the cells that are done.
+        results: the results folder; what is written lies in a folder of its own in it.
+    """
+    import yaml
+
+    from indoubt.measures.rows import read_predictions, read_rows
+    from indoubt.report.without_snakemake import draw_page, write_all_tables
+
+    files = [files_of(cell, results) for cell in plan.cells.values() if cell.folder in folders]
+    rows = read_rows([rows for rows, *_ in files])
+    predicted = read_predictions([path for _, *predictions in files for path in predictions])
+    write_all_tables(plan, rows, predicted, results / FOLDER / "tables")
+    shown, page = yaml.safe_dump(plan.config.model_dump(), sort_keys=False), results / FOLDER / "report" / "index.html"
+    draw_page(results / FOLDER, plan.tasks, page, None, shown, plan.expected())
+
+
+if __name__ == "__main__":
+    os.nice(10)
+    job = json.load(sys.stdin)
+    folder = Path(job["results"])
+    write_page_so_far(Plan(job["content"], folder / ".cache"), job["cells"], folder)

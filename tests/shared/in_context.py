@@ -17,9 +17,8 @@ from indoubt.data.encoded import dataset_in_memory
 from indoubt.data.task import Symbols, Task
 from indoubt.engines.in_context import engine
 from indoubt.engines.in_context.folder import identity_of
-from indoubt.engines.in_context.prompts import Prompt, Writer
+from indoubt.engines.in_context.prompts import Prompt, Tokens, Writer
 from indoubt.engines.in_context.reader import Reader
-from indoubt.engines.in_context.tokens import Tokens
 from indoubt.learner import InContextLearner
 from indoubt.training import Protocol, Result, Training
 from indoubt.workflow.required_trainings import Cell, chains

@@ -18,12 +18,11 @@ from typing import Any
 import torch
 
 from indoubt.engines.devices import Failures, made_by, of_device
-from indoubt.engines.in_context.decoding import Continuation, decode
+from indoubt.engines.in_context.evaluation import Continuation, decode, score
 from indoubt.engines.in_context.folder import identity_of
 from indoubt.engines.in_context.prompts import Writer
 from indoubt.engines.in_context.reader import Reader
 from indoubt.engines.in_context.readings import Reading, readings
-from indoubt.engines.in_context.scoring import score
 from indoubt.errors import UserError
 from indoubt.learner import InContextLearner
 from indoubt.training import Result, Training

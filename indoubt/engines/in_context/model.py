@@ -19,8 +19,8 @@ from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer
 from transformers.models.auto.modeling_auto import MODEL_FOR_CAUSAL_LM_MAPPING_NAMES as CAUSAL
 
 from indoubt.engines.in_context.folder import configuration_of
+from indoubt.engines.in_context.prompts import Tokens
 from indoubt.engines.in_context.reader import Reader
-from indoubt.engines.in_context.tokens import Tokens
 from indoubt.errors import UserError, said
 from indoubt.learner import InContextLearner
 

@@ -10,8 +10,7 @@ from typing import Any
 import pytest
 
 from indoubt.data.task import load_tasks
-from indoubt.engines.in_context.prompts import Writer
-from indoubt.engines.in_context.tokens import Tokens
+from indoubt.engines.in_context.prompts import Tokens, Writer
 from indoubt.errors import UserError
 from indoubt.training import Training
 from indoubt.workflow.required_trainings import Cell

@@ -1,7 +1,8 @@
-"""Figures and page of a results folder from its tables, in one process and without Snakemake."""
+"""Tables, figures and page of a results folder in one process, without Snakemake."""
 
 from __future__ import annotations
 
+import gc
 import json
 from collections.abc import Mapping
 from pathlib import Path
@@ -10,8 +11,39 @@ from typing import Any
 from indoubt.data.task import Task
 from indoubt.figures.draw import draw_atlas, draw_figures, draw_starts
 from indoubt.files import read_text, write_atomically
+from indoubt.found.found_rules import found_tables
+from indoubt.measures.rows import Row
 from indoubt.report.page import build_page
 from indoubt.report.provenance import read_provenance
+from indoubt.tables.paper_table import write_paper_tables
+from indoubt.tables.tables import build_tables, write_tables
+from indoubt.workflow.plan import Plan
+
+
+def write_all_tables(plan: Plan, rows: Mapping[str, list[Row]], predicted: list[Row], tables: Path) -> None:
+    """Write the tables of what was measured of a plan, those of found rules too.
+
+    Args:
+        rows: results of trainings, by kind.
+        predicted: predictions, of the same cells.
+    """
+    gc.freeze()  # as in scripts/aggregate.py
+    learners = {row["learner"] for kind in rows.values() for row in kind}
+    sweeps = {name: span for name, span in plan.sweeps.items() if learners.issuperset(span)}
+    built = build_tables(
+        rows["score"],
+        rows["decode"],
+        predicted,
+        plan.tasks,
+        milestones=rows,
+        sweeps=sweeps,
+        starts=plan.starts_and_bases(),
+        cannot_tell=plan.cannot_tell,
+    )
+    found_rules, signatures = found_tables(predicted if plan.config.found else [], plan.tasks)
+    write_tables(built | {"found_rules": found_rules, "signatures": signatures}, tables)
+    write_paper_tables(built, tables)
+
 
 #: What a run writes beside its tables.
 MADE, CONFIG, EXPECTED = "provenance.json", "config.yaml", "expected.json"
