@@ -26,17 +26,15 @@ from indoubt.workflow.identity import identity, with_own_code, without_values
 from indoubt.workflow.job import Job, LogReporter, Places, ProgressReporter
 from indoubt.workflow.ledger import FROM_KEPT, WEIGHTS, Ledger
 from indoubt.workflow.required_trainings import (
-    Before,
     Cell,
     Chain,
-    before_of,
-    fits,
     keeper,
     kept_at,
     kept_models,
     required,
 )
 from indoubt.workflow.result_rows import result_rows
+from indoubt.workflow.start_trainings import Before, before_of, fits, starts_of, with_starts
 
 
 def run_job(
@@ -155,7 +153,7 @@ def started(
     ledger = Ledger(places.ledger, job.engine_hash)
     wanted = required(_cell(job, datasets, before), job.requests, job.trained, ledger)
     starts = _starts_to_learn(job, wanted, wanted, ledger, places)
-    all_starts = _starts_of(wanted)
+    all_starts = starts_of(wanted)
     told.begin(len(all_starts), len(starts))
     _learn(job, starts, ledger, places, device, told)
     rows = []
@@ -167,31 +165,13 @@ def started(
     return rows
 
 
-def with_starts(chains_of_trainings: Iterable[Chain]) -> list[Training]:
-    """Some trainings after all that they go on from, each once, what comes first before what goes on from it."""
-    found: dict[str, Training] = {}
-    for training in (each for chain in chains_of_trainings for each in chain):
-        line = [training]
-        while (start := line[-1].start) is not None:
-            line.append(start)
-        for each in reversed(line):
-            found.setdefault(each.key, each)
-    return list(found.values())
-
-
-def _starts_of(wanted: Iterable[Chain]) -> list[Training]:
-    """What some trainings go on from, and are not among themselves."""
-    own = {each.key for chain in wanted for each in chain}
-    return [training for training in with_starts(wanted) if training.key not in own]
-
-
 def _starts_to_learn(
     job: Job, wanted: Sequence[Chain], missing: Sequence[Chain], ledger: Ledger, places: Places
 ) -> list[Training]:
     """The starts of some trainings that are to be trained: they are not in the ledger, or what goes on from them and is
     missing needs weights that nobody has kept.
     """
-    needed = _starts_of(wanted) if job.start is not None else []
+    needed = starts_of(wanted) if job.start is not None else []
     found: dict[str, Training] = {}
     direct = {chain[0].start.key for chain in missing if chain[0].start is not None}
     for training in reversed(needed):  # the last stage first: where its weights are there, the others are not needed

@@ -22,11 +22,12 @@ from indoubt.training import Result, Training
 from indoubt.workflow.cells import CellPlan, Look, looks_in, reached
 from indoubt.workflow.identity import same_numbers
 from indoubt.workflow.job import Job
-from indoubt.workflow.jobs import rows_text, with_starts
+from indoubt.workflow.jobs import rows_text
 from indoubt.workflow.ledger import Ledger, read_label, read_records, shelf_of
 from indoubt.workflow.plan import Chunk, Plan
 from indoubt.workflow.progress import RUN_FILE
-from indoubt.workflow.required_trainings import Cell, before_of, chains, kept_at, required
+from indoubt.workflow.required_trainings import Cell, chains, kept_at, required
+from indoubt.workflow.start_trainings import before_of, with_starts
 
 NEW = "not trained so far"
 CODE = "the code that trains has changed since they were trained"

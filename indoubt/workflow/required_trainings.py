@@ -19,98 +19,18 @@ import torch
 from indoubt.data.codes import FIRST, RACE, THE_PAPERS, CodeKind, Race, race
 from indoubt.data.encoded import Dataset
 from indoubt.data.rules import RANDOM
-from indoubt.data.starts import Start, joined, rename_all
 from indoubt.data.task import FPA
-from indoubt.data.vocabulary import Vocabulary
 from indoubt.engines.checkpoints import load_checkpoint, save_checkpoint
 from indoubt.engines.fairseq.randomness import holdout_order
 from indoubt.errors import UserError
 from indoubt.learner import Learner
-from indoubt.training import Decode, Example, Ids, Protocol, Result, Score, Training, digest, is_chained
+from indoubt.training import Decode, Example, Protocol, Score, Training, digest, is_chained
 from indoubt.workflow.identity import same_numbers
 from indoubt.workflow.ledger import Ledger
+from indoubt.workflow.start_trainings import Before
 
 #: Trainings that must be done one after the other; where they are independent, just one.
 Chain = list[Training]
-
-
-#: Of a start's examples so many are decoded at most, evenly spaced, to see whether it was learned.
-ASKED_OF_STARTS = 200
-
-
-@dataclass(frozen=True)
-class Before:
-    """What a learner has learned before T: for each stage its dataset and the learner as it is trained on it."""
-
-    stages: tuple[tuple[Dataset, Learner], ...]
-    rename: bool = False
-    _trainings: dict[tuple[object, ...], Training] = field(default_factory=dict, init=False, repr=False)
-
-    def joint(self, data: Dataset) -> Dataset:
-        """A measured dataset in one vocabulary with all stages."""
-        source = joined([each.source_vocabulary for each, _ in self.stages], data.source_vocabulary, self.rename)
-        target = joined([each.target_vocabulary for each, _ in self.stages], data.target_vocabulary, self.rename)
-        return _in_vocabularies(data, source, target, rename=False)
-
-    def training(self, seed: int, protocol: Protocol, data: Dataset) -> Training:
-        """The last stage's training, for a dataset of a joint vocabulary; each goes on from the one before."""
-        sides = data.source_vocabulary, data.target_vocabulary
-        known = (seed, sides[0].symbols, sides[1].symbols)
-        if known not in self._trainings:
-            found: Training | None = None
-            for dataset, learner in self.stages:
-                examples = _in_vocabularies(dataset, *sides, rename=self.rename).examples
-                sources = list(dict.fromkeys(example.source for example in examples))
-                asked = tuple(sources[:: -(-len(sources) // ASKED_OF_STARTS)])
-                found = Training(
-                    learner,
-                    protocol,
-                    seed,
-                    sides[0].symbols,
-                    sides[1].symbols,
-                    (examples,),
-                    decodes=(Decode(asked, protocol.min_len),),
-                    start=found,
-                )
-            assert found is not None
-            self._trainings[known] = found
-        return self._trainings[known]
-
-
-def before_of(start: Start, datasets: Sequence[Dataset], learner: Learner) -> Before:
-    """What a learner has learned before, for the datasets of its start's stages; their batch size is its own, if they
-    have none.
-    """
-    stages = [
-        (data, replace(learner, updates=stage.updates, batch_size=stage.batch_size or learner.batch_size))
-        for stage, data in zip(start.stages, datasets, strict=True)
-    ]
-    return Before(tuple(stages), start.rename)
-
-
-def _in_vocabularies(data: Dataset, source: Vocabulary, target: Vocabulary, rename: bool) -> Dataset:
-    """A dataset with the ids of other vocabularies, which have its symbols, or those of its symbols renamed."""
-
-    def read(ids: Ids, side: Vocabulary, other: Vocabulary) -> Ids:
-        return other.encode(rename_all(side.decode(ids), rename))
-
-    sources, targets = data.source_vocabulary, data.target_vocabulary
-    return Dataset(
-        source,
-        target,
-        tuple(Example(read(e.source, sources, source), read(e.target, targets, target)) for e in data.examples),
-        tuple(read(each, sources, source) for each in data.test_sources),
-    )
-
-
-def fits(training: Training, result: Result) -> bool | None:
-    """Whether a start has been learned: what was decoded of its examples is their outputs. None: it diverged."""
-    if result.status == "diverged":
-        return None
-    (decode,) = training.decodes
-    outputs = {example.source: example.target[:-1] for example in training.examples}
-    given = result.outputs[decode.key]
-    return all(tuple(output) == outputs[source] for source, output in zip(decode.sources, given, strict=True))
 
 
 @dataclass(frozen=True)

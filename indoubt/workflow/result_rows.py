@@ -11,7 +11,8 @@ from indoubt.errors import UserError
 from indoubt.training import Result, Training, digest
 from indoubt.workflow.job import Job
 from indoubt.workflow.ledger import Ledger
-from indoubt.workflow.required_trainings import Cell, counted, fits, required
+from indoubt.workflow.required_trainings import Cell, counted, required
+from indoubt.workflow.start_trainings import fits
 
 
 def result_rows(job: Job, cell: Cell, ledger: Ledger) -> Iterator[dict[str, Any]]:

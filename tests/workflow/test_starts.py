@@ -31,8 +31,9 @@ from indoubt.workflow.jobs import measured, started
 from indoubt.workflow.ledger import read_records
 from indoubt.workflow.missing import standings
 from indoubt.workflow.plan import Plan
-from indoubt.workflow.required_trainings import Before, Cell, before_of
+from indoubt.workflow.required_trainings import Cell
 from indoubt.workflow.start_jobs import Starts
+from indoubt.workflow.start_trainings import Before, before_of
 from indoubt.workflow.starts import learned_twice, start_of, without_start
 from tests.shared.archives import names
 
