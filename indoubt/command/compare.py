@@ -23,7 +23,8 @@ from rich.table import Table
 
 from indoubt.command import named_parser
 from indoubt.files import write_atomically
-from indoubt.report.comparison import BEYOND, EQUAL_STATE, FEW, compare_results, tables_of
+from indoubt.report.archived_tables import tables_of
+from indoubt.report.comparison import BEYOND, EQUAL_STATE, FEW, compare_results
 from indoubt.schema.wording import number, p_text, span
 
 

@@ -20,7 +20,8 @@ from indoubt.data.seeds import parse_seeds
 from indoubt.data.task import Task, check_definition, find_task, load_tasks
 from indoubt.engines.modules.loader import GIVEN, GIVEN_OF_FILES
 from indoubt.errors import UserError, nearest, said
-from indoubt.workflow.config import Config, faults_of_codes, sentence
+from indoubt.workflow.config import Config, sentence
+from indoubt.workflow.config_checks import faults_of_codes
 from indoubt.workflow.named_learners import named_learners
 
 

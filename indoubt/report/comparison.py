@@ -2,16 +2,10 @@
 
 from __future__ import annotations
 
-import lzma
 import math
-import tarfile
-import tempfile
-import zipfile
-import zlib
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Iterator
 from pathlib import Path
-from typing import IO, Any, TypeVar
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -22,7 +16,7 @@ from indoubt.errors import UserError
 from indoubt.measures.code_length import AT_LEAST, COMPLETE
 from indoubt.measures.intervals import EQUAL, bca
 from indoubt.measures.rows import Row, either
-from indoubt.report.tar_entries import Entry, files_of
+from indoubt.report.archived_tables import COMPARED
 from indoubt.schema import CELL, PROTOCOL
 from indoubt.statistics.paired import ALPHA, compare, corrected, needed_to_test
 from indoubt.statistics.permutations import changed_classes, independent_classes
@@ -35,79 +29,9 @@ COMPARISON_COLUMNS = [
 EQUAL_STATE, NOISE, BEYOND, ONLY_A, ONLY_B = "equal", "within seed noise", "beyond seed noise", "only in A", "only in B"
 #: The seeds that both have are equal, but one has more of them; no change could be beyond the noise of so few seeds.
 EQUAL_COMMON, FEW = "equal in common seeds", "too few seeds"
-#: The tables that are compared, and bytes that one of an archive may have: it is compressed, and may be anybody's.
-COMPARED = ("seed_code_lengths", "seed_classes")
-MOST_BYTES = 2**30
 #: Names as a table has them: nothing that a terminal or a spreadsheet takes for more than text.
 NAME = r"(?:\w[^\x00-\x1f\x7f-\x9f]*)?"
 NUMBERS = ("size", "seed", "bits")
-T = TypeVar("T")
-
-
-@contextmanager
-def tables_of(results: Path) -> Iterator[Path]:
-    """The folder of tables of a results folder, of a folder of tables itself, or of an archive of either.
-
-    Raises:
-        UserError: there are no tables, or it is no archive that can be read.
-    """
-    if results.is_dir():
-        yield _tables_below(results, results)
-        return
-    with tempfile.TemporaryDirectory() as folder:
-        try:
-            if _is_tar(results):
-                with tarfile.open(results, tarinfo=Entry) as archive:
-                    _extract(results, files_of(archive), archive.extractfile, Path(folder))
-            elif zipfile.is_zipfile(results):
-                with zipfile.ZipFile(results) as archive_zip:
-                    infos = [(m.filename, m.file_size, m) for m in archive_zip.infolist()]
-                    _extract(results, infos, archive_zip.open, Path(folder))
-            else:
-                raise UserError(f"{results} is neither a results folder nor a tar or zip archive of one")
-        except FileNotFoundError:
-            raise UserError(f"{results} does not exist; name a results folder or an archive of one") from None
-        except (
-            *(tarfile.TarError, zipfile.BadZipFile, OSError, EOFError, zlib.error, lzma.LZMAError, RuntimeError),
-            NotImplementedError,
-        ) as error:  # RuntimeError: a zip archive with a password
-            raise UserError(f"archive {results} cannot be read: {error}") from error
-        yield _tables_below(Path(folder), results)
-
-
-def _is_tar(results: Path) -> bool:
-    """Whether a file begins like a tar; `tarfile.is_tarfile` would read its first header whatever its size."""
-    try:
-        with tarfile.open(results, tarinfo=Entry):
-            return True
-    except tarfile.ReadError:
-        return False
-
-
-def _extract(
-    results: Path, members: list[tuple[str, int, T]], opened: Callable[[T], IO[bytes] | None], folder: Path
-) -> None:
-    """Write the tables that are compared, out of the archive's outermost folder that has them, and nothing else."""
-    found = [member for member in members if member[0].rsplit("/", 1)[-1] in (f"{name}.csv" for name in COMPARED)]
-    if not found:
-        return
-    outermost = min((name.rpartition("/")[0] for name, _, _ in found), key=lambda name: (name.count("/"), name))
-    for name, size, member in found:
-        inner, _, table = name.rpartition("/")
-        file = opened(member) if inner == outermost else None
-        if file is None:
-            continue
-        data = file.read(MOST_BYTES + 1) if size <= MOST_BYTES else None
-        if data is None or len(data) > MOST_BYTES:
-            raise UserError(f"archive {results} cannot be read: its {table} has more than {MOST_BYTES >> 20} MB")
-        (folder / table).write_bytes(data)
-
-
-def _tables_below(folder: Path, named: Path) -> Path:
-    found = sorted(folder.rglob("seed_code_lengths.csv"), key=lambda path: len(path.parts))
-    if not found:
-        raise UserError(f"{named} holds no tables (seed_code_lengths.csv); make them with `snakemake tables --cores 1`")
-    return found[0].parent
 
 
 def compare_results(a: Path, b: Path) -> tuple[pd.DataFrame, list[str]]:

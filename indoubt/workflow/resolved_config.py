@@ -23,7 +23,7 @@ from indoubt.learner import InContextLearner
 from indoubt.learners.sweeps import expand_learners
 from indoubt.training import digest, is_chained
 from indoubt.workflow.cells import CellPlan, cells_of
-from indoubt.workflow.config import read_config
+from indoubt.workflow.config_checks import read_config
 from indoubt.workflow.cost import Costs
 from indoubt.workflow.identity import identity, notice, with_own_code
 from indoubt.workflow.learner_cache import resolved_learners

@@ -14,7 +14,7 @@ import torch
 from indoubt.errors import UserError
 from indoubt.learners.module_definitions import ResolvedModule, kind_of, resolve_module
 from indoubt.training import Protocol
-from indoubt.workflow.config import read_config
+from indoubt.workflow.config_checks import read_config
 from tests.shared.workspace import ROOT
 
 #: A good learner, whose parts the cases below replace.

@@ -13,7 +13,8 @@ import pytest
 from indoubt.data.task import load_tasks
 from indoubt.errors import UserError
 from indoubt.measures.classify import predictions
-from indoubt.report.comparison import compare_results, tables_of
+from indoubt.report.archived_tables import tables_of
+from indoubt.report.comparison import compare_results
 from indoubt.tables.tables import build_tables, write_tables
 from tests.shared.made_up import Row, code, decode, follow
 from tests.shared.workspace import indoubt

@@ -9,10 +9,11 @@ from typing import Any
 import pytest
 import yaml
 
+from indoubt.data.seeds import parse_seeds
 from indoubt.errors import UserError
 from indoubt.learners.sweeps import expand_learners
 from indoubt.training import Protocol
-from indoubt.workflow.config import parse_seeds, read_config
+from indoubt.workflow.config_checks import read_config
 from indoubt.workflow.plan import Plan
 from tests.shared.workspace import ROOT
 

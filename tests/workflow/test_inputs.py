@@ -20,7 +20,7 @@ from indoubt.errors import UserError
 from indoubt.learner import Learner
 from indoubt.learners.sweeps import expand_learners, in_a_name
 from indoubt.workflow import rule_params
-from indoubt.workflow.config import read_config
+from indoubt.workflow.config_checks import read_config
 from indoubt.workflow.plan import Plan
 from tests.shared.made_up import write_cells
 from tests.shared.workspace import EXPERIMENT, ROOT, SMALL, Workspace

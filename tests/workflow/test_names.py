@@ -13,7 +13,7 @@ import yaml
 from indoubt.errors import UserError
 from indoubt.files import as_file_name
 from indoubt.learners.sweeps import in_a_name, read_grid
-from indoubt.workflow.config import faults_of
+from indoubt.workflow.config_checks import faults_of
 from indoubt.workflow.config_files import check_unique, content_of, load
 from indoubt.workflow.heartbeat import heartbeat, signs
 from tests.shared.workspace import ROOT

@@ -16,7 +16,8 @@ import pytest
 import yaml
 
 from indoubt.errors import UserError
-from indoubt.report.comparison import compare_results, tables_of
+from indoubt.report.archived_tables import tables_of
+from indoubt.report.comparison import compare_results
 from indoubt.schema import columns_of
 from indoubt.workflow import archive as received
 from indoubt.workflow.archive import read_archive, unpack
@@ -281,7 +282,7 @@ def test_comparing_takes_two_tables_out_of_an_archive_and_nothing_else(
         assert sorted(each.name for each in folder.iterdir()) == ["seed_classes.csv", "seed_code_lengths.csv"]
         assert (folder / "seed_classes.csv").read_text() == table("seed_classes")
     assert sorted(each.name for each in tmp_path.iterdir()) == ["a"]
-    monkeypatch.setattr("indoubt.report.comparison.MOST_BYTES", 2**20)
+    monkeypatch.setattr("indoubt.report.archived_tables.MOST_BYTES", 2**20)
     bomb = pack(tmp_path / "bomb", tables() | {"results/tables/seed_classes.csv": "0" * 2**22})
     with pytest.raises(UserError, match="has more than 1 MB"), tables_of(bomb):
         pass
@@ -309,7 +310,7 @@ def test_comparing_takes_long_names_and_not_ever_more_entries(tmp_path: Path, mo
         assert len(list(folder.iterdir())) == 2
     for name, most in (("MOST_ENTRIES", 1), ("MOST_SAID", 300)):
         with monkeypatch.context() as changed:
-            changed.setattr(f"indoubt.report.tar_entries.{name}", most)
+            changed.setattr(f"indoubt.report.archived_tables.{name}", most)
             with pytest.raises(UserError, match="more entries, or"), tables_of(tmp_path / "long.tar.gz"):
                 pass
 

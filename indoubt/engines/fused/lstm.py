@@ -14,7 +14,8 @@ from indoubt.data.vocabulary import PAD
 from indoubt.engines.fused.batches import Batch, Shape
 from indoubt.engines.fused.dropout import Masks, Site
 from indoubt.engines.fused.layers import Embedding, Linear, dropped
-from indoubt.engines.fused.lstm_layers import Attention, LSTMCell, cell_blocks, rows_at
+from indoubt.engines.fused.lstm_attention import Attention
+from indoubt.engines.fused.lstm_cell import LSTMCell, cell_blocks, rows_at
 from indoubt.engines.fused.parameters import Block, Gradients, Parameters
 from indoubt.learner import Learner
 

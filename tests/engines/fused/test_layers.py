@@ -14,7 +14,8 @@ from side_by_side import CPU, difference
 from torch import Tensor, nn
 
 from indoubt.engines.fused.layers import Embedding, GatedConvolution, LayerNorm, Linear, NormedLinear
-from indoubt.engines.fused.lstm_layers import Attention, LSTMCell, cell_blocks
+from indoubt.engines.fused.lstm_attention import Attention
+from indoubt.engines.fused.lstm_cell import LSTMCell, cell_blocks
 from indoubt.engines.fused.parameters import Block, Gradients, Parameters
 from indoubt.engines.fused.transformer_layers import MultiHead, multihead_blocks
 
