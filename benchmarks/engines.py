@@ -41,7 +41,7 @@ from indoubt.data.encoded import dataset_in_memory
 from indoubt.data.task import FPA, load_tasks
 from indoubt.engines.devices import device_name
 from indoubt.engines.fairseq import engine as reference
-from indoubt.engines.fused.engine import train_many
+from indoubt.engines.fused.engine import train_chains
 from indoubt.learner import Learner
 from indoubt.learners.fairseq_definitions import resolve
 from indoubt.training import Protocol, Score, Training
@@ -116,7 +116,7 @@ def measure(
         one = trainings[place % len(trainings)]
         slow.append(timed(lambda one=one: list(reference.train_chain([one], device)), device))  # type: ignore[misc]
         if place < len(parts):
-            fast += timed(lambda part=parts[place]: list(train_many(part, device)), device)  # type: ignore[misc]
+            fast += timed(lambda part=parts[place]: list(train_chains([[each] for each in part], device)), device)  # type: ignore[misc]
     seconds = fast / len(trainings)
     if arguments.against == "jax":
         about |= measure_in_jax(trainings, seconds)

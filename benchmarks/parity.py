@@ -38,7 +38,7 @@ from indoubt.data.datasets import write_dataset
 from indoubt.data.rules import rules
 from indoubt.data.task import FPA, load_tasks
 from indoubt.engines.fairseq import engine as reference
-from indoubt.engines.fused.engine import train_many
+from indoubt.engines.fused.engine import train_chains
 from indoubt.files import ROOT
 from indoubt.learners.fairseq_definitions import resolve
 from indoubt.measures.classify import NO_RULE, classify
@@ -149,7 +149,7 @@ def _whole(row: dict[str, Any] | None, training: Training) -> bool:
 def _train(engine: str, trainings: Sequence[Training], jobs: int, device: torch.device) -> Iterator[Result]:
     """The results, in any order."""
     if engine == "fused" and (jobs == 1 or device.type == "cuda"):
-        yield from train_many(trainings, device)
+        yield from train_chains([[training] for training in trainings], device)
         return
     if jobs == 1:
         yield from map(partial(_alone, engine), trainings)
@@ -162,7 +162,7 @@ def _train(engine: str, trainings: Sequence[Training], jobs: int, device: torch.
 def _alone(engine: str, training: Training) -> Result:
     """One training by itself, on one thread."""
     torch.set_num_threads(1)
-    return next(train_many([training], CPU) if engine == "fused" else reference.train_chain([training], CPU))
+    return next(train_chains([[training]], CPU) if engine == "fused" else reference.train_chain([training], CPU))
 
 
 def _outcome(case: Case, trainings: Sequence[Training], rows: Sequence[dict[str, Any]]) -> float | str:

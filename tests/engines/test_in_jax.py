@@ -9,10 +9,10 @@ import torch
 
 from indoubt.data.encoded import dataset_in_memory
 from indoubt.data.task import load_tasks
-from indoubt.engines.fused.engine import train_many
 from indoubt.learners.fairseq_definitions import resolve
 from indoubt.training import Protocol, Score, Training
 from indoubt.workflow.required_trainings import Cell
+from tests.shared.fused import train_many
 
 pytest.importorskip("jax", reason="JAX is not installed; benchmarks/in_jax.py says how")
 

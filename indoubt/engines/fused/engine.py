@@ -24,24 +24,6 @@ from indoubt.training import Result, Training
 UNPADDED = Shape(0, 0, 0)
 
 
-def train_many(
-    trainings: Sequence[Training], device: torch.device, *, state_folder: Path | None = None, keep: Keep | None = None
-) -> Iterator[Result]:
-    """Train independent trainings of one learner and yield each one's result as it is there, in any order.
-
-    Args:
-        trainings: any mix of seeds, blocks and candidates, under a protocol where Adam starts fresh.
-        device: where to train. On the CPU torch is set to one thread.
-        state_folder: where unfinished locksteps are saved every two minutes and on SIGTERM, which then ends the process
-            with status 143. What is found there of the trainings asked for is not begun anew. None: nothing is saved.
-        keep: called after each training that did not diverge.
-
-    Raises:
-        ValueError: the learner or the protocol has no fused form (see `supports`).
-    """
-    return train_chains([[training] for training in trainings], device, state_folder=state_folder, keep=keep)
-
-
 def train_chains(
     chains: Sequence[Sequence[Training]],
     device: torch.device,
@@ -49,9 +31,15 @@ def train_chains(
     state_folder: Path | None = None,
     keep: Keep | None = None,
 ) -> Iterator[Result]:
-    """As `train_many`, for chains: the trainings of blocks 0, 1, ... of one seed and dataset, through which Adam lives.
+    """Train chains of one learner and yield each training's result as it is there, in any order (`loop.train`).
 
-    Chains of one training are independent trainings.
+    Args:
+        chains: each one training, of any seed, block and candidate, or, where Adam is carried over, those of blocks
+            0, 1, ... of one seed and dataset.
+        device: where to train. On the CPU torch is set to one thread.
+
+    Raises:
+        ValueError: the learner or the protocol has no fused form (see `supports`).
     """
     for chain in chains:
         reason = supports(chain[0].learner, chain[0].protocol)

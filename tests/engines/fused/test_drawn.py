@@ -17,9 +17,9 @@ from indoubt.engines.fairseq import models
 from indoubt.engines.fairseq.randomness import drawn_places, independent_stream
 from indoubt.engines.fused import engine
 from indoubt.engines.fused.batches import Drawn, Shape, make_batch
-from indoubt.engines.fused.engine import train_many
 from indoubt.learner import Learner
 from indoubt.training import Decode, Protocol, Result, Score, Training
+from tests.shared.fused import train_many
 
 SENT = examples("aa>bbb", "ab>b", "a>bb", "aaabb>bbbbb", ">b", "b>a")
 DECODE = Decode((ids("aa"), ids("a"), ids(""), ids("abab")), 0, 20)

@@ -18,10 +18,11 @@ from indoubt.engines import loop
 from indoubt.engines.backend import State
 from indoubt.engines.fairseq import engine as reference
 from indoubt.engines.fused import engine
-from indoubt.engines.fused.engine import train_chains, train_many
+from indoubt.engines.fused.engine import train_chains
 from indoubt.engines.fused.lockstep import FusedLockstep
 from indoubt.learner import Learner
 from indoubt.training import Decode, Protocol, Result, Score, Training
+from tests.shared.fused import train_many
 
 T, FIRST, SECOND = examples("aa>bbb", "ab>b"), examples("a>bb"), examples("aaabb>bbbbb", ">b")
 BLOCKS = [T, FIRST, SECOND]

@@ -19,10 +19,11 @@ from test_engine import by_key, grid, killed, resumed, same, training
 
 from indoubt.engines import devices
 from indoubt.engines.fused import engine, kernels
-from indoubt.engines.fused.engine import train_chains, train_many
+from indoubt.engines.fused.engine import train_chains
 from indoubt.engines.fused.lockstep import WARM_UP, FusedLockstep, Recorded
 from indoubt.errors import UserError
 from indoubt.training import Protocol, Result, Score, Training
+from tests.shared.fused import train_many
 from tests.shared.workspace import ROOT
 
 CUDA = torch.device("cuda")
@@ -241,7 +242,7 @@ import sys; sys.path[:0] = ["tests/engines/fused", "."]
 import resource
 import side_by_side as sides
 from indoubt.engines.fused import kernels
-from indoubt.engines.fused.engine import train_many
+from tests.shared.fused import train_many
 from indoubt.training import Protocol, Training
 import torch
 

@@ -25,11 +25,12 @@ from indoubt.engines.fused import engine
 from indoubt.engines.fused import lockstep as recording
 from indoubt.engines.fused.architectures import bytes_of_a_model, canonical
 from indoubt.engines.fused.batches import shape_of
-from indoubt.engines.fused.engine import train_chains, train_many
+from indoubt.engines.fused.engine import train_chains
 from indoubt.engines.fused.lockstep import FusedLockstep
 from indoubt.learner import Learner
 from indoubt.training import Protocol, Result
 from indoubt.workflow.required_trainings import Cell
+from tests.shared.fused import train_many
 from tests.shared.workspace import ROOT
 
 CUDA = torch.device("cuda")
@@ -185,7 +186,7 @@ def fails(self, halts):
 FusedLockstep.update, engine.Fused._together = fails, lambda *about: 1
 trainings = [training(sides.learner("transformer", updates=20), seed, 0) for seed in (1, 2, 3)]
 try:
-    for result in engine.train_many(trainings, torch.device("cuda")):
+    for result in engine.train_chains([[each] for each in trainings], torch.device("cuda")):
         print(result.key, result.status)
 except UserError as error:
     print(error)

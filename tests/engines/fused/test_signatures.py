@@ -15,11 +15,11 @@ from side_by_side import CPU, SMALL, SYMBOLS, examples, ids
 
 from indoubt.engines.fairseq import engine as reference
 from indoubt.engines.fused import kernels
-from indoubt.engines.fused.engine import train_many
 from indoubt.engines.fused.signatures import EXTENTS, numbers
 from indoubt.learner import Learner
 from indoubt.learners.fairseq_definitions import resolve
 from indoubt.training import Decode, Protocol, Score, Training
+from tests.shared.fused import train_many
 from tests.shared.workspace import ROOT
 
 pytestmark = pytest.mark.skipif(not kernels.there_are(torch.ones(1)), reason="there is no C compiler")

@@ -11,9 +11,9 @@ import torch
 from side_by_side import CPU, SMALL, SYMBOLS, examples, ids
 
 from indoubt.engines.fused import engine, stacked
-from indoubt.engines.fused.engine import train_many
 from indoubt.learner import Learner
 from indoubt.training import Decode, Protocol, Result, Score, Training
+from tests.shared.fused import train_many
 
 #: The smallest number of full precision.
 NORMAL = torch.finfo(torch.float32).tiny

@@ -18,12 +18,12 @@ from indoubt.engines.fused import kernels, lockstep
 from indoubt.engines.fused.adam import Adam, Schedule, nll
 from indoubt.engines.fused.batches import make_batch, shape_of
 from indoubt.engines.fused.dropout import DropoutMasks
-from indoubt.engines.fused.engine import train_many
 from indoubt.engines.fused.parameters import Parameters
 from indoubt.engines.fused.transformer import Transformer
 from indoubt.engines.fused.transformer_in_c import TransformersInC
 from indoubt.learner import Learner
 from indoubt.training import Example, Protocol, Score, Training
+from tests.shared.fused import train_many
 
 HEADS = {f"{side}_attention_heads": n for side, n in (("encoder", 1), ("decoder", 3))}
 #: Forms of the learner: changes of the small one, which has two layers, four heads and a width of 8.
