@@ -190,21 +190,21 @@ class _Loop(Generic[AnyLockstep]):
     def _look(self, lockstep: AnyLockstep, links: list[_Link]) -> None:
         """Score and decode what is asked for at this milestone."""
         started = time.monotonic()
-        asked = [link.training.at(lockstep.done) for link in links]
+        requests = [link.training.at(lockstep.done) for link in links]
         results = self._results(lockstep)
-        self.backend.evaluate(lockstep, asked, results)
+        self.backend.evaluate(lockstep, requests, results)
         seconds = (time.monotonic() - started) / len(links)
-        for link, training, result in zip(links, asked, results, strict=True):
+        for link, training, result in zip(links, requests, results, strict=True):
             link.seen.add(training, result, seconds)
 
     def _score_beside(self, lockstep: AnyLockstep, links: list[_Link], results: list[Result]) -> None:
         """Note the scores that nobody has asked for, of trainings where all of them are finite."""
-        asked = [link.training.asked_beside() for link in links]
-        if not any(training.scores for training in asked):
+        requests = [link.training.asked_beside() for link in links]
+        if not any(training.scores for training in requests):
             return
-        found = [replace(result, nats={}, outputs={}) for result in results]
-        self.backend.evaluate(lockstep, asked, found)
-        for result, beside in zip(results, found, strict=True):
+        copies = [replace(result, nats={}, outputs={}) for result in results]
+        self.backend.evaluate(lockstep, requests, copies)
+        for result, beside in zip(results, copies, strict=True):
             result.nats |= {key: nats for key, nats in beside.nats.items() if key not in result.nats}
 
     def _results(self, lockstep: AnyLockstep) -> list[Result]:

@@ -64,16 +64,16 @@ def resolve(definition: Mapping[str, Any], updates: int, batch_size: int | None)
         UserError: an unknown argument, one that has no effect here, a bad value, an architecture that is unknown or
             does not train with plain cross-entropy.
     """
-    given = {key.replace("-", "_"): value for key, value in definition.items()}
-    own = {key: given.pop(key) for key in sorted(OWN & set(given))}
+    rest = {key.replace("-", "_"): value for key, value in definition.items()}
+    own = {key: rest.pop(key) for key in sorted(OWN & set(rest))}
     user_dir = own.get("user_dir")
     import_user_dir(user_dir)
-    arch = _architecture(given)
-    arguments = parse(given, arch)
+    arch = _architecture(rest)
+    arguments = parse(rest, arch)
     learner = FairseqLearner(
         _in_one_spelling(
             {name: getattr(arguments, name) for name in sorted(_effective(arguments)) if hasattr(arguments, name)},
-            given,
+            rest,
         ),
         own.get("updates", updates),
         own.get("batch_size", batch_size),
@@ -139,8 +139,10 @@ def parse(given: Mapping[str, Any], arch: str) -> Namespace:
             arguments: Namespace = options.parse_args_and_arch(options.get_training_parser(), base + words)
     except SystemExit:
         lines = complaint.getvalue().strip().splitlines()
-        said = lines[-1].split("error: ")[-1] if lines else "fairseq's parser refuses it"
-        raise UserError(said.replace("invalid eval_str_list value", "neither a number nor a list of numbers")) from None
+        reason = lines[-1].split("error: ")[-1] if lines else "fairseq's parser refuses it"
+        raise UserError(
+            reason.replace("invalid eval_str_list value", "neither a number nor a list of numbers")
+        ) from None
     except (TypeError, ValueError) as error:
         raise UserError(f"fairseq's parser cannot read an argument of architecture {arch!r}: {error}") from None
     idle = [name for name in given if name not in _effective(arguments) | WITHOUT_EFFECT]
@@ -210,8 +212,8 @@ def cannot_tell(learner: Learner) -> tuple[str, ...]:
 
         def logits(example: Example) -> torch.Tensor:
             batch = make_batch([example], source, torch.device("cpu"))
-            found: torch.Tensor = model(**batch["net_input"])[0][0]
-            return found
+            output: torch.Tensor = model(**batch["net_input"])[0][0]
+            return output
 
         return blindness.cannot_tell(model, logits)
 

@@ -42,13 +42,13 @@ def optimisation(given: Mapping[str, Any]) -> dict[str, Any]:
     for name in ("optimizer", "lr_scheduler"):
         if given.get(name, PAPER[name]) != PAPER[name]:
             raise UserError(f"{name} {given[name]!r}: engine modules has {PAPER[name]!r} only; leave it out")
-    found = {name: _read(name, given.get(name, default), default) for name, default in PAPER.items()}
-    found["lr"] = [found["lr"]]
-    check_ranges(found)
-    check_texts(found)
-    if found["warmup_updates"] < 1:
+    arguments = {name: _read(name, given.get(name, default), default) for name, default in PAPER.items()}
+    arguments["lr"] = [arguments["lr"]]
+    check_ranges(arguments)
+    check_texts(arguments)
+    if arguments["warmup_updates"] < 1:
         raise UserError("warmup_updates: engine modules warms up for 1 update or more")
-    return found | {"adam_betas": decimal_pair(found["adam_betas"])}
+    return arguments | {"adam_betas": decimal_pair(arguments["adam_betas"])}
 
 
 def _read(name: str, value: Any, default: Any) -> Any:
@@ -138,17 +138,17 @@ def learner_of(
             "engine modules draws dropout by a counter and not from fairseq's stream, so rng_streams 'released' (and "
             "protocol 'released') are not available; measure it in a run of its own"
         )
-    given = {str(key).replace("-", "_") if key != "hf" else key: value for key, value in definition.items()}
-    own = {name: given.pop(name) for name in ("updates", "batch_size") if name in given}
-    arguments: dict[str, Any] = optimisation({name: given.pop(name) for name in PAPER if name in given})
+    rest = {str(key).replace("-", "_") if key != "hf" else key: value for key, value in definition.items()}
+    own = {name: rest.pop(name) for name in ("updates", "batch_size") if name in rest}
+    arguments: dict[str, Any] = optimisation({name: rest.pop(name) for name in PAPER if name in rest})
     sizes = own.get("updates", updates), own.get("batch_size", batch_size)
-    if kind_of(given) == "module":
-        file, about = _module(given, learner_folder)
+    if kind_of(rest) == "module":
+        file, about = _module(rest, learner_folder)
         return ModuleLearner(arguments | about | {"together": True}, *sizes, file=file)
     with optional_packages():
         from indoubt.learners import hugging_face_definitions  # slow to import: only where a learner asks for it
 
-    about, weights = hugging_face_definitions.resolve(given)
+    about, weights = hugging_face_definitions.resolve(rest)
     return HuggingFaceLearner(arguments | about | {"together": True}, *sizes, weights)
 
 
@@ -170,33 +170,33 @@ def _module(given: dict[str, Any], learner_folder: str | None) -> tuple[str, dic
     """The file of a learner's class, and the class with every argument of its constructor."""
     named = str(given.pop("module"))
     file, name = _located(named, learner_folder)
-    found = load_class(file, name)
-    parameters = parameters_of(found)
+    cls = load_class(file, name)
+    parameters = parameters_of(cls)
     for argument in parameters:
         if argument in RESERVED:
             what = "an optimisation argument" if argument in PAPER else "a key of every definition"
-            raise UserError(f"argument {argument!r} of class {found.__name__} has the name of {what}; rename it")
+            raise UserError(f"argument {argument!r} of class {cls.__name__} has the name of {what}; rename it")
     for key in given:
         if key not in parameters:
-            raise UserError(f"class {found.__name__} has no argument {key!r}{nearest(key, parameters)}")
+            raise UserError(f"class {cls.__name__} has no argument {key!r}{nearest(key, parameters)}")
     values = {argument: given.get(argument, each.default) for argument, each in parameters.items()}
     for argument, value in values.items():
         if value is inspect.Parameter.empty:
-            raise UserError(f"argument {argument!r} of class {found.__name__} is missing")
+            raise UserError(f"argument {argument!r} of class {cls.__name__} is missing")
         if not _is_plain(value):
             raise UserError(
-                f"argument {argument!r} of class {found.__name__} is {value!r}; what identifies a learner must be a "
+                f"argument {argument!r} of class {cls.__name__} is {value!r}; what identifies a learner must be a "
                 "number, a text, true, false, null or a list of them: give such a value in the definition"
             )
     values = {
         name: spelled_as(value, parameters[name].default, parameters[name].annotation) for name, value in values.items()
     }
-    for argument in getattr(found, "added_later", ()):
+    for argument in getattr(cls, "added_later", ()):
         # a class that is built on such a one may lack it
         if argument in parameters and values[argument] == parameters[argument].default:
             del values[argument]
     stem = named if file in GIVEN else Path(file).stem
-    return file, {"module": f"{stem}.{found.__name__}", **values}
+    return file, {"module": f"{stem}.{cls.__name__}", **values}
 
 
 def _located(named: str, learner_folder: str | None) -> tuple[str, str | None]:

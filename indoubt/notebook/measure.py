@@ -89,9 +89,9 @@ def measure(
     Raises:
         UserError: whatever is wrong with the task or the learner, in one sentence, before anything is trained.
     """
-    asked = {"codes": codes, "blocks": blocks}
+    settings = {"codes": codes, "blocks": blocks}
     with _ONE_AT_A_TIME, optional_packages():
-        return _measured(task, learner, seeds, measures, size, updates, name, device, ledger, progress, asked)
+        return _measured(task, learner, seeds, measures, size, updates, name, device, ledger, progress, settings)
 
 
 def _measured(
@@ -113,15 +113,15 @@ def _measured(
     names, numbers = checked_measures(measures), checked_seeds(seeds)
     definition, label = definition_of(learner, name)
     kind = check_settings(chosen, size, definition, label, updates, device, names, asked)
-    wanted = ([FPA] if "fpa" in names else []) + (list(rules(chosen)) if kind is not None else [])
-    datasets = {each: dataset_in_memory(chosen, size, each) for each in dict.fromkeys([*wanted, *rules(chosen)])}
+    needed = ([FPA] if "fpa" in names else []) + (list(rules(chosen)) if kind is not None else [])
+    datasets = {each: dataset_in_memory(chosen, size, each) for each in dict.fromkeys([*needed, *rules(chosen)])}
     with tempfile.TemporaryDirectory() as folder:
         places = Places(Path(folder) if ledger is None else checked_ledger(ledger))
-        resolved = _resolved(definition, label, updates, {each: datasets[each] for each in wanted})
-        job = _job(chosen, size, label, resolved, dict.fromkeys(numbers, wanted), kind or THE_PAPERS)
+        resolved = _resolved(definition, label, updates, {each: datasets[each] for each in needed})
+        job = _job(chosen, size, label, resolved, dict.fromkeys(numbers, needed), kind or THE_PAPERS)
         if isinstance(job.learner, InContextLearner):
             model = LookedAt(**resolved["looked_at"])
-            PromptLengths(chosen, size, job.learner, model).check(wanted, label)
+            PromptLengths(chosen, size, job.learner, model).check(needed, label)
             check_prompts_differ(job.learner, chosen, size, numbers, label)
         with Bar(f"{chosen.name} {size}, {label}", job.learner, progress) as bar:
             rows = measured(job, datasets, places, choose_device(device), bar)

@@ -107,11 +107,11 @@ def _extract(
     results: Path, members: list[tuple[str, int, T]], opened: Callable[[T], IO[bytes] | None], folder: Path
 ) -> None:
     """Write the tables that are compared, out of the archive's outermost folder that has them, and nothing else."""
-    found = [member for member in members if member[0].rsplit("/", 1)[-1] in (f"{name}.csv" for name in COMPARED)]
-    if not found:
+    tables = [member for member in members if member[0].rsplit("/", 1)[-1] in (f"{name}.csv" for name in COMPARED)]
+    if not tables:
         return
-    outermost = min((name.rpartition("/")[0] for name, _, _ in found), key=lambda name: (name.count("/"), name))
-    for name, size, member in found:
+    outermost = min((name.rpartition("/")[0] for name, _, _ in tables), key=lambda name: (name.count("/"), name))
+    for name, size, member in tables:
         inner, _, table = name.rpartition("/")
         file = opened(member) if inner == outermost else None
         if file is None:
@@ -123,7 +123,7 @@ def _extract(
 
 
 def _tables_below(folder: Path, named: Path) -> Path:
-    found = sorted(folder.rglob("seed_code_lengths.csv"), key=lambda path: len(path.parts))
-    if not found:
+    paths = sorted(folder.rglob("seed_code_lengths.csv"), key=lambda path: len(path.parts))
+    if not paths:
         raise UserError(f"{named} holds no tables (seed_code_lengths.csv); make them with `snakemake tables --cores 1`")
-    return found[0].parent
+    return paths[0].parent

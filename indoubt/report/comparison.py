@@ -118,11 +118,11 @@ def _of_other_kinds(a: pd.DataFrame, b: pd.DataFrame) -> dict[tuple[object, ...]
     below: set[Any] = {
         key for f in (a, b) for key in f.loc[f["state"] == AT_LEAST, keys].itertuples(index=False, name=None)
     }
-    found: dict[tuple[object, ...], str] = {
+    kinds: dict[tuple[object, ...], str] = {
         key: "known from below alone in some seeds" for key in below if key in sent[0] and key in sent[1]
     }
     differ = {key: (old, sent[1][key]) for key, old in sent[0].items() if key in sent[1] and old != sent[1][key]}
-    return found | {key: f"sent in blocks `{old}` in A and `{new}` in B" for key, (old, new) in differ.items()}
+    return kinds | {key: f"sent in blocks `{old}` in A and `{new}` in B" for key, (old, new) in differ.items()}
 
 
 def _one_sided(row: Row) -> Row:

@@ -32,9 +32,9 @@ def rebuild_tables(plan: Plan, results: Path) -> None:
     stepwise = [cell.folder for cell in plan.cells.values() if cell.until is not None]
     if stepwise:
         raise UserError(f"{stepwise[0]}: seeds in steps (`until: sure`) are rebuilt by Snakemake")
-    found = list(standings(plan, results / "ledger"))
-    print("".join(f"{line}\n" for line in repeated(found)), end="", file=sys.stderr)
-    for standing in found:
+    all_standings = list(standings(plan, results / "ledger"))
+    print("".join(f"{line}\n" for line in repeated(all_standings)), end="", file=sys.stderr)
+    for standing in all_standings:
         if standing.missing:
             n, folder = len(standing.missing), standing.cell.folder
             raise UserError(f"{n} of {standing.total} trainings of {folder} are missing in {results / 'ledger'}")

@@ -143,10 +143,10 @@ class Config(_Strict):
 
     @model_validator(mode="after")
     def _released_is_whole(self) -> Config:
-        given = {k: getattr(self, k) for k in ("adam_state", "rng_streams", "min_len") if getattr(self, k) is not None}
-        if self.protocol == "released" and given:
+        parts = {k: getattr(self, k) for k in ("adam_state", "rng_streams", "min_len") if getattr(self, k) is not None}
+        if self.protocol == "released" and parts:
             raise ValueError(
-                f"`protocol: released` already says adam_state, rng_streams and min_len; leave out {', '.join(given)}"
+                f"`protocol: released` already says adam_state, rng_streams and min_len; leave out {', '.join(parts)}"
             )
         return self
 

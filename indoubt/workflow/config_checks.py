@@ -140,9 +140,9 @@ def _faults(experiment: Experiment, config: Config, tasks: Mapping[str, Task]) -
 
 def faults_of_codes(experiment: Experiment, config: Config, task: Task) -> list[str]:
     """What cannot be measured of code lengths in the way that is asked for."""
-    kind, given = config.code_of(experiment), experiment.codes or experiment.blocks
+    kind, key = config.code_of(experiment), experiment.codes or experiment.blocks
     if kind is None:
-        return [f"{given}: no code length is measured here; add code_length to `measures`"] if given else []
+        return [f"{key}: no code length is measured here; add code_length to `measures`"] if key else []
     faults = []
     if experiment.milestones and kind.codes != FULL and "code_length" in experiment.milestone_measures:
         faults.append(

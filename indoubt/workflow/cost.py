@@ -57,10 +57,10 @@ def batch_of(task: Task, size: int, block: int = 0, batch_size: int | None = Non
     sent = min(block * task.block_size_at(size), len(scored)) if block else 0
     if sent:
         share = sent / len(scored)
-        given = [[len(rule(source, size)) + 1 for source in scored] for rule in task.candidates.values()]
+        lengths_of_rules = [[len(rule(source, size)) + 1 for source in scored] for rule in task.candidates.values()]
         mean_source = (sum(sources) + share * sum(len(source) + 1 for source in scored)) / (len(pairs) + sent)
-        mean_target = (sum(targets) + share * fmean(map(sum, given))) / (len(pairs) + sent)
-        longest_target = round(fmean(max(*targets, *lengths) for lengths in given))
+        mean_target = (sum(targets) + share * fmean(map(sum, lengths_of_rules))) / (len(pairs) + sent)
+        longest_target = round(fmean(max(*targets, *lengths) for lengths in lengths_of_rules))
         longest = max(*sources, *(len(source) + 1 for source in scored)), longest_target
     else:
         mean_source, mean_target, longest = fmean(sources), fmean(targets), (max(sources), max(targets))

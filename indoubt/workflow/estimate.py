@@ -41,7 +41,7 @@ class Estimate:
 def estimates(plan: Plan, ledger: Path) -> list[Estimate]:
     """Every cell's cost: as measured for it, else as for its learner on other sizes or tasks, else as expected."""
     measured = _measured(plan, ledger)
-    found = []
+    rows = []
     starts, counted = Starts(plan), set[str]()
     for cell in plan.cells.values():
         first = cell.until.first if cell.until is not None else max(cell.seeds)
@@ -59,8 +59,8 @@ def estimates(plan: Plan, ledger: Path) -> list[Estimate]:
             most, fewest = most + n * len(start.seeds), fewest + n * n_first
             hours += factor * seconds * len(start.seeds) / 3600
             fewest_hours += factor * seconds * n_first / 3600
-        found.append(Estimate(cell, most, fewest, hours, fewest_hours, device, basis))
-    return found
+        rows.append(Estimate(cell, most, fewest, hours, fewest_hours, device, basis))
+    return rows
 
 
 @dataclass(frozen=True)
@@ -81,7 +81,7 @@ Measured = dict[tuple[str, str, str], dict[tuple[str, int], list[Taken]]]
 
 
 def _measured(plan: Plan, ledger: Path) -> Measured:
-    found: Measured = defaultdict(lambda: defaultdict(list))
+    times: Measured = defaultdict(lambda: defaultdict(list))
     fewest = {name: ENOUGH * learner.updates for name, learner in plan.costs.learners.items()}
     for shelf in sorted(ledger.glob("*/*/")):
         for record in read_records(shelf):
@@ -92,8 +92,8 @@ def _measured(plan: Plan, ledger: Path) -> Measured:
                     result, block = record.result, record.note["block"]
                     taken = Taken(result.seconds, result.updates, block, bool(result.outputs))
                     if result.updates >= fewest.get(learner[2], 0):
-                        found[learner][record.note["task"], record.note["size"]].append(taken)
-    return found
+                        times[learner][record.note["task"], record.note["size"]].append(taken)
+    return times
 
 
 def was_trained(record: Record) -> bool:

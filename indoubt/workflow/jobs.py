@@ -60,8 +60,8 @@ def run_job(
 def rows_text(job: Job, datasets: Mapping[str, Dataset], ledger: Ledger, before: Before | None = None) -> str | None:
     """What the job's output would hold, had it nothing to train; None: it has."""
     cell = _cell(job, datasets, before)
-    wanted = required(cell, job.requests, job.trained, ledger)
-    lacking = any(ledger.find(training) is None for training in with_starts(wanted))
+    chains = required(cell, job.requests, job.trained, ledger)
+    lacking = any(ledger.find(training) is None for training in with_starts(chains))
     return None if lacking else _text(result_rows(job, cell, ledger))
 
 
@@ -129,11 +129,11 @@ def measured(
     cell, ledger = _cell(job, datasets, before), Ledger(places.ledger, job.engine_hash)
     begun = False
     while True:
-        wanted = required(cell, job.requests, job.trained, ledger)
-        missing = _missing(wanted, ledger)
-        starts = _starts_to_learn(job, wanted, missing, ledger, places)
+        chains = required(cell, job.requests, job.trained, ledger)
+        missing = _missing(chains, ledger)
+        starts = _starts_to_learn(job, chains, missing, ledger, places)
         if not begun or missing or starts:
-            told.begin(sum(map(len, wanted)) + len(starts), sum(map(len, missing)) + len(starts))
+            told.begin(sum(map(len, chains)) + len(starts), sum(map(len, missing)) + len(starts))
         if not missing and not starts:
             return list(result_rows(job, cell, ledger))
         begun = True
@@ -151,9 +151,9 @@ def started(
 ) -> list[dict[str, Any]]:
     """Train what is missing of the starts of a job's seeds, or has lost its weights; a row for each of them."""
     ledger = Ledger(places.ledger, job.engine_hash)
-    wanted = required(_cell(job, datasets, before), job.requests, job.trained, ledger)
-    starts = _starts_to_learn(job, wanted, wanted, ledger, places)
-    all_starts = starts_of(wanted)
+    chains = required(_cell(job, datasets, before), job.requests, job.trained, ledger)
+    starts = _starts_to_learn(job, chains, chains, ledger, places)
+    all_starts = starts_of(chains)
     told.begin(len(all_starts), len(starts))
     _learn(job, starts, ledger, places, device, told)
     rows = []
@@ -172,14 +172,14 @@ def _starts_to_learn(
     missing needs weights that nobody has kept.
     """
     needed = starts_of(wanted) if job.start is not None else []
-    found: dict[str, Training] = {}
+    to_learn: dict[str, Training] = {}
     direct = {chain[0].start.key for chain in missing if chain[0].start is not None}
     for training in reversed(needed):  # the last stage first: where its weights are there, the others are not needed
         result = ledger.find(training)
-        goes_on = any(each.start is not None and each.start.key == training.key for each in found.values())
+        goes_on = any(each.start is not None and each.start.key == training.key for each in to_learn.values())
         if result is None or ((training.key in direct or goes_on) and _lost(job, training, result, places, ledger)):
-            found[training.key] = training
-    return list(reversed(found.values()))
+            to_learn[training.key] = training
+    return list(reversed(to_learn.values()))
 
 
 def _lost(job: Job, training: Training, result: Result, places: Places, ledger: Ledger) -> bool:
@@ -294,7 +294,7 @@ def _record(job: Job, training: Training, result: Result, ledger: Ledger, more: 
 
 def _check_code(job: Job) -> None:
     """Refuse to train by other code than results are filed under. A module's is read first, and not read again."""
-    asked, found = job.engine_hash, None
+    planned, today = job.engine_hash, None
     if isinstance(job.learner, ModuleLearner):
         from indoubt.engines.modules.loader import is_given, load_class
         from indoubt.workflow.own_learners import is_users_module, own_of
@@ -304,8 +304,8 @@ def _check_code(job: Job) -> None:
         if is_given(*where):  # from Python: there is no file that could have changed
             return
         if is_users_module(job.learner):  # not its values, which another processor may round in its own way
-            asked, found = without_values(asked), without_values(with_own_code(job.engine, own_of(job.learner)))
-    if (found or identity(job.engine, job.learner)) != asked:
+            planned, today = without_values(planned), without_values(with_own_code(job.engine, own_of(job.learner)))
+    if (today or identity(job.engine, job.learner)) != planned:
         raise UserError(
             f"the code of learner {job.name!r} is not {job.engine_hash}, by which trainings of it are missing: it has "
             "changed since this run was planned (run again), or `measured_by` names other code (take the learner out "

@@ -58,17 +58,17 @@ def resolved_learners(
     used = {name for experiment in config.experiments for name in experiment.learners}
     own = {name for name in used if _is_own(name, config)}
     others, owns = _request(used - own, config, tasks, starts), _request(own, config, tasks, starts)
-    found: dict[str, Any] = {}
+    answers: dict[str, Any] = {}
     if others["learners"]:
         text = json.dumps(others, sort_keys=True)
         code = [code_hash("indoubt/learners/resolution.py"), *_code_of_users(others)]
         known = cache / f"{hashlib.sha256(chr(10).join([text, *code]).encode()).hexdigest()[:24]}.json"
         if not known.exists():
             write_atomically(known, _answer("indoubt.learners.resolution", text))
-        found |= json.loads(known.read_text(encoding="utf-8"))
+        answers |= json.loads(known.read_text(encoding="utf-8"))
     if own:  # what such a learner computes with is only seen once it is built
-        found |= json.loads(_answer("indoubt.workflow.own_learners", json.dumps(owns), str(cache)))
-    return {name: _read(one) for name, one in found.items()}
+        answers |= json.loads(_answer("indoubt.workflow.own_learners", json.dumps(owns), str(cache)))
+    return {name: _read(one) for name, one in answers.items()}
 
 
 def _request(names: set[str], config: Config, tasks: Mapping[str, Task], starts: Mapping[str, Start]) -> dict[str, Any]:
@@ -105,11 +105,11 @@ def _answer(module: str, request: str, *arguments: str) -> str:
     done = subprocess.run(
         command, input=request, capture_output=True, encoding="utf-8", errors="replace", env=environment, check=False
     )
-    said = done.stderr.strip().splitlines()
-    if done.returncode < 0 or (done.returncode > 0 and not said):
+    lines = done.stderr.strip().splitlines()
+    if done.returncode < 0 or (done.returncode > 0 and not lines):
         raise UserError(f"the learners could not be looked at: {how_it_ended(done.returncode)}")
     if done.returncode > 0:
-        raise UserError(f"the configuration is wrong:\n  learners: {said[-1]}")
+        raise UserError(f"the configuration is wrong:\n  learners: {lines[-1]}")
     return done.stdout
 
 

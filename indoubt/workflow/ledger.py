@@ -157,13 +157,13 @@ class Ledger:
     def _spellings(self) -> dict[str, list[Learner]]:
         """The learners of all shelves by what they mean, each spelling once."""
         if self._spelled is None:
-            found: dict[str, dict[str, Learner]] = {}
+            spellings: dict[str, dict[str, Learner]] = {}
             for path in itertools.chain.from_iterable(sorted(folder.glob(f"*/{LABEL}")) for folder in self._read):
                 about = read_label(path.parent).get("learner")
                 with contextlib.suppress(UserError):  # of a kind that a later version has
                     learner = learner_of_json(about or {})
-                    found.setdefault(_meaning(learner), {})[_text(learner)] = learner
-            self._spelled = {meaning: list(spelled.values()) for meaning, spelled in found.items()}
+                    spellings.setdefault(_meaning(learner), {})[_text(learner)] = learner
+            self._spelled = {meaning: list(spelled.values()) for meaning, spelled in spellings.items()}
         return self._spelled
 
 
@@ -179,13 +179,13 @@ def in_turn(records: Iterable[Record]) -> list[Result]:
     Where more is asked of a training, it is done again or its kept weights are read: a record of the same numbers adds
     to the one before. A record of other numbers is of another training, and nothing of the two is put together.
     """
-    found: list[Result] = []
+    results: list[Result] = []
     for record in sorted(records, key=lambda record: record.time):
-        if found and _agree(found[-1], record.result):
-            found[-1] = _together(found[-1], record)
+        if results and _agree(results[-1], record.result):
+            results[-1] = _together(results[-1], record)
         else:
-            found.append(record.result)
-    return found
+            results.append(record.result)
+    return results
 
 
 def read_records(shelf: Path) -> Iterator[Record]:

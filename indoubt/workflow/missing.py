@@ -137,8 +137,8 @@ class Reasons:
         if not codes.isdisjoint(same_numbers(code)):
             if not self._ledgers.setdefault(code, Ledger(self._ledger, code)).has_milestones(training):
                 return MILESTONES
-            kept = kept_at(self._checkpoints, code, training)
-            return KEPT if kept is not None and training.chain is None else MORE
+            weights = kept_at(self._checkpoints, code, training)
+            return KEPT if weights is not None and training.chain is None else MORE
         if codes:
             return CODE
         name = (cell.task, cell.size, cell.learner, training.seed, training.block)
@@ -186,8 +186,8 @@ def belong(tables: Path, plan: Plan) -> bool:
     seeds, codes, may_lack = set[Place](), set[Place](), set[Place]()
     for cell in plan.cells.values():
         place = (cell.task, str(cell.size), cell.learner)
-        asked = [(FPA, seed) for seed, datasets in cell.seeds.items() if FPA in datasets]
-        trained = chains(as_measured(plan, cell), asked, range(1)) if asked else []
+        of_fpa = [(FPA, seed) for seed, datasets in cell.seeds.items() if FPA in datasets]
+        trained = chains(as_measured(plan, cell), of_fpa, range(1)) if of_fpa else []
         of_cell = {(*place, str(training.seed), training.key) for chain in trained for training in chain}
         of_codes = {(*place, str(seed), each) for seed, each in _candidates(cell.seeds)}
         of_codes |= (beside := {(*place, str(seed), each) for seed in cell.seeds for each in cell.beside})
@@ -196,8 +196,8 @@ def belong(tables: Path, plan: Plan) -> bool:
         codes |= of_codes
         if cell.until is not None:
             may_lack |= of_cell | of_codes
-    found = _rows(tables / "seed_classes.csv", "training_id"), _rows(tables / "seed_code_lengths.csv", "candidate")
-    return all(there <= wanted <= there | may_lack for there, wanted in zip(found, (seeds, codes), strict=True))
+    rows = _rows(tables / "seed_classes.csv", "training_id"), _rows(tables / "seed_code_lengths.csv", "candidate")
+    return all(there <= wanted <= there | may_lack for there, wanted in zip(rows, (seeds, codes), strict=True))
 
 
 def _candidates(seeds: Mapping[int, Sequence[str]]) -> list[tuple[int, str]]:
@@ -232,8 +232,8 @@ def outdated(plan: Plan, summary: Iterable[Mapping[str, str]], results: Path) ->
     if unknown:
         return sorted(unknown)
     files = [line["output_file"] for line in lines]
-    found = [*_jobs(plan, files, results / "ledger"), *_cells(plan, files, results / "runs")]
-    return sorted({"train", "collect"} if len(found) > MOST_NAMED else found)
+    targets = [*_jobs(plan, files, results / "ledger"), *_cells(plan, files, results / "runs")]
+    return sorted({"train", "collect"} if len(targets) > MOST_NAMED else targets)
 
 
 def _jobs(plan: Plan, files: Iterable[str], ledger: Path) -> Iterator[str]:

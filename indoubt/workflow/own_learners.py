@@ -65,18 +65,20 @@ def own_of(learner: ModuleLearner) -> str:
         _forget(kind)
         _run(builder, builder.module(VOCABULARY, SEED))  # first: what it imports there is then there for all
         one, other = (builder.module(VOCABULARY, SEED) for _ in range(2))
-    made, exact = Values(rough=True), Values()
-    of_made = made.of_module(one)
+    of_instance, exact = Values(rough=True), Values()
+    of_made = of_instance.of_module(one)
     _check_weights(kind, one, of_made, Values(rough=True).of_module(other))
     steady = Values().of_module(one).items() & Values().of_module(other).items()  # no clock's time, no drawn name
     values = joined([exact.of(kind), *(f"{name} {of_made[name]}" for name, _ in sorted(steady))])
-    more, live = (read | read_on_import(kind)).parts(), exact.files | made.files
+    more, live = (read | read_on_import(kind)).parts(), exact.files | of_instance.files
     if file in GIVEN:
-        more += beyond_its_folder(live, (), ()) + sorted(versions(exact.packages | made.packages))
+        more += beyond_its_folder(live, (), ()) + sorted(versions(exact.packages | of_instance.packages))
         more += [] if exact.plain else ["values"]  # which no earlier version counted
-        code = joined([*exact.texts(), *more, *_others(made.texts(), exact.texts())])
+        code = joined([*exact.texts(), *more, *_others(of_instance.texts(), exact.texts())])
     else:
-        code = own_code(MODULES_THEN, ROOT / file, [*more, *exact.texts(), *_others(made.texts(), exact.texts())], live)
+        code = own_code(
+            MODULES_THEN, ROOT / file, [*more, *exact.texts(), *_others(of_instance.texts(), exact.texts())], live
+        )
     return f"{code}-{values}"
 
 
@@ -107,10 +109,10 @@ def _check_weights(
 
 def _run(builder: Builder, module: nn.Module) -> None:
     """Have a module read what it reads in a pass, in training and in evaluation."""
-    given = tuple(each[0] for each in inputs_of(builder.takes, EXAMPLES).given)
+    inputs = tuple(each[0] for each in inputs_of(builder.takes, EXAMPLES).given)
     with torch.no_grad():
         for training in (True, False):
-            module.train(training)(*given)
+            module.train(training)(*inputs)
 
 
 @contextlib.contextmanager

@@ -161,10 +161,10 @@ class Plan(ResolvedConfig):
 
     def requests(self, cell: CellPlan, chunk: Chunk) -> dict[int, list[str]]:
         """The datasets that a job needs, for each of its seeds that needs any; `fpa` is of use with block 0 alone."""
-        wanted = {seed: cell.seeds[seed] for seed in chunk.seeds}
+        datasets_of = {seed: cell.seeds[seed] for seed in chunk.seeds}
         if chunk.blocks[0] > 0:
-            wanted = {seed: [d for d in datasets if d != FPA] for seed, datasets in wanted.items()}
-        return {seed: datasets for seed, datasets in wanted.items() if datasets}
+            datasets_of = {seed: [d for d in datasets if d != FPA] for seed, datasets in datasets_of.items()}
+        return {seed: datasets for seed, datasets in datasets_of.items() if datasets}
 
     def _examples(self, cell: CellPlan, chunk: Chunk) -> dict[str, str]:
         """What the datasets that a job needs are to hold, as hashes, by name."""
@@ -173,9 +173,9 @@ class Plan(ResolvedConfig):
 
     def datasets(self, cell: CellPlan, chunk: Chunk) -> list[str]:
         """The datasets that a job reads: what it measures, and where it trains on T all candidates, for T's scores."""
-        asked = {name for datasets in self.requests(cell, chunk).values() for name in datasets}
+        measured = {name for datasets in self.requests(cell, chunk).values() for name in datasets}
         beside = rules(self.tasks[cell.task]) if chunk.blocks[0] == 0 else ()
-        return sorted({*asked, *beside})
+        return sorted({*measured, *beside})
 
     def n_trainings(self, cell: CellPlan, chunk: Chunk, fewest: bool = False) -> int:
         """How many trainings a job has at most: fewer where candidates give the first blocks the same outputs.
@@ -189,17 +189,19 @@ class Plan(ResolvedConfig):
         """How many trainings a job has at most, or at least, by the block that they end with."""
         task = self.tasks[cell.task]
         blocks = [block for block in self.trained_blocks(cell) if chunk.blocks[0] <= block <= chunk.blocks[1]]
-        found = dict.fromkeys(blocks, 0)
+        numbers = dict.fromkeys(blocks, 0)
         for datasets in self.requests(cell, chunk).values():
             candidates = [dataset for dataset in datasets if dataset != FPA]
             raced = [dataset for dataset in candidates if dataset != RANDOM] if cell.code.codes == RACE else []
             n_late = len(candidates) - max(len(raced) - 1, 0) * fewest
             for block in blocks:
-                found[block] += n_late if block > 0 else len(candidates) if self.chained(cell) else 0
+                numbers[block] += n_late if block > 0 else len(candidates) if self.chained(cell) else 0
             if 0 in blocks:
                 chained = self.chained(cell)
-                found[0] += FPA in datasets if chained else len(distinct_vocabularies(task, cell.size, tuple(datasets)))
-        return found
+                numbers[0] += (
+                    FPA in datasets if chained else len(distinct_vocabularies(task, cell.size, tuple(datasets)))
+                )
+        return numbers
 
     def nothing_done(self, results: Path) -> str | None:
         """What there is to say of what is to be trained where nothing has been, which takes no look at any training."""

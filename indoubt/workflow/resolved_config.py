@@ -94,17 +94,17 @@ class ResolvedConfig:
         """The starts of the learners that experiments measure, checked."""
         used = sorted({name for experiment in self.config.experiments for name in experiment.learners})
         kinds = self.protocol.adam_state == "carried", self.protocol.rng_streams == "released"
-        definitions, found = self.config.learners, {}
+        definitions, starts = self.config.learners, {}
         for name in used:
             start = start_of(name, definitions[name], self.tasks, self.config.updates, *kinds)
             if start is not None:
-                found[name] = start
-        for twice in learned_twice(found, definitions):
+                starts[name] = start
+        for twice in learned_twice(starts, definitions):
             raise UserError(f"the configuration is wrong:\n  {twice}")
-        for start in found.values():
+        for start in starts.values():
             for stage in start.stages:
                 check_task(self.tasks[stage.task], stage.size)
-        return found
+        return starts
 
     def starts_and_bases(self) -> dict[str, dict[str, Any]]:
         """Of each learner with a start what that is, and the measured learner that is the same without it, if any."""
@@ -144,18 +144,18 @@ class ResolvedConfig:
 
     def notices(self) -> list[str]:
         """What the user should know of how learners are trained."""
-        said = [f"{name}: {note}" for name, tried in sorted(self.tried.items()) for note in tried.notes]
-        said += [
+        lines = [f"{name}: {note}" for name, tried in sorted(self.tried.items()) for note in tried.notes]
+        lines += [
             f"{name}: trained one at a time: {tried.alone}"
             for name, tried in sorted(self.tried.items())
             if tried.alone is not None
         ]
         if self.config.engine == "fused":
             pairs = sorted(self.not_fused.items())
-            said += [f"{name}: trained by engine fairseq, since {why}" for name, why in pairs]
+            lines += [f"{name}: trained by engine fairseq, since {why}" for name, why in pairs]
         edited = (notice(engine) for engine in sorted({self.engine(cell.learner) for cell in self.cells.values()}))
-        said += [each for each in edited if each is not None]
-        return said
+        lines += [each for each in edited if each is not None]
+        return lines
 
     def chained(self, cell: CellPlan) -> bool:
         """Whether a seed's blocks must be trained in one job, one after the other."""

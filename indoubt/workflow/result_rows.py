@@ -23,8 +23,8 @@ def result_rows(job: Job, cell: Cell, ledger: Ledger) -> Iterator[dict[str, Any]
     about = [job.learner.shelved, job.engine, job.engine_hash]
     configured = digest(about if job.start is None else [*about, job.start.identity])[:16]
     merged = {each.key: each for chain in required(cell, job.requests, job.trained, ledger) for each in chain}
-    given = ((rule, seed, [cell.training(rule, seed, 0)]) for seed in job.seeds for rule in job.beside)
-    beside = [each for each in given if ledger.find(each[2][0]) is not None]
+    firsts = ((rule, seed, [cell.training(rule, seed, 0)]) for seed in job.seeds for rule in job.beside)
+    beside = [each for each in firsts if ledger.find(each[2][0]) is not None]
     for dataset, seed, trainings in (*counted(cell, job.requests, job.trained, ledger), *beside):
         for training in trainings:
             result = ledger.find(training if dataset in job.beside else merged.get(training.key, training))

@@ -62,15 +62,15 @@ class Upstream:
     def tables(self) -> str:
         """Of the tables."""
         tasks = sorted({cell.task for cell in self._plan.cells.values()})
-        made = [self.rows(cell) for cell in self._plan.cells.values()] + [self.looks(task) for task in tasks]
-        made += [task_hash(self._plan.tasks[task]) for task in tasks]
-        return digest([made, code_hash("scripts/predictions.py"), code_hash("scripts/look.py")])
+        hashes = [self.rows(cell) for cell in self._plan.cells.values()] + [self.looks(task) for task in tasks]
+        hashes += [task_hash(self._plan.tasks[task]) for task in tasks]
+        return digest([hashes, code_hash("scripts/predictions.py"), code_hash("scripts/look.py")])
 
     def figures(self) -> str:
         """Of the figures."""
-        made = [self.tables(), code_hash("scripts/aggregate.py"), content_hash("indoubt/statistics/*.yaml")]
+        hashes = [self.tables(), code_hash("scripts/aggregate.py"), content_hash("indoubt/statistics/*.yaml")]
         about = json.dumps([self._plan.sweeps, self._plan.cannot_tell, self._plan.starts_and_bases()], sort_keys=True)
-        return digest([made, about])
+        return digest([hashes, about])
 
     def page(self, beside: Sequence[object]) -> str:
         """Of the page; `beside`: what else it is made of."""

@@ -34,23 +34,23 @@ class Before:
         sides = data.source_vocabulary, data.target_vocabulary
         known = (seed, sides[0].symbols, sides[1].symbols)
         if known not in self._trainings:
-            found: Training | None = None
+            last: Training | None = None
             for dataset, learner in self.stages:
                 examples = _in_vocabularies(dataset, *sides, rename=self.rename).examples
                 sources = list(dict.fromkeys(example.source for example in examples))
-                asked = tuple(sources[:: -(-len(sources) // ASKED_OF_STARTS)])
-                found = Training(
+                sample = tuple(sources[:: -(-len(sources) // ASKED_OF_STARTS)])
+                last = Training(
                     learner,
                     protocol,
                     seed,
                     sides[0].symbols,
                     sides[1].symbols,
                     (examples,),
-                    decodes=(Decode(asked, protocol.min_len),),
-                    start=found,
+                    decodes=(Decode(sample, protocol.min_len),),
+                    start=last,
                 )
-            assert found is not None
-            self._trainings[known] = found
+            assert last is not None
+            self._trainings[known] = last
         return self._trainings[known]
 
 
@@ -86,20 +86,20 @@ def fits(training: Training, result: Result) -> bool | None:
         return None
     (decode,) = training.decodes
     outputs = {example.source: example.target[:-1] for example in training.examples}
-    given = result.outputs[decode.key]
-    return all(tuple(output) == outputs[source] for source, output in zip(decode.sources, given, strict=True))
+    answers = result.outputs[decode.key]
+    return all(tuple(output) == outputs[source] for source, output in zip(decode.sources, answers, strict=True))
 
 
 def with_starts(chains_of_trainings: Iterable[Sequence[Training]]) -> list[Training]:
     """Some trainings after all that they go on from, each once, what comes first before what goes on from it."""
-    found: dict[str, Training] = {}
+    trainings: dict[str, Training] = {}
     for training in (each for chain in chains_of_trainings for each in chain):
         line = [training]
         while (start := line[-1].start) is not None:
             line.append(start)
         for each in reversed(line):
-            found.setdefault(each.key, each)
-    return list(found.values())
+            trainings.setdefault(each.key, each)
+    return list(trainings.values())
 
 
 def starts_of(wanted: Iterable[Sequence[Training]]) -> list[Training]:

@@ -72,8 +72,8 @@ class LSTM:
 
 def has_attention(learner: Learner) -> bool:
     """Whether the decoder attends to the source."""
-    said = learner.arguments["decoder_attention"]
-    return isinstance(said, str) and bool(value_of(said))
+    attention = learner.arguments["decoder_attention"]
+    return isinstance(attention, str) and bool(value_of(attention))
 
 
 class Encoder:

@@ -87,9 +87,9 @@ def results(
     Args:
         together: one reader reads the prompts of all seeds.
     """
-    found = {each.key: made_by(Result(each.key, "ok", 0.0, 0), NAME, torch.device("cpu")) for each in trainings}
+    partial = {each.key: made_by(Result(each.key, "ok", 0.0, 0), NAME, torch.device("cpu")) for each in trainings}
     missing = Counter({training.key: len(training.scores) + len(training.decodes) for training in trainings})
-    yield from (found[key] for key, n in missing.items() if not n)
+    yield from (partial[key] for key, n in missing.items() if not n)
     failures, by_key = Failures(), {training.key: training for training in trainings}
     waiting = readings(trainings, writer)
     while waiting:
@@ -108,7 +108,7 @@ def results(
             failures.add([by_key[key] for reading in batch for key in reading.trainings], error, reader.device)
         waiting = [each for each in waiting if not any(each is other for other in batch)]
         for answer in gave:
-            result = made_by(found[answer.training], NAME, reader.device)
+            result = made_by(partial[answer.training], NAME, reader.device)
             answer.into(result)
             missing[answer.training] -= 1
             if not missing[answer.training]:
@@ -152,8 +152,8 @@ def _read(batch: Sequence[Reading], reader: Reader) -> Iterator[_Answer]:
     started = time.monotonic()
     state = reader.read(reader.start(), torch.tensor([each.prompt.start for each in batch], device=reader.device))
     begun = (time.monotonic() - started) / max(sum(reading.asked for reading in batch), 1)
-    given = [_scored(batch, state, reader), _decoded(batch, state, reader)]
-    yield from (replace(answer, seconds=answer.seconds + begun) for answers in given for answer in answers)
+    answer_groups = [_scored(batch, state, reader), _decoded(batch, state, reader)]
+    yield from (replace(answer, seconds=answer.seconds + begun) for answers in answer_groups for answer in answers)
 
 
 def _scored(batch: Sequence[Reading], state: Any, reader: Reader) -> Iterator[_Answer]:
@@ -176,15 +176,15 @@ def _scored(batch: Sequence[Reading], state: Any, reader: Reader) -> Iterator[_A
 
 def _decoded(batch: Sequence[Reading], state: Any, reader: Reader) -> Iterator[_Answer]:
     """Outputs: of all inputs behind all prompts, as many together as there is room for."""
-    asked = [(row, key, request) for row, reading in enumerate(batch) for key, request in reading.decodes]
+    requests = [(row, key, request) for row, reading in enumerate(batch) for key, request in reading.decodes]
     outputs = [
         [
             Continuation(batch[row].prompt, batch[row].prompt.asked(s), request.min_len, request.max_len)
             for s in request.sources
         ]
-        for row, _, request in asked
+        for row, _, request in requests
     ]
-    rows = [(row, output) for (row, _, _), of_request in zip(asked, outputs, strict=True) for output in of_request]
+    rows = [(row, output) for (row, _, _), of_request in zip(requests, outputs, strict=True) for output in of_request]
     rows.sort(key=lambda pair: len(pair[1].asked))
     longest = max((len(batch[row].prompt.start) + len(o.asked) + o.max_len for row, o in rows), default=1)
     room, started = max(reader.at_once // longest, 1), time.monotonic()
@@ -192,7 +192,7 @@ def _decoded(batch: Sequence[Reading], state: Any, reader: Reader) -> Iterator[_
         part = rows[first : first + room]
         decode(reader, reader.taken(state, [row for row, _ in part]), [output for _, output in part])
     per_token = (time.monotonic() - started) / max(sum(output.read for _, output in rows), 1)
-    for (row, key, request), of_request in zip(asked, outputs, strict=True):
+    for (row, key, request), of_request in zip(requests, outputs, strict=True):
         symbols = batch[row].prompt.symbols
         value = [[symbols[token] for token in output.said] for output in of_request]
         outside = sum(output.outside for output in of_request) / max(sum(output.places for output in of_request), 1)

@@ -55,10 +55,10 @@ class _Row:
         self.scored: list[tuple[int, int]] = []
         self.end = prompt.end
         for number, example in enumerate(examples):
-            said = prompt.said(example.target)
+            output = prompt.said(example.target)
             self.ids += prompt.asked(example.source)
-            self.scored += [(len(self.ids) - 1 + place, number) for place in range(len(said))]
-            self.ids += said
+            self.scored += [(len(self.ids) - 1 + place, number) for place in range(len(output))]
+            self.ids += output
 
 
 def _filled(ids: Sequence[int], length: int, filling: int) -> list[int]:
@@ -75,12 +75,12 @@ def _costs(
 ) -> list[ExampleCosts]:
     rows, times = answers.places.unbind(1)
     is_next = alphabets[rows] == following[rows, times][:, None]
-    given = (answers.logits.double() * is_next).sum(1)
+    of_next = (answers.logits.double() * is_next).sum(1)
     of_alphabet = answers.logits.double().logsumexp(1)
     outside = (answers.whole.double() - of_alphabet).clamp(min=0.0)
     examples = of_example[rows, times]
     sums = torch.zeros(2, len(n_examples), max(n_examples), dtype=torch.double, device=rows.device)
-    for each, costs in zip(sums, (of_alphabet - given, outside), strict=True):
+    for each, costs in zip(sums, (of_alphabet - of_next, outside), strict=True):
         each.index_put_((rows, examples), costs, accumulate=True)
     within, beside = sums.tolist()
     return [ExampleCosts(within[row][:n], beside[row][:n]) for row, n in enumerate(n_examples)]

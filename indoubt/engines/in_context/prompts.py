@@ -73,16 +73,16 @@ class Tokens:
         return int(max(self._tokenizer.get_vocab().values()))
 
     def _alone_of_all(self, words: bool) -> list[int]:
-        found: list[int] = []
+        tokens: list[int] = []
         for first in range(0, self.largest + 1, AT_ONCE):
             ids = range(first, min(first + AT_ONCE, self.largest + 1))
             texts = [self._tokenizer.decode([i]) for i in ids]
-            wanted = [(i, text) for i, text in zip(ids, texts, strict=True) if _is_text(text, words)]
-            alone = self._alone([text for _, text in wanted])
-            found += [i for i, _ in wanted if i in alone]
-            if words and len(found) >= MOST_WORDS:
-                return found[:MOST_WORDS]
-        return found
+            candidates = [(i, text) for i, text in zip(ids, texts, strict=True) if _is_text(text, words)]
+            alone = self._alone([text for _, text in candidates])
+            tokens += [i for i, _ in candidates if i in alone]
+            if words and len(tokens) >= MOST_WORDS:
+                return tokens[:MOST_WORDS]
+        return tokens
 
     def _alone(self, texts: Iterable[str]) -> dict[int, str]:
         """Those of some texts that are one token each."""
