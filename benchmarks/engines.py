@@ -37,7 +37,7 @@ import torch
 
 from benchmarks.limits import Rates, timed, work_of_an_update
 from benchmarks.together import definitions, measure_together
-from indoubt.data.encoded import dataset_in_memory
+from indoubt.data.datasets import dataset_in_memory
 from indoubt.data.task import FPA, load_tasks
 from indoubt.engines.devices import device_name
 from indoubt.engines.fairseq import engine as reference

@@ -25,7 +25,7 @@ from scipy.optimize import minimize, nnls
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-from indoubt.data.encoded import dataset_in_memory
+from indoubt.data.datasets import dataset_in_memory
 from indoubt.data.task import load_tasks
 from indoubt.engines.registry import ENGINES
 from indoubt.learner import Learner

@@ -19,11 +19,11 @@ from indoubt.data.datasets import (
     CHECKSUMS,
     SIDES,
     TEXT_DICTIONARIES,
+    Dataset,
     check_dataset,
     read_side,
     unknown_symbols,
 )
-from indoubt.data.encoded import Dataset
 from indoubt.data.vocabulary import SPECIAL, UNKNOWN, Vocabulary
 from indoubt.errors import UserError
 from indoubt.training import Example, Ids

@@ -1,4 +1,4 @@
-"""Datasets as text, in the file names of the original code, and as hashes that change with anything that a task reads.
+"""Datasets as text, in the file names of the original code, as ids, and as hashes of all that a task reads.
 
 One example a line, symbols separated by blanks. A task may take examples and rules from other files, so that its own
 text says little of what it asks. A workflow that takes these hashes as params of its rules makes anew what hangs on
@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
@@ -18,7 +19,7 @@ from indoubt.data.task import Pair, Symbols, Task, check_size, line, words
 from indoubt.data.vocabulary import SPECIAL, Vocabulary, names_unseen, training_pairs, vocabularies
 from indoubt.errors import UserError
 from indoubt.files import read_text
-from indoubt.training import digest
+from indoubt.training import Example, Ids, digest
 
 SPLITS = ("train", "valid", "test")
 SIDES = ("src", "dst")
@@ -133,3 +134,28 @@ def rules_digest(task: Task, size: int) -> str:
     said = {name: [rule(source, size) for source in tested] for name, rule in speaking.items()}
     asked = [task.training_set(size), task.fit_inputs(size), task.holdout_inputs(size), task.scored_inputs(size)]
     return digest([asked, list(tested), said])[:16]
+
+
+@dataclass(frozen=True)
+class Dataset:
+    """A dataset: vocabularies, training examples (T first, then H) and the sources to be decoded."""
+
+    source_vocabulary: Vocabulary
+    target_vocabulary: Vocabulary
+    examples: tuple[Example, ...]
+    test_sources: tuple[Ids, ...]
+
+    @property
+    def digest(self) -> str:
+        """Hash of what it holds, as `dataset_digest` makes it of a task."""
+        source, target = self.source_vocabulary, self.target_vocabulary
+        pairs = [(source.decode(each.source), target.decode(each.target)) for each in self.examples]
+        return examples_digest(pairs, map(source.decode, self.test_sources), (source, target))
+
+
+def dataset_in_memory(task: Task, size: int, dataset: str) -> Dataset:
+    """A task's dataset: what `indoubt.data.binary.load_dataset` reads once it is generated and binarized."""
+    source, target = vocabularies(task, size, dataset)
+    pairs = training_pairs(task, size, dataset)
+    examples = tuple(Example(source.encode(s), target.encode(t)) for s, t in pairs)
+    return Dataset(source, target, examples, tuple(map(source.encode, task.test_inputs(size))))

@@ -17,8 +17,7 @@ from torch import nn
 
 from indoubt.data.check import check_task
 from indoubt.data.codes import THE_PAPERS, Blocks, CodeKind, Codes
-from indoubt.data.datasets import dataset_digest
-from indoubt.data.encoded import Dataset, dataset_in_memory
+from indoubt.data.datasets import Dataset, dataset_digest, dataset_in_memory
 from indoubt.data.rules import rules
 from indoubt.data.task import FPA, Task, check_size, load_tasks
 from indoubt.engines.devices import choose_device

@@ -13,7 +13,7 @@ from typing import Any
 
 import torch
 
-from indoubt.data.encoded import Dataset
+from indoubt.data.datasets import Dataset
 from indoubt.engines.devices import made_by
 from indoubt.engines.registry import engine_named
 from indoubt.engines.weights import weights_digest

@@ -16,7 +16,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from indoubt.data.encoded import Dataset, dataset_in_memory
+from indoubt.data.datasets import Dataset, dataset_in_memory
 from indoubt.data.task import FPA, Task
 from indoubt.training import Result, Training
 from indoubt.workflow.cells import CellPlan, Look, looks_in, reached

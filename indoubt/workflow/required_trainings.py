@@ -17,7 +17,7 @@ from pathlib import Path
 import torch
 
 from indoubt.data.codes import FIRST, RACE, THE_PAPERS, CodeKind, Race, race
-from indoubt.data.encoded import Dataset
+from indoubt.data.datasets import Dataset
 from indoubt.data.rules import RANDOM
 from indoubt.data.task import FPA
 from indoubt.engines.checkpoints import load_checkpoint, save_checkpoint

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 
-from indoubt.data.encoded import Dataset
+from indoubt.data.datasets import Dataset
 from indoubt.data.starts import Start, joined, rename_all
 from indoubt.data.vocabulary import Vocabulary
 from indoubt.learner import Learner

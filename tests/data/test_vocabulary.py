@@ -8,8 +8,7 @@ from pathlib import Path
 import pytest
 
 from indoubt.data.binary import binarize, load_dataset
-from indoubt.data.datasets import text_files, write_dataset
-from indoubt.data.encoded import dataset_in_memory
+from indoubt.data.datasets import dataset_in_memory, text_files, write_dataset
 from indoubt.data.task import load_tasks
 from indoubt.data.vocabulary import JointVocabulary, Vocabulary
 from indoubt.errors import UserError

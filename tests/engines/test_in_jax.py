@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 import torch
 
-from indoubt.data.encoded import dataset_in_memory
+from indoubt.data.datasets import dataset_in_memory
 from indoubt.data.task import load_tasks
 from indoubt.learners.fairseq_definitions import resolve
 from indoubt.training import Protocol, Score, Training

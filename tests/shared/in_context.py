@@ -13,7 +13,7 @@ from tokenizers import Regex, Tokenizer, decoders, models, pre_tokenizers
 from torch import Tensor
 from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
 
-from indoubt.data.encoded import dataset_in_memory
+from indoubt.data.datasets import dataset_in_memory
 from indoubt.data.task import Symbols, Task
 from indoubt.engines.in_context import engine
 from indoubt.engines.in_context.folder import identity_of

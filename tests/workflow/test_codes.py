@@ -17,7 +17,7 @@ import torch
 from scipy.stats import spearmanr
 
 from indoubt.data.codes import CodeKind, race
-from indoubt.data.encoded import Dataset, dataset_in_memory
+from indoubt.data.datasets import Dataset, dataset_in_memory
 from indoubt.errors import UserError
 from indoubt.measures.code_length import blocks_table
 from indoubt.training import Result, Training

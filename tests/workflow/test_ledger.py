@@ -17,7 +17,7 @@ from typing import Any
 
 import pytest
 
-from indoubt.data.encoded import Dataset
+from indoubt.data.datasets import Dataset
 from indoubt.engines.fairseq.models import dictionary_of
 from indoubt.errors import UserError
 from indoubt.learner import FairseqLearner

@@ -15,8 +15,7 @@ import pytest
 import yaml
 
 from indoubt.data.binary import load_dataset
-from indoubt.data.datasets import dataset_digest
-from indoubt.data.encoded import dataset_in_memory
+from indoubt.data.datasets import dataset_digest, dataset_in_memory
 from indoubt.errors import UserError
 from indoubt.workflow.cells import CellPlan
 from indoubt.workflow.config_files import content_of, plan_of

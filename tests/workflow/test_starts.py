@@ -12,8 +12,7 @@ from typing import Any
 import pytest
 import torch
 
-from indoubt.data.datasets import dataset_digest
-from indoubt.data.encoded import dataset_in_memory
+from indoubt.data.datasets import dataset_digest, dataset_in_memory
 from indoubt.data.starts import Stage, Start, joined, label_of
 from indoubt.data.task import load_tasks
 from indoubt.data.vocabulary import Vocabulary, vocabularies

@@ -18,7 +18,7 @@ import torch
 from side_by_side import CPU, SMALL
 from test_engine import by_key, grid, killed, resumed, training
 
-from indoubt.data.encoded import dataset_in_memory
+from indoubt.data.datasets import dataset_in_memory
 from indoubt.data.task import load_tasks
 from indoubt.engines.fairseq import engine as reference
 from indoubt.engines.fused import engine
