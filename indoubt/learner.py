@@ -13,6 +13,9 @@ from typing import Any, ClassVar, Literal
 
 from indoubt.errors import UserError
 
+#: A part of a configuration, or of what is made of it, by its keys.
+Keys = Mapping[str, Any]
+
 
 @dataclass(frozen=True)
 class Learner:

@@ -23,7 +23,7 @@ from indoubt.engines.fairseq.models import build_model, dictionary_of, import_us
 from indoubt.engines.fairseq.optimizer import Optimizer, summed_nll
 from indoubt.engines.fused.architectures import supports
 from indoubt.errors import UserError, nearest
-from indoubt.learner import FairseqLearner, Learner
+from indoubt.learner import FairseqLearner, Keys, Learner
 from indoubt.learners import blindness, trial
 from indoubt.learners.argument_values import check_ranges, check_texts
 from indoubt.training import Example, Protocol
@@ -36,12 +36,7 @@ GENERAL = {"arch", "optimizer", "lr_scheduler", "lr", "clip_norm", "max_source_p
 OWN = {"updates", "batch_size", "user_dir"}
 
 
-def resolve_definition(
-    definition: Mapping[str, Any],
-    request: Mapping[str, Any],
-    longest: tuple[int, int],
-    cells: Sequence[Mapping[str, Any]],
-) -> dict[str, Any]:
+def resolve_definition(definition: Keys, request: Keys, longest: tuple[int, int], cells: Sequence[Keys]) -> Keys:
     """As `learners.resolution.resolve_any`, for a definition by `arch`."""
     learner = resolve(definition, request["updates"], request["batch_size"])
     check_dictionaries(learner, cells)

@@ -17,7 +17,7 @@ from indoubt.engines.in_context.folder import identity_of
 from indoubt.engines.in_context.model import DTYPES, HuggingFaceReader, config_of, gigabytes, tokens_of, weights_of
 from indoubt.engines.in_context.prompts import FORMATS, Format, Pool, Writer
 from indoubt.errors import UserError, nearest
-from indoubt.learner import InContextLearner, LookedAt
+from indoubt.learner import InContextLearner, Keys, LookedAt
 from indoubt.learners.module_definitions import PAPER
 
 #: Keys of a definition with what they may be; the first is taken where nothing is given.
@@ -39,12 +39,7 @@ OPERATIONS = 6.6e10
 TIMED = (8, 32)
 
 
-def resolve_definition(
-    definition: Mapping[str, Any],
-    request: Mapping[str, Any],
-    longest: tuple[int, int],
-    cells: Sequence[Mapping[str, Any]],
-) -> dict[str, Any]:
+def resolve_definition(definition: Keys, request: Keys, longest: tuple[int, int], cells: Sequence[Keys]) -> Keys:
     """As `learners.resolution.resolve_any`, for a definition by `in_context`."""
     learner, looked_at = resolve_in_context(definition, cells, request.get("models"))
     about: dict[str, Any] = {"learner": learner.to_json(), "not_fused": None, "cannot_tell": ()}

@@ -15,7 +15,7 @@ from indoubt.data.literals import decimal_pair, spelled_as
 from indoubt.engines.modules.loader import GIVEN, load_class, parameters_of
 from indoubt.errors import UserError, nearest, optional_packages
 from indoubt.files import ROOT
-from indoubt.learner import KINDS, HuggingFaceLearner, Learner, ModuleLearner, TriedOut, kind_of
+from indoubt.learner import KINDS, HuggingFaceLearner, Keys, Learner, ModuleLearner, TriedOut, kind_of
 from indoubt.learners.argument_values import check_ranges, check_texts
 from indoubt.learners.try_out import try_out
 from indoubt.training import Protocol
@@ -81,12 +81,7 @@ class ResolvedModule:
         return about | {"tried": asdict(self.tried)}
 
 
-def resolve_definition(
-    definition: Mapping[str, Any],
-    request: Mapping[str, Any],
-    longest: tuple[int, int],
-    cells: Sequence[Mapping[str, Any]],
-) -> dict[str, Any]:
+def resolve_definition(definition: Keys, request: Keys, longest: tuple[int, int], cells: Sequence[Keys]) -> Keys:
     """As `learners.resolution.resolve_any`, for a definition by `module` or `hf`."""
     defaults = request["updates"], request["batch_size"], Protocol(**request["protocol"]), request["learner_folder"]
     return resolve_module(definition, *defaults, longest).to_json()

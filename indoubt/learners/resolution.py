@@ -10,24 +10,16 @@ from __future__ import annotations
 import contextlib
 import json
 import sys
-from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from collections.abc import Callable, Sequence
 
 from indoubt.errors import UserError, optional_packages
-from indoubt.learner import kind_of
+from indoubt.learner import Keys, kind_of
 
 #: Resolves a definition of one kind, as `resolve_any` does those of all.
-Resolver = Callable[
-    [Mapping[str, Any], Mapping[str, Any], tuple[int, int], Sequence[Mapping[str, Any]]], dict[str, Any]
-]
+Resolver = Callable[[Keys, Keys, tuple[int, int], Sequence[Keys]], Keys]
 
 
-def resolve_any(
-    definition: Mapping[str, Any],
-    request: Mapping[str, Any],
-    longest: tuple[int, int],
-    cells: Sequence[Mapping[str, Any]] = (),
-) -> dict[str, Any]:
+def resolve_any(definition: Keys, request: Keys, longest: tuple[int, int], cells: Sequence[Keys] = ()) -> Keys:
     """One definition, as `workflow.learner_cache.ResolvedLearner` reads it.
 
     Args:
@@ -53,7 +45,7 @@ def _resolver(kind: str) -> Resolver:
     return resolve_definition
 
 
-def answer(resolve_one: Callable[..., dict[str, Any]]) -> None:
+def answer(resolve_one: Callable[..., Keys]) -> None:
     """Resolve the definitions that come on standard input.
 
     Args:
@@ -61,7 +53,7 @@ def answer(resolve_one: Callable[..., dict[str, Any]]) -> None:
     """
     request = json.load(sys.stdin)
     resolved = {}
-    known: dict[str, dict[str, Any]] = {}  # learners that differ in their starts alone are tried out once
+    known: dict[str, Keys] = {}  # learners that differ in their starts alone are tried out once
     for name, definition in request["learners"].items():
         try:
             with contextlib.redirect_stdout(sys.stderr):  # a module of a user's may print

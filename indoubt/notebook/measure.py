@@ -25,7 +25,7 @@ from indoubt.engines.registry import engine_of
 from indoubt.errors import UserError, optional_packages
 from indoubt.found.found_rules import found_tables
 from indoubt.found.functions import found_rules
-from indoubt.learner import InContextLearner, LookedAt, learner_of_json, type_of
+from indoubt.learner import InContextLearner, Keys, LookedAt, learner_of_json, type_of
 from indoubt.measures.classify import predictions
 from indoubt.notebook.arguments import (
     MEASURES,
@@ -136,7 +136,7 @@ def _measured(
     return Measurement(chosen.name, size, label, job.engine, resolved.get("tried"), tables, rules_found, chosen)
 
 
-def _resolved(definition: Definition, label: str, updates: int, datasets: Mapping[str, Any]) -> dict[str, Any]:
+def _resolved(definition: Definition, label: str, updates: int, datasets: Mapping[str, Any]) -> Keys:
     """The learner, checked against what it will meet."""
     examples = [example for dataset in datasets.values() for example in dataset.examples]
     sources = [len(source) for dataset in datasets.values() for source in dataset.test_sources]

@@ -19,7 +19,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict
 from functools import partial
 from pathlib import Path
-from typing import Any, TypeGuard
+from typing import TypeGuard
 
 import numpy as np
 import torch
@@ -29,7 +29,7 @@ from indoubt.engines.modules.loader import GIVEN, Builder, load_class, read_on_i
 from indoubt.engines.modules.user_code import reading
 from indoubt.errors import UserError, said
 from indoubt.files import ROOT, write_atomically
-from indoubt.learner import Learner, ModuleLearner, TriedOut, kind_of
+from indoubt.learner import Keys, Learner, ModuleLearner, TriedOut, kind_of
 from indoubt.learners.module_definitions import BUILT_IN, learner_of, with_trial
 from indoubt.learners.resolution import answer, resolve_any
 from indoubt.learners.trial import EXAMPLES, VOCABULARY, inputs_of, too_large
@@ -128,12 +128,12 @@ def _streams_kept() -> Iterator[None]:
 
 
 def resolve_as_it_is(
-    definition: Mapping[str, Any],
-    request: Mapping[str, Any],
+    definition: Keys,
+    request: Keys,
     longest: tuple[int, int],
-    cells: Sequence[Mapping[str, Any]] = (),
+    cells: Sequence[Keys] = (),
     cache: Path | None = None,
-) -> dict[str, Any]:
+) -> Keys:
     """One definition, as `learner_cache.ResolvedLearner` reads it: of a user's own module with `own`, the hashes of
     what it computes with.
 
