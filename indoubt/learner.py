@@ -36,9 +36,9 @@ class Learner:
     engine: ClassVar[str]
     #: The field that says where the code or the weights lie that it brings along.
     place_field: ClassVar[str]
-    #: What it must know of the tasks that it is measured on: how long examples are, or what is in its dictionaries, by
+    #: What must be known of the tasks that it is measured on: how long examples are, or what its dictionaries hold, by
     #: number or by name.
-    met: ClassVar[Literal["lengths", "dictionaries", "symbols"]]
+    needs: ClassVar[Literal["lengths", "dictionaries", "symbols"]]
     #: The packages by whose versions, and the keys of a definition by whose folders, its definitions are resolved.
     packages: ClassVar[tuple[str, ...]] = ()
     folders: ClassVar[tuple[str, ...]] = ()
@@ -78,7 +78,7 @@ class FairseqLearner(Learner):
     kind = "arch"
     engine = "fairseq"
     place_field = "plugins"
-    met = "dictionaries"
+    needs = "dictionaries"
 
     @property
     def arch(self) -> str:
@@ -99,7 +99,7 @@ class ModuleLearner(Learner):
     kind = "module"
     engine = "modules"
     place_field = "file"
-    met = "lengths"
+    needs = "lengths"
     packages = ("torch",)
 
     @property
@@ -121,7 +121,7 @@ class HuggingFaceLearner(Learner):
     kind = "hf"
     engine = "modules"
     place_field = "weights"
-    met = "lengths"
+    needs = "lengths"
     packages = ("torch", "transformers")
     folders = ("pretrained",)
 
@@ -162,7 +162,7 @@ class InContextLearner(Learner):
     kind = "in_context"
     engine = "in_context"
     place_field = "folder"
-    met = "symbols"
+    needs = "symbols"
     packages = ("torch", "transformers")
     folders = ("in_context",)
 

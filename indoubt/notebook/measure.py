@@ -142,7 +142,7 @@ def _resolved(definition: Definition, label: str, updates: int, datasets: Mappin
     sources = [len(source) for dataset in datasets.values() for source in dataset.test_sources]
     longest = max([*sources, *(len(e.source) for e in examples)]), max(len(e.target) for e in examples)
     request = {"updates": updates, "batch_size": None, "protocol": vars(Protocol()), "learner_folder": None}
-    cells = [] if type_of(definition).met != "symbols" else [_symbols(dataset) for dataset in datasets.values()]
+    cells = [] if type_of(definition).needs != "symbols" else [_symbols(dataset) for dataset in datasets.values()]
     try:
         return resolve_as_it_is(definition, request, longest, cells)
     except UserError as error:

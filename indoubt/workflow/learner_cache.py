@@ -155,12 +155,12 @@ def _longest_of(
     learner: str, config: Config, tasks: Mapping[str, Task], starts: Mapping[str, Start]
 ) -> tuple[int, int]:
     """Symbols of the longest source and target that a module meets, `</s>` included; of fairseq's learners 0, 0."""
-    if type_of(config.learners[learner]).met != "lengths":
+    if type_of(config.learners[learner]).needs != "lengths":
         return 0, 0
-    met = _measured_on(learner, config, tasks)
+    cells = _measured_on(learner, config, tasks)
     if learner in starts:
-        met += [(tasks[stage.task], stage.size) for stage in starts[learner].stages]
-    lengths = [_longest(task, size) for task, size in met]
+        cells += [(tasks[stage.task], stage.size) for stage in starts[learner].stages]
+    lengths = [_longest(task, size) for task, size in cells]
     return max(source for source, _ in lengths), max(target for _, target in lengths)
 
 
@@ -170,8 +170,8 @@ def _cells_of(
     """The dictionaries that a learner of fairseq's will have, one example of each kind: so many symbols on each side,
     the same on both or not. Of a language model, which needs a token for each symbol, all of them.
     """
-    kind_met = type_of(config.learners[learner]).met
-    if kind_met == "lengths":
+    needs = type_of(config.learners[learner]).needs
+    if needs == "lengths":
         return []
     kinds: dict[object, dict[str, Any]] = {}
     for task, size in _measured_on(learner, config, tasks):
@@ -181,7 +181,7 @@ def _cells_of(
             pairs = tuple(dict.fromkeys(joint))
         for source, target in pairs:
             names = source.own, target.own
-            kind = names if kind_met == "symbols" else (len(source.own), len(target.own), source.own == target.own)
+            kind = names if needs == "symbols" else (len(source.own), len(target.own), source.own == target.own)
             kinds.setdefault(kind, {"cell": f"{task.name}/{size}", "source": source.own, "target": target.own})
     return list(kinds.values())
 
