@@ -33,8 +33,8 @@ COLUMNS = [
 LEARNERS = [
     *("lstm", "lstm-attention", "gru-64", "rnn-64", "cnn", "transformer", "transformer-0.1", "transformer-joint"),
     *("transformer-learned", "transformer-nope", "transformer-alibi", "transformer-relative", "transformer-rope"),
-    *("hf-t5", "decoder-sinusoidal", "decoder-learned", "decoder-nope", "decoder-alibi", "decoder-relative"),
-    *("decoder-rope", "hf-gpt2", "hf-llama", "mamba", "s4d"),
+    *("hf-t5", "decoder-sinusoidal", "decoder-learned", "decoder-nope", "decoder-nope-2", "decoder-alibi"),
+    *("decoder-alibi-8", "decoder-relative", "decoder-rope", "hf-gpt2", "hf-llama", "mamba", "s4d"),
 ]
 #: What the answer is shown of.
 ANSWERED = {"add-or-mul": 5, "comp-or-mem": 5, "count-or-mem": 10, "hierar-or-linear": 4}
