@@ -16,29 +16,43 @@ from indoubt.schema.wording import time_left
 from indoubt.workflow.cells import CellPlan, looks_in, reached
 from indoubt.workflow.heartbeat import Sign, signs
 from indoubt.workflow.plan import Chunk, Plan
+from indoubt.workflow.start_jobs import Starts
 
 RUN_FILE = re.compile(rf"results/runs/([^/]+)/(\d+)/([^/]+)/(seeds-{LABEL}/blocks-\d+-\d+\.jsonl)")
+START_FILE = re.compile(rf"results/starts/([^/]+)/seeds-({LABEL})\.jsonl")
 
 
 @dataclass(frozen=True)
 class PendingJob:
-    """A training job that a run will do, its file, its number of trainings, its expected seconds on one core."""
+    """A training job that a run will do, its file, its number of trainings, its expected seconds on one core.
+
+    Of a job that trains what others go on from (`start`), `cell` is the one that it is done for.
+    """
 
     cell: CellPlan
     chunk: Chunk
     path: Path
     trainings: int
     seconds: float
+    start: bool = False
 
 
 def pending_jobs(plan: Plan, outputs: Iterable[str]) -> list[PendingJob]:
     """The training jobs among the output files that Snakemake says it will write."""
-    jobs = []
+    jobs, starts = [], Starts(plan)
     for output in outputs:
         match = RUN_FILE.fullmatch(output)
         if match:
             cell = plan.cell(match[1], match[2], match[3])
             jobs.append(_pending(plan, cell, plan.chunk(cell, match[4]), Path(output)))
+        match = START_FILE.fullmatch(output)
+        if match:
+            about, seeds = starts.plans[match[1]], starts.chunk(match[1], match[2])
+            trainings, seconds = starts.trainings_of_a_seed(about), starts.seconds_of_a_seed(about)
+            whole = Chunk(seeds, (0, 0))
+            jobs.append(
+                PendingJob(about.cell, whole, Path(output), trainings * len(seeds), seconds * len(seeds), start=True)
+            )
     return jobs
 
 
@@ -89,7 +103,7 @@ class Progress:
         self._plan, self._results = plan, results
         self._started = time.time()
         self._jobs: list[PendingJob] = []
-        self._of_seed: dict[tuple[str, int, str, int], list[PendingJob]] = defaultdict(list)
+        self._of_seed: dict[tuple[str, int, str, int, bool], list[PendingJob]] = defaultdict(list)
         for job in jobs:
             self._take(job)
         #: By job, what has been recorded since the start; and the keys of all that has.
@@ -129,7 +143,7 @@ class Progress:
     def _take(self, job: PendingJob) -> None:
         self._jobs.append(job)
         for seed in job.chunk.seeds:
-            self._of_seed[job.cell.task, job.cell.size, job.cell.learner, seed].append(job)
+            self._of_seed[job.cell.task, job.cell.size, job.cell.learner, seed, job.start].append(job)
 
     def _take_next_steps(self) -> None:
         """Add the jobs of seeds in steps that a look has asked for since the start."""
@@ -168,26 +182,33 @@ class Progress:
         try:
             record = json.loads(line)
             key, note, decoded = record["key"], record["note"], bool(record.get("outputs"))
-            job = self._job(note["task"], note["size"], note["learner"], note["seed"], note["block"])
+            start = bool(note.get("start"))
+            job = self._job(note["task"], note["size"], note["learner"], note["seed"], note["block"], start)
         except (ValueError, KeyError, TypeError):
             return
         if job is not None and key not in self._keys:
             self._keys.add(key)
-            self._recorded[job.path].add(1.0, self._plan.costs.training_seconds(job.cell, note["block"], decoded))
+            self._recorded[job.path].add(1.0, self._seconds(job, note["block"], decoded))
 
     def _under_way(self, seen: Iterable[Sign]) -> dict[Path, _Done]:
         """By job, what is under way in it and not yet recorded, each training by the share of its updates."""
         found: dict[Path, _Done] = defaultdict(_Done)
         for sign in seen:
             for part in sign.parts:
-                job = self._job(sign.task, sign.size, sign.learner, part.seed, part.block)
+                about = sign.task, sign.size, sign.learner, part.seed, part.block
+                before = self._job(*about, start=True)  # while it is not done, nothing that goes on from it is begun
+                job = before if before is not None and not self._is_done(before) else self._job(*about, start=False)
                 if job is not None and part.key not in self._keys:
-                    found[job.path].add(part.share, self._plan.costs.training_seconds(job.cell, part.block))
+                    found[job.path].add(part.share, self._seconds(job, part.block))
         return found
 
-    def _job(self, task: str, size: int, learner: str, seed: int, block: int) -> PendingJob | None:
+    def _seconds(self, job: PendingJob, block: int, decoded: bool = False) -> float:
+        """Expected seconds of one of a job's trainings."""
+        return job.seconds / job.trainings if job.start else self._plan.costs.training_seconds(job.cell, block, decoded)
+
+    def _job(self, task: str, size: int, learner: str, seed: int, block: int, start: bool) -> PendingJob | None:
         """The job that does this training."""
-        for job in self._of_seed.get((task, size, learner, seed), ()):
+        for job in self._of_seed.get((task, size, learner, seed, start), ()):
             if job.chunk.blocks[0] <= block <= job.chunk.blocks[1]:
                 return job
         return None

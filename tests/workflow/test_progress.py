@@ -18,6 +18,7 @@ from indoubt.workflow.cells import Look, looks_text
 from indoubt.workflow.estimate import estimates, hours_in_words, in_lines
 from indoubt.workflow.plan import Plan
 from indoubt.workflow.progress import HowFar, PendingJob, Progress, pending_jobs
+from indoubt.workflow.start_jobs import Starts
 
 GUESSER = {"arch": "uniform_guesser", "user_dir": "tests/shared/plugins/uniform_learner", "optimizer": "adam"}
 LEARNERS = {"quick": GUESSER | {"updates": 1}, "slow": GUESSER | {"updates": 99}}
@@ -80,6 +81,33 @@ def test_a_dear_training_weighs_more_than_a_cheap_one(plan: Plan, tmp_path: Path
     record(tmp_path, "slow")
     done = progress.look()
     assert (done.done, done.total, done.left) == (2, 2, pytest.approx(0, abs=1))
+
+
+def test_starts_count_beside_what_goes_on_from_them(
+    tmp_path: Path, clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The records of a cell's starts name the cell, and are none of its trainings."""
+    start = {"task": "hierar-or-linear", "size": 4, "rule": "linear", "updates": 5}
+    about = {"task": "add-or-mul", "sizes": [5], "learners": ["after"], "seeds": "1-2", "measures": ["fpa"]}
+    learners = {"after": GUESSER | {"updates": 9, "start": start}}
+    plan = Plan({"learners": learners, "experiments": [about]}, tmp_path / "cache")
+    monkeypatch.chdir(tmp_path)
+    (of,) = Starts(plan).plans.values()
+    first = [f"results/starts/{path}" for path in of.paths({1, 2})]
+    jobs = pending_jobs(plan, [*first, *outputs(plan)])
+    progress = Progress(plan, jobs, Path("results"))
+    assert progress.total == 4 and sum(job.start for job in jobs) == len(first) == 1
+    sign(Path("results"), "after", [1, 2], 0.5)
+    assert progress.look().done == 1, "half of each of two starts"
+    for seed in (1, 2):
+        note = {"task": "add-or-mul", "size": 5, "learner": "after", "seed": seed, "block": 0, "start": True}
+        line = json.dumps({"key": f"start {seed}", "note": note}) + "\n"
+        write_atomically(Path(f"results/ledger/code/shelf/start-{seed}.jsonl"), line)
+    (Path("results/running/after.json")).unlink()
+    assert progress.look().done == 2
+    finish(next(job for job in jobs if job.start), clock)
+    sign(Path("results"), "after", [1, 2], 0.5)
+    assert progress.look().done == 3, "and now of T"
 
 
 def test_what_is_under_way_counts_in_proportion(tmp_path: Path, clock: Clock, monkeypatch: pytest.MonkeyPatch) -> None:
