@@ -29,7 +29,8 @@ def main(words: Sequence[str] | None = None) -> None:
     shared = _shared([definition for definition in learners.values() if "arch" in definition])
     said = (
         f"Cost: seconds on one CPU core for one seed of {ON}, many seeds trained together, for FPA and for both "
-        f"measures; for other tasks and sizes ask `indoubt estimate`. Those of fairseq also have {_in_words(shared)}."
+        "measures, expected, good within a factor of two; for other tasks and sizes ask `indoubt estimate`. Those of "
+        f"fairseq also have {_in_words(shared)}."
     )
     print(textwrap.fill(said, shutil.get_terminal_size((120, 24)).columns), end="\n\n")
     rows = []

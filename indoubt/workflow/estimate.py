@@ -160,16 +160,14 @@ def in_lines(found: list[Estimate]) -> list[str]:
     steps = [each for each in found if each.cell.until is not None]
     raced = [each for each in found if each.cell.code.codes == RACE and each not in steps]
     if raced:
-        most, fewest = (sum(getattr(each, name) for each in raced) for name in ("n_trainings", "fewest"))
-        hours = sum(each.hours - each.fewest_hours for each in raced)
+        most, fewest, saved = _span(raced)
         lines.append(
             f"{len(raced)} of these cells race their rules; counted are the {most:,} trainings that they take at most. "
-            f"Where one rule leads from the start it is {fewest:,} and {hours_in_words(hours)} hours less, all in all "
-            f"{hours_in_words(sum(sums.values()) - hours)} hours."
+            f"Where one rule leads from the start it is {fewest:,} and {hours_in_words(saved)} hours less, all in all "
+            f"{hours_in_words(sum(sums.values()) - saved)} hours."
         )
     if steps:
-        most, fewest = (sum(getattr(each, name) for each in steps) for name in ("n_trainings", "fewest"))
-        saved = sum(each.hours - each.fewest_hours for each in steps)
+        most, fewest, saved = _span(steps)
         lines.append(
             f"{len(steps)} of these cells take seeds in steps until it is sure; counted are the {most:,} trainings "
             f"that they take at most. With the fewest, {fewest:,}, it is {hours_in_words(saved)} hours less."
@@ -180,3 +178,9 @@ def in_lines(found: list[Estimate]) -> list[str]:
             "first, with at least a tenth of their updates, and ask again."
         )
     return lines
+
+
+def _span(found: list[Estimate]) -> tuple[int, int, float]:
+    """The most and the fewest trainings that some cells take, and the hours between them."""
+    most, fewest = sum(each.n_trainings for each in found), sum(each.fewest for each in found)
+    return most, fewest, sum(each.hours - each.fewest_hours for each in found)
